@@ -1,0 +1,38 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# Creates .venv with everything that running, testing and measuring need; rebuilt when pyproject.toml changes.
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/pip install --quiet --editable '.[cpu]' --group dev
+	touch $@
+
+# Serves the starter bundle on 127.0.0.1:8080 and prints the keys it made and a curl line to paste.
+run: $(VENV)/.installed
+	$(BIN)/yumen serve
+
+# Runs lint, types and every test, as continuous integration does.
+test: lint types
+	$(BIN)/python -m pytest -q
+
+# Checks style and banned imports.
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# Checks types with both type checkers.
+types: $(VENV)/.installed
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+# Measures throughput, latency, detection and streaming side by side in one run; needs nginx and wrk.
+bench: $(VENV)/.installed
+	$(BIN)/python -m tests.bench
+
+# Trains the built-in FAQ model anew from its corpus and prints its accuracy on phrasings it has not seen.
+train-faq: $(VENV)/.installed
+	$(BIN)/python -m yumen_engines.faq.train
+
+.PHONY: run test lint types bench train-faq

@@ -1,0 +1,118 @@
+"""The engine contract.
+
+An engine is what answers: an adapter plus a model or an upstream. One that speaks the exchange's dialect may hand its
+bytes through (`Native`, or `bytes` for each event of a stream); any other returns an `Answer` or `Delta`s and lets the
+dialect give them their form.
+
+1. Found by entry point in `yumen.engines`; imported when a bundle names it; heavy imports belong in `load`.
+2. `load` is awaited once per process; raise `CannotStart` to refuse.
+3. `generate` answers chat-like requests, `infer` a batch of tensors. Each engine has at least one of the two.
+4. `health` is asked by `/readyz`; `close` is awaited once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, ClassVar, Generic
+
+import msgspec
+
+from yumen.exchange import Answer, Usage
+from yumen.plugin import API_VERSION, ConfigT, Host, NoConfig, config_argument
+
+
+class EngineManifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What an engine is: `dialects` it can take; empty means that it takes `EngineRequest.messages` of any."""
+
+    name: str
+    version: str
+    api: int = API_VERSION
+    dialects: tuple[str, ...] = ()
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One message of a conversation, its text parts joined; already in the form that the engine may see."""
+
+    role: str
+    text: str
+
+
+class EngineRequest(msgspec.Struct, frozen=True):
+    """What the chain hands to an engine.
+
+    `path` is below the dialect's root, e.g. `chat/completions`; `body` the encoded payload in the form that the engine may
+    see; `deadline` is a `Host.monotonic` time, which `generate` need not watch itself: it is cancelled then.
+    """
+
+    exchange_id: str
+    dialect: str
+    path: str
+    model: str
+    streamed: bool
+    body: bytes
+    messages: list[Message]
+    deadline: float
+
+
+class Native(msgspec.Struct, frozen=True):
+    """A reply in the exchange's own dialect, byte for byte. Only the headers named in docs/limits.md reach the client."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = {}
+
+
+class Delta(msgspec.Struct, frozen=True):
+    """The next piece of a streamed reply: text for one channel of one choice; the last one has a `finish_reason`."""
+
+    text: str = ""
+    choice: int = 0
+    channel: str = "content"
+    finish_reason: str = ""
+    usage: Usage | None = None
+
+
+Events = AsyncIterator[Delta | bytes]
+
+
+class EngineError(Exception):
+    """The engine failed. `timeout` tells a late answer from none; the message is for the log and holds no payload."""
+
+    def __init__(self, message: str, *, timeout: bool = False) -> None:
+        self.timeout = timeout
+        super().__init__(message)
+
+
+class Engine(Generic[ConfigT]):
+    """Base class of every engine. Subclass `Engine[YourConfig]`, set `manifest`, override `generate` or `infer`."""
+
+    manifest: ClassVar[EngineManifest]
+    config_type: ClassVar[type[msgspec.Struct]] = NoConfig
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.config_type = config_argument(cls, Engine) or cls.config_type
+
+    def __init__(self, config: ConfigT) -> None:
+        self.config = config
+
+    async def load(self, host: Host) -> None:
+        """Load the model or open the pool."""
+
+    async def generate(self, request: EngineRequest) -> Answer | Native | Events:
+        """Answer one request: a whole reply, or an iterator of events when `request.streamed`.
+
+        The core closes the iterator (`aclose`) when the client leaves. Errors: `EngineError`.
+        """
+        raise EngineError(f"engine {self.manifest.name} does not generate")
+
+    async def infer(self, batch: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Run a batch of named tensors, rows first. Errors: `EngineError`."""
+        raise EngineError(f"engine {self.manifest.name} does not run tensors")
+
+    async def health(self) -> str:
+        """Why this engine cannot answer at the moment, or empty."""
+        return ""
+
+    async def close(self) -> None:
+        """Let go of the model or the pool."""

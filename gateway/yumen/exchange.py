@@ -1,0 +1,241 @@
+"""The exchange as a plugin sees it: texts, findings, decisions.
+
+An exchange is one request and its reply, with everything the chain learned about it. A plugin never sees raw JSON: it
+reads and edits *texts*. For every text the exchange knows two forms, and a plugin's manifest says which one it is given:
+
+* **raw**: what stands on the client's side;
+* **masked**: what the engine was given and what the engine wrote. Where no masking plugin has run, the masked form of a
+  text is its keyed digest (`hmac:` and 32 hexadecimal digits), so that a plugin that may only see masked text can never
+  get raw text by standing in the wrong place.
+
+Edits are buffered while a hook runs and applied when it returns, so a hook that fails half-way has edited nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from yumen.errors import Code
+
+Direction = Literal["request", "reply"]
+# `media` is data that no text plugin can read (an image, a sound); `key` is the name of an undeclared JSON member and
+# `number` an undeclared number of seven digits or more, since both can carry what a string could.
+Kind = Literal[
+    "message",
+    "reasoning",
+    "tool_arguments",
+    "tool_result",
+    "identifier",
+    "metadata",
+    "media",
+    "key",
+    "number",
+    "extra",
+]
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """Who asks: the tenant and app of the key, the key's public id, and whether an operator marked it trusted."""
+
+    tenant: str
+    app: str
+    key_id: str
+    trusted: bool = False
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Tokens as the engine counted them."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """A plain reply without a wire format: one text per choice. The dialect of the exchange gives it its form."""
+
+    texts: list[str]
+    finish_reason: str = "stop"
+    usage: Usage = Usage()
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """Something a plugin noticed. It says where and what kind, never the value.
+
+    `rule` is the detector or rule id, `path` the text's path, `start` and `end` offsets in code points in the form that
+    the plugin was given, `score` between 0 and 1. The core fills in `plugin`.
+    """
+
+    rule: str
+    category: str
+    path: str
+    start: int = 0
+    end: int = 0
+    score: float = 1.0
+    direction: Direction = "request"
+    plugin: str = ""
+
+
+class Allow(msgspec.Struct, frozen=True):
+    """Let the exchange go on; the same as returning None."""
+
+
+class Block(msgspec.Struct, frozen=True):
+    """End the exchange with an error reply.
+
+    `reason` is a rule id for the audit record; the caller never sees it. `code` is what the caller sees;
+    `retry_after_s` is in seconds.
+    """
+
+    reason: str
+    code: Code = "policy_blocked"
+    retry_after_s: float | None = None
+
+
+class Respond(msgspec.Struct, frozen=True):
+    """Answer the exchange here; the plugins above still see the reply."""
+
+    answer: Answer
+
+
+Decision = Allow | Block | Respond
+
+
+class Trace(msgspec.Struct, frozen=True):
+    """One hook call: which plugin and hook, milliseconds, and what came of it.
+
+    `decision` is `allow`, `block`, `respond` or `fault`; in shadow mode it is what *would* have happened.
+    """
+
+    plugin: str
+    hook: str
+    ms: float
+    decision: str
+    reason: str = ""
+    edits: int = 0
+    shadow: bool = False
+
+
+class Text(Protocol):
+    """One piece of human-readable text inside a payload."""
+
+    @property
+    def path(self) -> str:
+        """Where it stands, e.g. `messages[1].content` or `messages[2].tool_calls[0].function.arguments#phone`."""
+
+    @property
+    def role(self) -> str:
+        """`system`, `developer`, `user`, `assistant`, `tool`, or empty where the payload has no such notion."""
+
+    @property
+    def kind(self) -> Kind: ...
+
+    @property
+    def value(self) -> str:
+        """The form that the manifest names, as it was when the hook began."""
+
+    def replace(self, start: int, end: int, new: str) -> None:
+        """Edit what flows on. Offsets are code points in `value`.
+
+        Errors: ValueError where the span is out of range or overlaps an earlier edit of the same hook; PermissionError
+        where the manifest does not say `mutates`, or where the reply has already been sent.
+        """
+
+    def mask(self, start: int, end: int, new: str) -> None:
+        """Edit the masked form: what the engine and every store get. Same offsets and errors; needs `masks`."""
+
+
+class Reply(Protocol):
+    """The reply on its way up. For an error reply `texts` is empty and `code` is set."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def code(self) -> str:
+        """The error code, or empty."""
+
+    @property
+    def texts(self) -> Sequence[Text]: ...
+    @property
+    def usage(self) -> Usage | None: ...
+    @property
+    def finish_reason(self) -> str: ...
+
+
+class Exchange(Protocol):
+    """One request and its reply, as one plugin instance is allowed to see it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def received_at(self) -> float:
+        """Seconds since the epoch."""
+
+    @property
+    def principal(self) -> Principal: ...
+    @property
+    def route(self) -> str: ...
+    @property
+    def dialect(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def engine(self) -> str: ...
+    @property
+    def streamed(self) -> bool: ...
+    @property
+    def policy_hash(self) -> str: ...
+    @property
+    def accept_raw(self) -> str:
+        """The reason a route gives for letting raw text reach a remote engine or a store, or empty."""
+
+    @property
+    def request_bytes(self) -> int: ...
+    @property
+    def reply_bytes(self) -> int: ...
+    @property
+    def client(self) -> str:
+        """The address of the caller."""
+
+    @property
+    def texts(self) -> Sequence[Text]:
+        """The request's texts, in the order of the payload."""
+
+    @property
+    def reply(self) -> Reply | None: ...
+    @property
+    def outcome(self) -> str:
+        """Empty until known; then `ok`, `client_disconnect`, or an error code."""
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """What every plugin found so far."""
+
+    @property
+    def trace(self) -> Sequence[Trace]:
+        """The hook calls so far."""
+
+    @property
+    def timings_ms(self) -> Mapping[str, float]:
+        """`total`, `engine`, `first_byte`: milliseconds, as far as they are known."""
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """A place for this instance's own notes on this exchange; nobody else sees it."""
+
+    def find(
+        self,
+        rule: str,
+        *,
+        category: str,
+        text: Text | None = None,
+        start: int = 0,
+        end: int = 0,
+        score: float = 1.0,
+    ) -> None:
+        """Record a finding."""
+
+    def set_header(self, name: str, value: str) -> None:
+        """Set a header of the reply. Error: ValueError for a character that a header cannot hold."""

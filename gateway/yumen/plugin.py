@@ -1,0 +1,174 @@
+"""The plugin contract.
+
+1. The registry finds a plugin's class by its entry point in `yumen.plugins`; nothing is imported until a bundle names it.
+2. The policy file's `config:` becomes the plugin's own `Config`, checked strictly; `__init__` gets it.
+3. `start` is awaited once per process before the first exchange; raise `CannotStart` to refuse.
+4. `on_request` sees the exchange on its way down.
+5. `on_response` sees a plain reply on its way up; on a streamed reply the filters that `stream` returned do. A plugin that
+   has `on_response` but no `stream` gets a streamed reply whole: the core holds it back until the hook has decided, so
+   that asking for a stream is never a way around a plugin.
+6. `on_complete` is awaited when the outcome is known, before the last byte leaves.
+7. `stop` is awaited once.
+
+Every plugin whose request hook ran gets its response and completion hooks, in reverse order, always: on success, block,
+fault, timeout and client disconnect. The core, not the plugin, owns `mode`, `on_error`, `on_unsupported`, `timeout_ms` and
+`match`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar, get_args, get_origin
+
+import msgspec
+
+from yumen.exchange import Block, Decision, Exchange
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+API_VERSION = 1
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a plugin is and what it may do; the core enforces it and the flow check rests on it.
+
+    `sees`: the form of texts it is given. `mutates`: it may edit what flows on. `masks`: it computes the masked form (at
+    most one such plugin runs on a route). `stores`: what it writes down somewhere that outlives the exchange.
+    """
+
+    name: str
+    version: str
+    api: int = API_VERSION
+    sees: Literal["raw", "masked"] = "masked"
+    mutates: bool = False
+    masks: bool = False
+    stores: Literal["nothing", "masked", "raw"] = "nothing"
+
+
+class NoConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """For a plugin that has nothing to configure."""
+
+
+class Channel(msgspec.Struct, frozen=True):
+    """One strand of a streamed reply: `content`, `reasoning`, `refusal`, or `tool_arguments` (of tool call `tool`)."""
+
+    choice: int
+    name: str
+    tool: int = 0
+
+
+class StreamFilter:
+    """Sees one channel of a streamed reply as it grows. The core keeps one per choice and channel.
+
+    The concatenation of everything returned must not depend on where the stream was cut, and no prefix of it may hold
+    what the plugin would have changed in the whole. `hold_max` is the largest number of code points ever held back; a
+    filter that holds more is a fault.
+    """
+
+    hold_max: int = 0
+
+    def feed(self, text: str) -> str | Block:
+        """Take the next piece; return what may go on now. A `Block` ends the stream with an error event."""
+        return text
+
+    def finish(self) -> str | Block:
+        """The channel is complete; return what was held back."""
+        return ""
+
+
+class MaskingFilter(StreamFilter):
+    """The filter of a masking plugin: `feed` and `finish` return the client's form, `masked` the form for stores."""
+
+    def masked(self) -> str:
+        """Masked text that became ready since the last call; called after every `feed` and after `finish`."""
+        return ""
+
+
+class Store(Protocol):
+    """Shared state. Keys are made by the plugin and must hold no raw text; values are bytes."""
+
+    shared: bool
+
+    async def get(self, key: str) -> bytes | None: ...
+    async def set(self, key: str, value: bytes, ttl_s: float) -> None: ...
+    async def delete(self, key: str) -> None: ...
+    async def add(self, key: str, amount: int, ttl_s: float) -> int:
+        """Add to a counter that starts at 0 and lives `ttl_s` seconds from its first use; return the sum."""
+
+
+class Metrics(Protocol):
+    """A plugin's own metrics; names get the prefix `yumen_<instance>_`. Labels are names and ids, never text."""
+
+    def count(self, name: str, amount: float = 1, **labels: str) -> None: ...
+    def gauge(self, name: str, value: float, **labels: str) -> None: ...
+    def observe(self, name: str, seconds: float, **labels: str) -> None: ...
+
+
+class Host(Protocol):
+    """What the gateway gives a plugin or an engine at `start`."""
+
+    instance: str
+    data_dir: Path
+    workers: int
+    store: Store
+    metrics: Metrics
+
+    @property
+    def log(self) -> FilteringBoundLogger: ...
+    def now(self) -> float:
+        """Seconds since the epoch."""
+
+    def monotonic(self) -> float:
+        """Seconds of a clock that never goes back."""
+
+    def secret(self, purpose: str, *context: str) -> bytes:
+        """32 bytes derived from this gateway's secret for one purpose and context (a tenant, say); stable."""
+
+
+ConfigT = TypeVar("ConfigT", bound=msgspec.Struct)
+
+
+class Plugin(Generic[ConfigT]):
+    """Base class of every plugin. Subclass `Plugin[YourConfig]`, set `manifest`, override at least one hook."""
+
+    manifest: ClassVar[Manifest]
+    config_type: ClassVar[type[msgspec.Struct]] = NoConfig
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.config_type = config_argument(cls, Plugin) or cls.config_type
+
+    def __init__(self, config: ConfigT) -> None:
+        self.config = config
+
+    async def start(self, host: Host) -> None:
+        """Open what the plugin needs."""
+
+    async def on_request(self, exchange: Exchange) -> Decision | None:
+        """The exchange on its way down."""
+
+    def stream(self, exchange: Exchange, channel: Channel) -> StreamFilter | None:
+        """The filter for one channel of a streamed reply, or None to let it pass."""
+
+    async def on_response(self, exchange: Exchange) -> Decision | None:
+        """The reply on its way up."""
+
+    async def on_complete(self, exchange: Exchange) -> None:
+        """The outcome is known, and the last byte has not left yet."""
+
+    async def ready(self) -> str:
+        """Why this plugin cannot work at the moment, or empty; asked by `/readyz`."""
+        return ""
+
+    async def stop(self) -> None:
+        """Close what `start` opened."""
+
+
+def config_argument(cls: type, base: type) -> type[msgspec.Struct] | None:
+    """The Struct in `class X(base[Struct])`, or None where the class does not name one itself."""
+    for origin in getattr(cls, "__orig_bases__", ()):
+        if get_origin(origin) is base:
+            (argument,) = get_args(origin)
+            return argument if isinstance(argument, type) else None
+    return None
