@@ -25,7 +25,7 @@ lint: $(VENV)/.installed
 # Checks types with both type checkers.
 types: $(VENV)/.installed
 	$(BIN)/mypy
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 # Measures throughput, latency, detection and streaming side by side in one run; needs nginx and wrk.
 bench: $(VENV)/.installed

@@ -63,10 +63,13 @@ class Native(msgspec.Struct, frozen=True):
 
 
 class Delta(msgspec.Struct, frozen=True):
-    """The next piece of a streamed reply: text for one channel of one choice; the last one has a `finish_reason`."""
+    """The next piece of a streamed reply: text for one channel; the last one has a `finish_reason`.
+
+    `choice` is the index of the choice it belongs to; -1 stands for every choice that was asked for.
+    """
 
     text: str = ""
-    choice: int = 0
+    choice: int = -1
     channel: str = "content"
     finish_reason: str = ""
     usage: Usage | None = None

@@ -54,7 +54,10 @@ class Usage(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """A plain reply without a wire format: one text per choice. The dialect of the exchange gives it its form."""
+    """A plain reply without a wire format; the dialect of the exchange gives it its form.
+
+    One text per choice; where there are fewer than were asked for, they repeat.
+    """
 
     texts: list[str]
     finish_reason: str = "stop"
@@ -123,7 +126,10 @@ class Text(Protocol):
 
     @property
     def path(self) -> str:
-        """Where it stands, e.g. `messages[1].content` or `messages[2].tool_calls[0].function.arguments#phone`."""
+        """Where it stands, e.g. `messages[1].content` or `messages[2].tool_calls[0].function.arguments#{0}`.
+
+        A member that the dialect does not declare shows as its position, `{0}`: its name is the caller's own words.
+        """
 
     @property
     def role(self) -> str:
@@ -207,7 +213,7 @@ class Exchange(Protocol):
     def reply(self) -> Reply | None: ...
     @property
     def outcome(self) -> str:
-        """Empty until known; then `ok`, `client_disconnect`, or an error code."""
+        """Empty until known; then `ok`, `client_disconnect`, `engine_rejected` (the engine's own 4xx), or an error code."""
 
     @property
     def findings(self) -> Sequence[Finding]:

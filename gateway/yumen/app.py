@@ -1,0 +1,86 @@
+"""The application: the data plane as a mount beside the health and metrics handlers of Litestar."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from litestar import Litestar, MediaType, Request, Response, asgi, get
+from litestar.datastructures import State
+from litestar.types import Receive, Scope, Send
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest, multiprocess
+
+from yumen.dataplane import DataPlane
+from yumen.identity import Keys
+from yumen.policy.load import load_bundle
+from yumen.runtime import Runtime
+from yumen.settings import Secret, Settings
+from yumen.telemetry import configure_logging, log
+
+
+@get("/healthz", sync_to_thread=False)
+def healthz() -> dict[str, str]:
+    """The process is alive."""
+    return {"status": "alive"}
+
+
+@get("/readyz")
+async def readyz(state: State) -> Response[dict[str, Any]]:
+    """The policy is loaded, the engines are up and the ledger can be written."""
+    plane: DataPlane = state.plane
+    reasons = await plane.runtime.ready()
+    content = {"ready": not reasons, "policy_hash": plane.runtime.bundle.hash[:12], "reasons": reasons}
+    return Response(content, status_code=503 if reasons else 200)
+
+
+@get("/metrics", media_type=MediaType.TEXT, sync_to_thread=False)
+def prometheus() -> Response[bytes]:
+    """Prometheus metrics: of this process, or with several workers of all of them."""
+    registry = REGISTRY
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library has no types here
+    return Response(generate_latest(registry), headers={"content-type": CONTENT_TYPE_LATEST})
+
+
+@asgi("/", is_mount=True, copy_scope=False)
+async def data_plane(scope: Scope, receive: Receive, send: Send) -> None:
+    """Everything that is not the control plane's."""
+    plane: DataPlane = scope["litestar_app"].state.plane
+    await plane(scope, receive, send)  # type: ignore[arg-type]  # our ASGI types are plain dicts, the same at run time
+
+
+def on_error(_: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
+    """Errors of the control plane's own handlers, in the shape of all others."""
+    status = getattr(error, "status_code", 500)
+    code = {404: "not_found", 405: "method_not_allowed"}.get(status, "bad_request" if status < 500 else "plugin_fault")
+    body = {"error": {"message": "This path cannot be served so.", "type": "api_error", "code": code, "param": None}}
+    return Response(body, status_code=status)
+
+
+def create_app(settings: Settings | None = None) -> Litestar:
+    """The ASGI application. Error: `PolicyError` for a bundle that does not hold."""
+    settings = settings or Settings.from_env()
+    configure_logging(settings.log_level)
+    bundle = load_bundle(settings.policies)
+    secret = Secret.open(settings.data_dir)
+
+    async def start(app: Litestar) -> None:
+        runtime = Runtime(bundle, settings, secret)
+        await runtime.start()
+        app.state.plane = DataPlane(runtime, Keys.open(settings.data_dir, secret), secret)
+        log.info("started", policy=bundle.name, policy_hash=bundle.hash[:12], routes=len(bundle.routes))
+
+    async def stop(app: Litestar) -> None:
+        plane: DataPlane | None = app.state.get("plane")
+        if plane is not None:
+            await plane.runtime.stop()
+        log.info("stopped")
+
+    return Litestar(
+        [healthz, readyz, prometheus, data_plane],
+        on_startup=[start],
+        on_shutdown=[stop],
+        exception_handlers={Exception: on_error},
+        openapi_config=None,
+    )

@@ -1,0 +1,242 @@
+"""Runs one exchange through the plugins of its route, the engine, and back up.
+
+Requests go down the chain in the order of the policy; replies come back up in reverse. Whatever happens, every plugin
+whose request hook was reached gets its response and completion hooks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+from yumen.dialects import Dialect, Payload
+from yumen.engine import Delta, Engine, EngineError, EngineRequest, Events, Native
+from yumen.errors import Problem
+from yumen.exchange import Answer, Block, Respond
+from yumen.forms import ExchangeState, ReplyState
+from yumen.step import Step
+from yumen.telemetry import log, metrics
+from yumen.view import View
+
+if TYPE_CHECKING:
+    from yumen.policy.bundle import Limits, Route
+
+# An engine's reply is read under the same depth limit as a request; its texts are bounded by the reply's bytes.
+REPLY_TEXTS_MAX = 200_000
+
+
+class Chain:
+    """A route with its started plugins and its engine."""
+
+    def __init__(self, route: Route, steps: list[Step], engine: Engine[Any], egress: str, limits: Limits) -> None:
+        self.route = route
+        # Only masked text may reach a remote engine, unless the route gives a reason why raw text may.
+        self.guarded = egress == "remote" and not route.accept_raw
+        self.steps = steps
+        self.engine = engine
+        self.limits = limits
+        self.dialects = engine.manifest.dialects
+
+
+class Run:
+    """One exchange on its way through one chain."""
+
+    def __init__(self, chain: Chain, exchange: ExchangeState, dialect: Dialect, started: float) -> None:
+        self.chain = chain
+        self.exchange = exchange
+        self.dialect = dialect
+        self.started = started
+        self.ran: list[tuple[Step, View]] = []
+        self.problem: Problem | None = None
+        # The plugin that answered in the engine's place, if one did.
+        self.author: Step | None = None
+        self.completed = False
+
+    async def plain(self) -> bytes:
+        """Run a plain exchange to its end; return the body, whose status stands in `exchange.reply`."""
+        try:
+            answered = await self.request()
+            result = answered if answered is not None else await self.generate()
+        except Problem as problem:
+            self.fail(problem)
+            result = None
+        return await self.finish_plain(result)
+
+    async def finish_plain(self, result: Answer | Native | Events | None) -> bytes:
+        """Take the reply back up the chain; None where the exchange has already failed."""
+        if result is not None:
+            try:
+                if not isinstance(result, Answer | Native):
+                    raise Problem("engine_unavailable")
+                self.receive(result, author=self.author)
+            except Problem as problem:
+                self.fail(problem)
+        await self.response()
+        body = self.body()
+        self.exchange.reply_bytes = len(body)
+        before = self.problem
+        await self.complete()
+        return body if self.problem is before else self.body()
+
+    async def request(self) -> Answer | None:
+        """Run the request hooks in order. Returns the answer of a plugin that responded. Error: `Problem`."""
+        exchange = self.exchange
+        for step in self.chain.steps:
+            if not step.applies(exchange):
+                continue
+            view = View(exchange, step.name, step.manifest)
+            self.ran.append((step, view))
+            decision = await step.call("on_request", exchange, view)
+            if decision is None:
+                continue
+            if isinstance(decision, Block):
+                raise Problem(decision.code, retry_after_s=decision.retry_after_s)
+            if isinstance(decision, Respond):
+                exchange.engine = f"plugin:{step.name}"
+                self.author = step
+                return decision.answer
+        return None
+
+    async def generate(self) -> Answer | Native | Events:
+        """Ask the engine. Error: `Problem` engine_unavailable or engine_timeout."""
+        exchange, chain = self.exchange, self.chain
+        masked = exchange.masking == "enforce"
+        if chain.guarded and not masked:
+            # The flow check proves that this cannot happen; if it ever does, nothing leaves.
+            log.error("raw_egress_stopped", exchange=exchange.id, route=exchange.route)
+            raise Problem("plugin_fault")
+        body = exchange.to_engine()
+        named = exchange.payload.model_text
+        seconds = chain.route.timeout_ms / 1000
+        neutral = exchange.dialect not in chain.dialects
+        request = EngineRequest(
+            exchange_id=exchange.id,
+            dialect=exchange.dialect,
+            path=exchange.payload.path,
+            model=exchange.model if named is None or not masked or named.masked is None else named.masked,
+            streamed=exchange.streamed,
+            body=body,
+            messages=exchange.payload.messages(masked=masked) if neutral else [],
+            deadline=time.monotonic() + seconds,
+        )
+        started = time.perf_counter()
+        try:
+            async with asyncio.timeout(seconds):
+                return await chain.engine.generate(request)
+        except EngineError as error:
+            raise self.engine_problem(error) from None
+        except TimeoutError:
+            raise Problem("engine_timeout") from None
+        except Problem:
+            raise
+        except Exception as error:  # an engine is somebody else's code, like a plugin
+            raise self.engine_problem(error) from None
+        finally:
+            spent = time.perf_counter() - started
+            exchange.timings_ms["engine"] = spent * 1000
+            if not exchange.streamed:
+                metrics.engine_seconds(exchange.engine)(spent)
+
+    def engine_problem(self, error: Exception) -> Problem:
+        """What the caller is told about a failed engine; the log gets the rest, which holds no payload."""
+        timeout = isinstance(error, EngineError) and error.timeout
+        detail = str(error)[:200] if isinstance(error, EngineError) else ""
+        log.warning("engine_failed", exchange=self.exchange.id, engine=self.exchange.engine,
+                    error=type(error).__name__, detail=detail)  # fmt: skip
+        return Problem("engine_timeout" if timeout else "engine_unavailable")
+
+    def receive(self, result: Answer | Native, *, author: Step | None) -> None:
+        """Take a whole reply, of the engine or of a plugin. Error: `Problem` for a reply that cannot be read."""
+        exchange, dialect = self.exchange, self.dialect
+        status, retry_after = 200, ""
+        if isinstance(result, Answer):
+            body = dialect.encode_answer(result, exchange.payload, exchange.id, int(exchange.received_at))
+        else:
+            body, status = result.body, result.status
+            retry_after = result.headers.get("retry-after", "")
+        try:
+            depth_max = self.chain.limits.json_depth
+            payload = dialect.decode_reply(body, depth_max=depth_max, texts_max=REPLY_TEXTS_MAX)
+        except Problem:
+            raise Problem("engine_unavailable") from None
+        self.exchange.reply = self._reply(payload, status, author)
+        self.exchange.reply.retry_after = retry_after if retry_after.isdigit() else ""
+
+    def _reply(self, payload: Payload, status: int, author: Step | None) -> ReplyState:
+        reply = ReplyState(status, "" if status < 400 else "engine_rejected", payload.texts)
+        reply.payload = payload
+        reply.usage = payload.usage
+        reply.finish_reason = payload.finish_reason
+        if self.masked_words(author):
+            for text in reply.texts:
+                text.masked = text.raw
+        return reply
+
+    def masked_words(self, author: Step | None) -> bool:
+        """Whether what answers has only ever been shown the masked form, so that its words are masked text."""
+        return self.exchange.masking == "enforce" and (author is None or author.manifest.sees == "masked")
+
+    def fail(self, problem: Problem) -> None:
+        """The exchange ends with an error reply."""
+        self.problem = problem
+        reply = ReplyState(problem.status, problem.code)
+        if problem.retry_after_s is not None:
+            reply.retry_after = str(max(1, math.ceil(problem.retry_after_s)))
+        self.exchange.reply = reply
+        self.exchange.outcome = problem.code
+
+    async def response(self) -> None:
+        """Run the response hooks in reverse; a block or fault turns the reply into an error for those above."""
+        for step, view in reversed(self.ran):
+            try:
+                decision = await step.call("on_response", self.exchange, view)
+                if isinstance(decision, Block):
+                    raise Problem(decision.code, retry_after_s=decision.retry_after_s)
+                if isinstance(decision, Respond):
+                    self.receive(decision.answer, author=step)
+            except Problem as problem:
+                self.fail(problem)
+
+    async def complete(self) -> None:
+        """Run the completion hooks in reverse, all of them; one that fails closed ends the exchange with an error."""
+        exchange = self.exchange
+        self.completed = True
+        if not exchange.outcome:
+            exchange.outcome = (exchange.reply.code if exchange.reply else "") or "ok"
+        exchange.timings_ms["total"] = (time.perf_counter() - self.started) * 1000
+        for step, view in reversed(self.ran):
+            try:
+                await step.call("on_complete", exchange, view)
+            except Problem as problem:
+                self.fail(problem)
+        metrics.exchange_seconds(exchange.route)(time.perf_counter() - self.started)
+        metrics.exchanges(exchange.route, exchange.outcome, exchange.policy_hash)()
+        write = log.debug if exchange.outcome == "ok" else log.info
+        write("exchange", exchange=exchange.id, route=exchange.route, outcome=exchange.outcome,
+              tenant=exchange.principal.tenant, key=exchange.principal.key_id,
+              ms=round(exchange.timings_ms["total"], 2))  # fmt: skip
+
+    async def broken(self) -> None:
+        """The core itself failed: the exchange is still recorded, as a fault."""
+        if not self.completed:
+            self.fail(Problem("plugin_fault"))
+            await self.complete()
+
+    def body(self) -> bytes:
+        """The body of the reply as it stands."""
+        reply = self.exchange.reply
+        if self.problem is not None:
+            return self.dialect.error(self.problem)
+        assert reply is not None
+        return reply.to_client()
+
+
+def deltas(answer: Answer) -> list[Delta]:
+    """A neutral answer as the deltas of a stream."""
+    every = len(answer.texts) == 1
+    choices = [(-1 if every else index, text) for index, text in enumerate(answer.texts)]
+    pieces = [Delta(text, choice) for choice, text in choices]
+    ends = [Delta(choice=choice, finish_reason=answer.finish_reason) for choice, _ in choices]
+    return [*pieces, *ends, Delta(choice=-1, usage=answer.usage)] if every else [*pieces, *ends]

@@ -1,0 +1,264 @@
+"""The data plane: an ASGI application from bytes to bytes, through identity, route, dialect and chain."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from yumen.chain import Chain, Run
+from yumen.dialects import Dialect, Payload
+from yumen.dialects.document import encode_json
+from yumen.dialects.json import Json
+from yumen.dialects.openai import REQUESTS, OpenAI
+from yumen.engine import Native
+from yumen.errors import Problem
+from yumen.exchange import Principal
+from yumen.forms import ExchangeState
+from yumen.identity import Keys
+from yumen.policy.bundle import Bundle
+from yumen.runtime import Runtime
+from yumen.settings import Secret
+from yumen.streaming import StreamRun
+from yumen.telemetry import log, metrics, place
+from yumen.wire import (
+    EVENT_STREAM,
+    ClientGone,
+    Headers,
+    Receive,
+    Scope,
+    Send,
+    check_headers,
+    read_body,
+    send_reply,
+)
+
+OPENAI = OpenAI()
+JSON = Json()
+MODELS = "/v1/models"
+# A client that leaves a plain exchange is looked for only once the exchange takes this long: watching costs a task.
+WATCH_AFTER_S = 0.25
+DIGEST_KEYS_MAX = 4096
+
+
+class DataPlane:
+    """One per process; `runtime` is what new exchanges run on, and is swapped whole."""
+
+    def __init__(self, runtime: Runtime, keys: Keys, secret: Secret) -> None:
+        self.runtime = runtime
+        self._keys = keys
+        self._secret = secret
+        self._digest_keys: dict[str, bytes] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; whatever happens, the reply is in the client's dialect and has a stable code."""
+        exchange_id = new_id()
+        dialect = JSON if scope["path"].startswith("/apps/") else OPENAI
+        runtime = self.runtime
+        headers = [(b"x-request-id", exchange_id.encode()), (b"x-policy-hash", runtime.bundle.hash[:12].encode())]
+        try:
+            await self._serve(scope, receive, send, exchange_id, dialect, runtime, headers)
+        except Problem as problem:
+            metrics.refused(problem.code)
+            await send_problem(send, dialect, problem, headers)
+        except ClientGone:
+            metrics.refused("client_disconnect")
+        except Exception as error:  # the last resort: a reply with a code, and a log line without payload
+            log.error("internal_error", exchange=exchange_id, error=type(error).__name__, at=place(error))
+            with contextlib.suppress(Exception):
+                await send_problem(send, dialect, Problem("plugin_fault"), headers)
+
+    async def _serve(
+        self, scope: Scope, receive: Receive, send: Send, exchange_id: str, dialect: Dialect, runtime: Runtime,
+        headers: Headers,
+    ) -> None:  # fmt: skip
+        started, received_at = time.perf_counter(), time.time()
+        path: str = scope["path"]
+        bundle = runtime.bundle
+        incoming: Headers = scope["headers"]
+        check_path(path, scope["method"], bundle)
+        check_headers(incoming, bundle.limits)
+        entry = self._keys.authenticate(incoming)
+        if entry.role != "app":
+            raise Problem("unauthorized", "This key is for the control plane; use an app key.")
+        if path == MODELS:
+            await send_reply(send, 200, headers, models_reply(bundle))
+            return
+        body = await read_body(incoming, receive, bundle.limits)
+        limits = bundle.limits
+        payload = dialect.decode(path, body, depth_max=limits.json_depth, texts_max=limits.texts_per_exchange)
+        chain = find_chain(runtime, path, payload)
+        exchange = self._open(exchange_id, received_at, entry.principal, payload, chain, bundle)
+        exchange.client = (scope.get("client") or ("",))[0]
+        run = Run(chain, exchange, dialect, started)
+        metrics.started()
+        try:
+            if exchange.streamed:
+                await self._stream(run, receive, send, headers)
+            else:
+                await self._plain(run, receive, send, headers)
+        except Exception:
+            await run.broken()
+            raise
+        finally:
+            metrics.ended()
+
+    def _open(
+        self, exchange_id: str, received_at: float, principal: Principal, payload: Payload, chain: Chain, bundle: Bundle
+    ) -> ExchangeState:
+        exchange = ExchangeState(exchange_id, received_at, principal, payload)
+        exchange.route = chain.route.id
+        exchange.engine = chain.route.engine
+        exchange.accept_raw = chain.route.accept_raw
+        exchange.policy_hash = bundle.hash[:12]
+        key = self._digest_keys.get(principal.tenant)
+        if key is None:
+            if len(self._digest_keys) >= DIGEST_KEYS_MAX:
+                self._digest_keys.clear()
+            key = self._digest_keys[principal.tenant] = self._secret.derive("digest", principal.tenant)
+        exchange.digest_key = key
+        return exchange
+
+    async def _plain(self, run: Run, receive: Receive, send: Send, headers: Headers) -> None:
+        async with leaving(receive, WATCH_AFTER_S) as gone:
+            try:
+                body = await run.plain()
+            except asyncio.CancelledError:
+                if not gone.is_set():
+                    raise
+                await settle(run)
+                return
+        await send_run(send, run, body, headers)
+
+    async def _stream(self, run: Run, receive: Receive, send: Send, headers: Headers) -> None:
+        async with leaving(receive, 0) as gone:
+            streaming: StreamRun | None = None
+            try:
+                result = await self._begin(run)
+                if result is None or isinstance(result, Native):
+                    await send_run(send, run, await run.finish_plain(result), headers)
+                    return
+                streaming = StreamRun(run, result, lambda data: send_part(send, data))
+                more = [*reply_headers(run.exchange), *EVENT_STREAM, *headers]
+                await send({"type": "http.response.start", "status": 200, "headers": more})
+                await streaming.pump()
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            except asyncio.CancelledError:
+                if not gone.is_set():
+                    raise
+                await (streaming.abandon() if streaming is not None else settle(run))
+
+    async def _begin(self, run: Run) -> Any:
+        """Request hooks and the start of the engine; None where the exchange has already failed."""
+        try:
+            answered = await run.request()
+            return answered if answered is not None else await run.generate()
+        except Problem as problem:
+            run.fail(problem)
+            return None
+
+
+def new_id() -> str:
+    """32 hexadecimal digits: 48 bits of milliseconds, then 80 random ones, so that ids sort by time."""
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+
+
+def check_path(path: str, method: str, bundle: Bundle) -> None:
+    """Error: `Problem` not_found or method_not_allowed."""
+    if path == MODELS:
+        allowed = "GET"
+    elif (path in REQUESTS or path.startswith("/apps/")) and bundle.serves(path):
+        allowed = "POST"
+    else:
+        raise Problem("not_found", "There is nothing at this path.")
+    if method != allowed:
+        raise Problem("method_not_allowed", f"This path takes {allowed} only.")
+
+
+def find_chain(runtime: Runtime, path: str, payload: Payload) -> Chain:
+    """The chain for a path and model. Errors: `Problem` not_found or unsupported_payload."""
+    route = runtime.bundle.route_for(path, payload.model)
+    if route is None:
+        raise Problem("not_found", "No route of this gateway serves this model.", param="model")
+    chain = runtime.chains[route.id]
+    if chain.dialects and payload.dialect not in chain.dialects:
+        raise Problem("unsupported_payload", "The engine of this route does not speak this dialect.")
+    return chain
+
+
+def models_reply(bundle: Bundle) -> bytes:
+    """The models that routes name; a route for any model is listed under its engine's name."""
+    names: dict[str, str] = {}
+    for route in bundle.routes:
+        for model in route.models:
+            names.setdefault(model if not set(model) & set("*?[") else route.engine, route.engine)
+    data = [{"id": name, "object": "model", "created": 0, "owned_by": engine} for name, engine in names.items()]
+    return encode_json({"object": "list", "data": data})
+
+
+def reply_headers(exchange: ExchangeState) -> Headers:
+    """The headers that plugins set, and Retry-After."""
+    headers = [(name.encode(), value.encode()) for name, value in exchange.headers.items()]
+    if exchange.reply is not None and exchange.reply.retry_after:
+        headers.append((b"retry-after", exchange.reply.retry_after.encode()))
+    return headers
+
+
+async def send_run(send: Send, run: Run, body: bytes, headers: Headers) -> None:
+    """The whole reply of a run."""
+    reply = run.exchange.reply
+    assert reply is not None
+    await send_reply(send, reply.status, [*reply_headers(run.exchange), *headers], body)
+
+
+async def send_part(send: Send, data: bytes) -> None:
+    """The next part of a streamed body."""
+    await send({"type": "http.response.body", "body": data, "more_body": True})
+
+
+async def send_problem(send: Send, dialect: Dialect, problem: Problem, headers: Headers) -> None:
+    """An error reply outside any chain."""
+    more: Headers = []
+    if problem.code == "method_not_allowed":
+        more.append((b"allow", b"GET" if "GET" in problem.message else b"POST"))
+    if problem.code == "unauthorized":
+        more.append((b"www-authenticate", b"Bearer"))
+    await send_reply(send, problem.status, [*more, *headers], dialect.error(problem))
+
+
+async def settle(run: Run) -> None:
+    """The client has left before there was a reply; the completion hooks still run."""
+    run.exchange.outcome = "client_disconnect"
+    await run.complete()
+
+
+@contextlib.asynccontextmanager
+async def leaving(receive: Receive, after_s: float) -> AsyncIterator[asyncio.Event]:
+    """Cancel the current task when the client leaves; the event tells that cancellation from any other."""
+    task = asyncio.current_task()
+    assert task is not None
+    gone = asyncio.Event()
+    watcher: asyncio.Task[None] | None = None
+
+    async def watch() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        gone.set()
+        task.cancel()
+
+    def begin() -> None:
+        nonlocal watcher
+        watcher = asyncio.create_task(watch())
+
+    timer = asyncio.get_running_loop().call_later(after_s, begin)
+    try:
+        yield gone
+    finally:
+        timer.cancel()
+        if watcher is not None:
+            watcher.cancel()
+        if gone.is_set():
+            task.uncancel()

@@ -1,0 +1,103 @@
+"""Dialects: wire formats that turn bytes into texts and back, losslessly."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from yumen.dialects.document import Document
+from yumen.engine import Delta, Message
+from yumen.errors import Problem
+from yumen.exchange import Answer, Usage
+from yumen.forms import TextState
+from yumen.plugin import Channel
+
+
+class Payload:
+    """A decoded request or reply: its document and texts, and what the core must know of its structure.
+
+    `choices` is how many answers were asked for; `include_usage` whether a stream should end with the usage.
+    """
+
+    __slots__ = (
+        "choices", "dialect", "document", "finish_reason", "include_usage", "model", "model_text", "path", "size",
+        "streamed", "texts", "usage",
+    )  # fmt: skip
+
+    def __init__(self, dialect: str, document: Document, texts: list[TextState]) -> None:
+        self.dialect = dialect
+        self.document = document
+        self.texts = texts
+        self.size = len(document.source)
+        self.path = ""
+        self.model = ""
+        self.model_text: TextState | None = None
+        self.streamed = False
+        self.choices = 1
+        self.include_usage = False
+        self.usage: Usage | None = None
+        self.finish_reason = ""
+
+    def messages(self, *, masked: bool) -> list[Message]:
+        """The conversation as roles and texts, in the masked form or not; parts of one message joined by newlines."""
+        joined: dict[int, tuple[str, list[str]]] = {}
+        for text in self.texts:
+            if text.group >= 0 and text.kind in ("message", "tool_result"):
+                value = text.masked if masked and text.masked is not None else text.raw
+                joined.setdefault(text.group, (text.role, []))[1].append(value)
+        return [Message(role, "\n".join(parts)) for role, parts in joined.values()]
+
+
+class Piece(Protocol):
+    """One text piece inside a stream event; `put` replaces it in the event."""
+
+    channel: Channel
+    text: str
+
+    def put(self, text: str) -> None: ...
+
+
+class Event(Protocol):
+    """One event of a streamed reply, decoded.
+
+    `pieces` grow channels; `loose` are texts that stand alone; `finished` are the choices that end with this event;
+    `failed` means that the engine reports an error; `bare` that nothing but text pieces is in it, so that it can be
+    dropped when they are held back.
+    """
+
+    pieces: list[Piece]
+    loose: list[Piece]
+    finished: list[int]
+    finish_reason: str
+    usage: Usage | None
+    failed: bool
+    bare: bool
+
+    def render(self) -> bytes:
+        """The event's JSON."""
+
+    def carry(self, channel: Channel, text: str) -> bytes:
+        """The JSON of a further event, made after this one's pattern, that carries only this text."""
+
+
+class Dialect(Protocol):
+    """Turns bytes into texts and back."""
+
+    name: str
+
+    def decode(self, path: str, body: bytes, *, depth_max: int, texts_max: int) -> Payload:
+        """A request. Error: `Problem` bad_request or payload_too_large."""
+
+    def decode_reply(self, body: bytes, *, depth_max: int, texts_max: int) -> Payload:
+        """A plain reply. Error: `Problem`, which the core turns into engine_unavailable."""
+
+    def decode_event(self, data: bytes) -> Event:
+        """One event of a stream. Error: `Problem`, likewise."""
+
+    def encode_answer(self, answer: Answer, request: Payload, exchange_id: str, created: int) -> bytes:
+        """A neutral answer as a plain reply."""
+
+    def encode_delta(self, delta: Delta, request: Payload, exchange_id: str, created: int) -> list[bytes]:
+        """A neutral delta as events."""
+
+    def error(self, problem: Problem) -> bytes:
+        """An error body."""

@@ -1,0 +1,162 @@
+"""Events of a streamed OpenAI reply: where the growing texts are, and how held text is carried by an event of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from yumen.dialects import Piece
+from yumen.dialects.document import decode_json, encode_json
+from yumen.dialects.openai_shapes import ENVELOPE
+from yumen.errors import Problem
+from yumen.exchange import Usage
+from yumen.plugin import Channel
+
+FINISH_REASONS = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
+# Members of a delta that grow, with the channel each belongs to.
+GROWING = {"content": "content", "reasoning_content": "reasoning", "reasoning": "reasoning", "refusal": "refusal"}
+# Structure of a choice or delta that never holds text of the engine's own making.
+STRUCTURE = frozenset({"index", "role", "type", "finish_reason", "logprobs"})
+DEPTH_MAX = 64
+
+
+class Place:
+    """A string inside the decoded event; see `yumen.dialects.Piece`."""
+
+    __slots__ = ("channel", "container", "key", "text")
+
+    def __init__(self, channel: Channel, container: Any, key: Any) -> None:
+        self.channel = channel
+        self.container = container
+        self.key = key
+        self.text: str = container[key]
+
+    def put(self, text: str) -> None:
+        self.container[self.key] = text
+
+
+class ChatEvent:
+    """See `yumen.dialects.Event`. Error: `Problem` engine_unavailable for what is not an event of this dialect."""
+
+    __slots__ = ("_tree", "bare", "failed", "finish_reason", "finished", "loose", "pieces", "usage")
+
+    def __init__(self, data: bytes) -> None:
+        try:
+            tree = decode_json(data)
+        except (ValueError, RecursionError):
+            raise Problem("engine_unavailable") from None
+        if type(tree) is not dict:
+            raise Problem("engine_unavailable")
+        self._tree: dict[str, Any] = tree
+        self.pieces: list[Piece] = []
+        self.loose: list[Piece] = []
+        self.finished: list[int] = []
+        self.finish_reason = ""
+        self.usage = usage_of(tree)
+        self.failed = tree.get("error") is not None
+        self.bare = self.usage is None and not self.failed
+        choices = tree.get("choices")
+        for choice in choices if type(choices) is list else ():
+            if type(choice) is dict:
+                self._read_choice(choice)
+        for name in tree:
+            if name not in ENVELOPE and name != "choices":
+                self.bare = False
+                self._read_loose(tree, name, 0)
+        for name in ("id", "model", "system_fingerprint"):
+            if type(tree.get(name)) is str:
+                self.loose.append(Place(LOOSE, tree, name))
+
+    def _read_choice(self, choice: dict[str, Any]) -> None:
+        index = choice.get("index", 0)
+        if type(index) is not int or not 0 <= index < 1024:
+            raise Problem("engine_unavailable")
+        reason = choice.get("finish_reason")
+        if reason is not None:
+            self.finished.append(index)
+            self.finish_reason = reason if reason in FINISH_REASONS else "other"
+            self.bare = False
+        if choice.get("logprobs") is not None:
+            self.bare = False
+        for name in list(choice):
+            if name == "delta" and type(choice[name]) is dict:
+                self._read_delta(choice[name], index)
+            elif name == "text" and type(choice[name]) is str:
+                self.pieces.append(Place(Channel(index, "content"), choice, name))
+            elif name not in STRUCTURE:
+                self.bare = False
+                self._read_loose(choice, name, 0)
+
+    def _read_delta(self, delta: dict[str, Any], index: int) -> None:
+        for name, value in delta.items():
+            if name in GROWING:
+                if type(value) is str:
+                    self.pieces.append(Place(Channel(index, GROWING[name]), delta, name))
+            elif name == "tool_calls" and type(value) is list:
+                for call in value:
+                    if type(call) is dict:
+                        self._read_tool_call(call, index)
+            elif name == "function_call" and type(value) is dict:
+                self._read_function(value, index, 0)
+            elif value is not None:
+                self.bare = False
+                if name != "role":
+                    self._read_loose(delta, name, 0)
+
+    def _read_tool_call(self, call: dict[str, Any], index: int) -> None:
+        tool = call.get("index", 0)
+        if type(tool) is not int or not 0 <= tool < 1024:
+            raise Problem("engine_unavailable")
+        for name in call:
+            if name == "function" and type(call[name]) is dict:
+                self._read_function(call[name], index, tool)
+            elif name not in STRUCTURE:
+                self.bare = False
+                self._read_loose(call, name, 0)
+
+    def _read_function(self, function: dict[str, Any], index: int, tool: int) -> None:
+        for name, value in function.items():
+            if name == "arguments" and type(value) is str:
+                self.pieces.append(Place(Channel(index, "tool_arguments", tool), function, name))
+            elif value is not None:
+                self.bare = False
+                self._read_loose(function, name, 0)
+
+    def _read_loose(self, container: Any, key: Any, depth: int) -> None:
+        value = container[key]
+        if type(value) is str:
+            self.loose.append(Place(LOOSE, container, key))
+        elif type(value) is dict or type(value) is list:
+            if depth >= DEPTH_MAX:
+                raise Problem("engine_unavailable")
+            for below in list(value) if type(value) is dict else range(len(value)):
+                self._read_loose(value, below, depth + 1)
+
+    def render(self) -> bytes:
+        # Always from the tree: what was inspected is what is sent, also where the engine named a member twice.
+        return encode_json(self._tree)
+
+    def carry(self, channel: Channel, text: str) -> bytes:
+        tree = {name: value for name, value in self._tree.items() if name in ENVELOPE and name != "usage"}
+        choice: dict[str, Any] = {"index": channel.choice}
+        if tree.get("object") == "text_completion":
+            choice["text"] = text
+        elif channel.name == "tool_arguments":
+            choice["delta"] = {"tool_calls": [{"index": channel.tool, "function": {"arguments": text}}]}
+        else:
+            field = "reasoning_content" if channel.name == "reasoning" else channel.name
+            choice["delta"] = {field: text}
+        choice["finish_reason"] = None
+        tree["choices"] = [choice]
+        return encode_json(tree)
+
+
+LOOSE = Channel(-1, "loose")
+
+
+def usage_of(tree: dict[str, Any]) -> Usage | None:
+    """The token counts of a reply or event, where they are numbers."""
+    usage = tree.get("usage")
+    if type(usage) is not dict:
+        return None
+    counts = (usage.get("prompt_tokens"), usage.get("completion_tokens"))
+    return Usage(*(count if type(count) is int and 0 <= count < 1 << 53 else 0 for count in counts))

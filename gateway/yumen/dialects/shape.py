@@ -1,0 +1,174 @@
+"""Which string leaves of a payload are declared structure, and which are texts.
+
+A dialect describes its payloads as a tree of `Shape`s. The rule of the house: a leaf is structure only where it is
+declared *and* its value is one of the declared words; every other string leaf is a text, a leaf that nobody declared is a
+text of kind `extra`, the name of an undeclared member is a text of kind `key`, and a long undeclared number one of kind
+`number`. So a new field is inspected, not skipped.
+
+Paths hold declared names only. A member that is not declared shows as its position, `{2}`, because its name belongs to
+the caller and may be personal data.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from yumen.dialects.document import Document
+from yumen.errors import Problem
+from yumen.exchange import Kind
+from yumen.forms import TextState
+
+# A shorter number cannot hold a phone, card or identity number.
+NUMBER_DIGITS_MIN = 7
+DATA_URL = re.compile(r"data:[^,]{0,256};base64,", re.IGNORECASE)
+
+
+class Shape:
+    """What may stand at one place of a payload.
+
+    `kind`: of a string found here (None: structure, if it is one of `words`). `fields`: declared members. `items`: shape of
+    an array's items (left out: the same shape). `plain_numbers`: numbers here are declared. `tokens`: numbers here are
+    text that was tokenised by the caller, which nobody can read. `nested`: a string here is itself JSON. `extra`: the
+    shape of undeclared members (left out: `EXTRA`).
+    """
+
+    __slots__ = ("extra", "fields", "items", "kind", "nested", "plain_numbers", "tokens", "words")
+
+    def __init__(
+        self,
+        kind: Kind | None = "extra",
+        *,
+        words: frozenset[str] = frozenset(),
+        fields: dict[str, Shape] | None = None,
+        items: Shape | None = None,
+        plain_numbers: bool = False,
+        tokens: bool = False,
+        nested: bool = False,
+        extra: Shape | None = None,
+    ) -> None:
+        self.kind: Kind = kind or "extra"
+        self.words = words
+        self.fields = fields or {}
+        self.items = items or self
+        self.plain_numbers = plain_numbers
+        self.tokens = tokens
+        self.nested = nested
+        self.extra = extra
+
+
+EXTRA = Shape()
+NUMBER = Shape(plain_numbers=True)
+
+
+def words(*allowed: str) -> Shape:
+    """A place where one of a few words stands."""
+    return Shape(None, words=frozenset(allowed))
+
+
+class Walk:
+    """Walks one document beside its shape, in source order, and collects its texts."""
+
+    __slots__ = ("_depth_max", "_document", "_group", "_next", "_role", "_texts_max", "texts")
+
+    def __init__(self, document: Document, shape: Shape, *, depth_max: int, texts_max: int) -> None:
+        self.texts: list[TextState] = []
+        self._document = document
+        self._depth_max = depth_max
+        self._texts_max = texts_max
+        self._next = 0
+        self._role = ""
+        self._group = -1
+        self._visit(document.tree, shape, "", 0)
+        if self._next != len(document.spans):
+            # The decoder keeps the last of two members with one name; an engine may keep the first.
+            raise Problem("bad_request", "The body names a member of an object twice.")
+
+    def _visit(self, value: Any, shape: Shape, path: str, depth: int) -> None:
+        if type(value) is str:
+            ordinal = self._next
+            self._next = ordinal + 1
+            if value not in shape.words:
+                self._add_string(value, shape, path, ordinal, depth)
+        elif type(value) is dict:
+            self._visit_object(value, shape, path, depth + 1)
+        elif type(value) is list:
+            if depth >= self._depth_max:
+                raise Problem("bad_request", f"The body is nested deeper than {self._depth_max}.")
+            top = path == "messages"
+            for index, item in enumerate(value):
+                if top:
+                    self._group = index
+                self._visit(item, shape.items, f"{path}[{index}]", depth + 1)
+            if top:
+                self._group, self._role = -1, ""
+        elif value is not None and value is not True and value is not False:
+            self._add_number(shape, path)
+
+    def _visit_object(self, value: dict[str, Any], shape: Shape, path: str, depth: int) -> None:
+        if depth > self._depth_max:
+            raise Problem("bad_request", f"The body is nested deeper than {self._depth_max}.")
+        role = value.get("role") if self._group >= 0 and "role" in shape.fields else None
+        if role is not None:
+            self._role = role if type(role) is str and role in shape.fields["role"].words else ""
+        fields = shape.fields
+        for index, (name, item) in enumerate(value.items()):
+            ordinal = self._next
+            self._next = ordinal + 1
+            field = fields.get(name)
+            if field is not None:
+                self._visit(item, field, f"{path}.{name}" if path else name, depth)
+            else:
+                below = f"{path}{{{index}}}"
+                self._add(TextState(below, self._role, "key", name, self._group, self._document, ordinal))
+                self._visit(item, shape.extra or EXTRA, below, depth)
+
+    def _add_string(self, value: str, shape: Shape, path: str, ordinal: int, depth: int) -> None:
+        kind = shape.kind
+        if shape.nested and self._add_nested(value, path, ordinal, depth):
+            return
+        if kind != "message" and DATA_URL.match(value):
+            kind = "media"
+        elif kind == "message" and self._role in ("tool", "function"):
+            kind = "tool_result"
+        self._add(TextState(path, self._role, kind, value, self._group, self._document, ordinal))
+
+    def _add_nested(self, value: str, path: str, ordinal: int, depth: int) -> bool:
+        """Take a string that is itself JSON apart; False where it is not JSON and so is an ordinary text."""
+        try:
+            inner = Document.parse(value.encode())
+            walk = Walk(inner, NESTED, depth_max=self._depth_max - depth, texts_max=self._texts_max - len(self.texts))
+        except Problem as problem:
+            if problem.code == "payload_too_large" or depth + 1 >= self._depth_max:
+                raise
+            return False
+        if type(inner.tree) not in (dict, list):
+            return False
+        inner_path = f"{path}#"
+        for text in walk.texts:
+            text.path = inner_path + text.path
+            text.role = self._role
+            text.group = self._group
+            text.outer = (self._document, ordinal)
+            self._add(text)
+        return True
+
+    def _add_number(self, shape: Shape, path: str) -> None:
+        ordinal = self._next
+        self._next = ordinal + 1
+        if shape.tokens:
+            self._add(TextState(path, self._role, "media", "", self._group, self._document, ordinal))
+        elif not shape.plain_numbers:
+            start, end = self._document.spans[ordinal]
+            if end - start >= NUMBER_DIGITS_MIN:
+                literal = self._document.literal(ordinal)
+                self._add(TextState(path, self._role, "number", literal, self._group, self._document, ordinal))
+
+    def _add(self, text: TextState) -> None:
+        if len(self.texts) >= self._texts_max:
+            raise Problem("payload_too_large", f"The body holds more than {self._texts_max} texts.")
+        self.texts.append(text)
+
+
+NESTED = Shape("tool_arguments")
+NESTED.extra = NESTED

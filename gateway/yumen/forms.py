@@ -1,0 +1,179 @@
+"""The two forms of a text, as the core keeps them; plugins see them only through `yumen.view`.
+
+A text has a raw form, and a masked form once a masking plugin has looked at it. Until then its masked form is a keyed
+digest, so what may only see masked text can never be handed raw text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import TYPE_CHECKING, Literal
+
+from yumen.exchange import Finding, Kind, Principal, Trace, Usage
+
+if TYPE_CHECKING:
+    from yumen.dialects import Payload
+    from yumen.dialects.document import Document
+
+DIGEST_BYTES = 16
+# A stored finding list is for people; masking itself is never capped.
+FINDINGS_MAX = 1000
+
+
+class TextState:
+    """One text: where it stands in its document, and its forms.
+
+    `group` is the index of the message it belongs to, or -1. `edited` says that
+    the raw form is not the source's any more. `outer` is set where the text stands in JSON that itself
+    stands in a string of another document (tool-call arguments).
+    """
+
+    __slots__ = ("document", "edited", "group", "kind", "masked", "ordinal", "outer", "path", "raw", "role")
+
+    def __init__(
+        self, path: str, role: str, kind: Kind, raw: str, group: int, document: Document | None, ordinal: int
+    ) -> None:
+        self.path = path
+        self.role = role
+        self.kind: Kind = kind
+        self.raw = raw
+        self.masked: str | None = None
+        self.edited = False
+        self.group = group
+        self.document = document
+        self.ordinal = ordinal
+        self.outer: tuple[Document, int] | None = None
+
+    def write(self, value: str) -> None:
+        """Put a value in the text's place in its document, and the document in its outer one."""
+        if self.document is not None:
+            self.document.replace(self.ordinal, value)
+            if self.outer is not None:
+                outer, ordinal = self.outer
+                outer.replace(ordinal, self.document.render().decode())
+
+
+class ReplyState:
+    """A reply on its way up. `sent` means that its text has already left, so that nothing can be edited any more."""
+
+    __slots__ = ("code", "finish_reason", "payload", "retry_after", "sent", "status", "texts", "usage")
+
+    def __init__(self, status: int, code: str = "", texts: list[TextState] | None = None) -> None:
+        self.status = status
+        self.code = code
+        self.texts = texts or []
+        self.usage: Usage | None = None
+        self.finish_reason = ""
+        self.payload: Payload | None = None
+        self.retry_after = ""
+        self.sent = False
+
+    def to_client(self) -> bytes:
+        """The reply as the client gets it."""
+        assert self.payload is not None
+        for text in self.texts:
+            if text.edited:
+                text.write(text.raw)
+        return self.payload.document.render()
+
+
+class ExchangeState:
+    """Everything the core knows about one exchange."""
+
+    __slots__ = (
+        "accept_raw", "client", "dialect", "digest_key", "engine", "findings", "findings_dropped", "headers", "id",
+        "masking", "model", "outcome", "payload", "policy_hash", "principal", "received_at", "reply", "reply_bytes",
+        "request_bytes", "restored", "route", "streamed", "texts", "timings_ms", "trace",
+    )  # fmt: skip
+
+    def __init__(self, exchange_id: str, received_at: float, principal: Principal, payload: Payload) -> None:
+        self.id = exchange_id
+        self.received_at = received_at
+        self.principal = principal
+        self.payload = payload
+        self.texts = payload.texts
+        self.model = payload.model
+        self.streamed = payload.streamed
+        self.dialect = payload.dialect
+        self.request_bytes = payload.size
+        self.reply_bytes = 0
+        self.route = ""
+        self.engine = ""
+        self.policy_hash = ""
+        self.accept_raw = ""
+        self.client = ""
+        self.digest_key = b""
+        # What the route's masking plugin has done: nothing yet, masked what the engine gets, or only what stores get.
+        self.masking: Literal["none", "enforce", "shadow"] = "none"
+        # Whether the masking plugin's response hook has run: from then on a reply has two forms.
+        self.restored = False
+        self.reply: ReplyState | None = None
+        self.outcome = ""
+        self.findings: list[Finding] = []
+        self.findings_dropped = 0
+        self.trace: list[Trace] = []
+        self.timings_ms: dict[str, float] = {}
+        self.headers: dict[str, str] = {}
+
+    def masked_form(self, text: TextState) -> str:
+        """The masked form of a text: what the masking plugin made of it, or its keyed digest."""
+        if text.masked is not None:
+            return text.masked
+        return digest(self.digest_key, text.raw)
+
+    def to_engine(self) -> bytes:
+        """The payload as the engine gets it."""
+        masked = self.masking == "enforce"
+        for text in self.texts:
+            if masked and text.masked is not None and (text.edited or text.masked != text.raw):
+                text.write(text.masked)
+            elif text.edited:
+                text.write(text.raw)
+        return self.payload.document.render()
+
+
+def digest(key: bytes, value: str) -> str:
+    """HMAC-SHA256 of a text, 128 bits of it: enough to compare two records, useless without the key."""
+    return "hmac:" + hmac.digest(key, value.encode("utf-8", "surrogatepass"), hashlib.sha256)[:DIGEST_BYTES].hex()
+
+
+class Edits:
+    """Edits of one text, buffered while a hook runs; offsets are those of the text as the hook saw it."""
+
+    __slots__ = ("_spans",)
+
+    def __init__(self) -> None:
+        self._spans: list[tuple[int, int, str]] = []
+
+    def add(self, length: int, start: int, end: int, new: str) -> None:
+        """Note one edit. Error: ValueError where it is out of range or overlaps another one."""
+        if not 0 <= start <= end <= length:
+            raise ValueError(f"span {start}:{end} is outside a text of {length} code points")
+        if any(start < other_end and other_start < end for other_start, other_end, _ in self._spans[-8:]):
+            raise ValueError(f"span {start}:{end} overlaps an earlier edit of this hook")
+        self._spans.append((start, end, new))
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+    def apply(self, value: str) -> str:
+        """The edited text. Error: ValueError where two edits overlap."""
+        parts: list[str] = []
+        position = 0
+        for start, end, new in sorted(self._spans, key=lambda span: span[:2]):
+            if start < position:
+                raise ValueError(f"span {start}:{end} overlaps an earlier edit of this hook")
+            parts.append(value[position:start])
+            parts.append(new)
+            position = end
+        parts.append(value[position:])
+        return "".join(parts)
+
+
+def note(state: ExchangeState, finding: Finding) -> None:
+    """Add a finding, up to the written limit; beyond it only their number is kept."""
+    if len(state.findings) < FINDINGS_MAX:
+        state.findings.append(finding)
+    else:
+        state.findings_dropped += 1

@@ -1,0 +1,162 @@
+"""One plugin instance on a route, and the calling of its hooks under the knobs that the core owns.
+
+Most hooks finish without waiting for anything. Such a hook is driven here to its end without a timer, a task or a future;
+only one that really waits is put under its timeout. A hook that finishes late is a fault as well: it blocked the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fnmatch
+import time
+import types
+from collections.abc import Callable, Coroutine, Generator
+from typing import TYPE_CHECKING, Any, Literal
+
+from yumen.errors import Code, Problem, Unsupported
+from yumen.exchange import Block, Decision, Respond, Trace
+from yumen.forms import ExchangeState
+from yumen.plugin import Manifest, Plugin
+from yumen.telemetry import log, metrics, place
+from yumen.view import View
+
+if TYPE_CHECKING:
+    from yumen.policy.bundle import Instance
+
+Hook = Literal["on_request", "on_response", "on_complete", "stream"]
+Async = Callable[[Any], Coroutine[Any, Any, Decision | None]]
+
+
+class Step:
+    """A started plugin under its policy. `hooks` are those that the class overrides."""
+
+    def __init__(self, instance: Instance, plugin: Plugin[Any]) -> None:
+        self.instance = instance
+        self.plugin = plugin
+        self.name = instance.name
+        self.manifest: Manifest = plugin.manifest
+        self.shadow = instance.mode == "shadow"
+        self.hooks: dict[str, Async] = {
+            hook: getattr(plugin, hook)
+            for hook in ("on_request", "on_response", "on_complete")
+            if getattr(type(plugin), hook) is not getattr(Plugin, hook)
+        }
+        self.streams = type(plugin).stream is not Plugin.stream
+        self.timeout_s = instance.timeout_ms / 1000
+        self.seconds = metrics.plugin_seconds(instance.name)
+
+    def applies(self, exchange: ExchangeState) -> bool:
+        """Whether the instance's `match` covers this exchange."""
+        match = self.instance.match
+        return (
+            _any_glob(match.routes, exchange.route)
+            and _any_glob(match.tenants, exchange.principal.tenant)
+            and _any_glob(match.models, exchange.model)
+        )
+
+    def directed(self, hook: Hook) -> bool:
+        """Whether the instance's `match.directions` lets this hook run; completion always does."""
+        directions = self.instance.match.directions
+        return hook == "on_complete" or ("request" if hook == "on_request" else "reply") in directions
+
+    async def call(self, hook: Hook, exchange: ExchangeState, view: View) -> Decision | None:
+        """Run one hook. Returns the decision that counts: None in shadow.
+
+        Errors: `Problem` where the hook failed and policy says that the exchange ends then.
+        """
+        function = self.hooks.get(hook)
+        if function is None or not self.directed(hook):
+            return None
+        started = time.perf_counter()
+        try:
+            decision = await self._run(function(view), started)
+            edits = view.commit(shadow=self.shadow)
+            if decision is not None and not isinstance(decision, Decision):
+                raise TypeError("a hook returns a Decision or None")
+        except asyncio.CancelledError:
+            view.discard()
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            self.failed(hook, exchange, started, RuntimeError("cancelled itself"))
+            return None
+        except Exception as error:  # a plugin may raise anything; what it means is policy
+            view.discard()
+            self.failed(hook, exchange, started, error)
+            return None
+        self._record(hook, exchange, started, decision, edits)
+        return None if self.shadow else decision
+
+    async def _run(self, coroutine: Coroutine[Any, Any, Decision | None], started: float) -> Decision | None:
+        try:
+            waited_for = coroutine.send(None)
+        except StopIteration as finished:
+            if time.perf_counter() - started > self.timeout_s:
+                raise TimeoutError from None
+            decision: Decision | None = finished.value
+            return decision
+        async with asyncio.timeout(self.timeout_s):
+            outcome: Decision | None = await _resume(coroutine, waited_for)
+            return outcome
+
+    def _record(
+        self, hook: Hook, exchange: ExchangeState, started: float, decision: Decision | None, edits: int
+    ) -> None:
+        seconds = time.perf_counter() - started
+        self.seconds(seconds)
+        kind, reason = "allow", ""
+        if isinstance(decision, Block):
+            kind, reason = "block", decision.reason
+        elif isinstance(decision, Respond):
+            kind = "respond"
+        exchange.trace.append(Trace(self.name, hook, seconds * 1000, kind, reason, edits, self.shadow))
+
+    def record_stream_block(self, exchange: ExchangeState, block: Block) -> None:
+        """Note that a filter blocked, or in shadow would have."""
+        exchange.trace.append(Trace(self.name, "stream", 0.0, "block", block.reason, 0, self.shadow))
+
+    def failed(self, hook: Hook, exchange: ExchangeState, started: float, error: Exception) -> None:
+        """Follow `on_error` or `on_unsupported`. Error: `Problem` where the exchange ends."""
+        unsupported = isinstance(error, Unsupported)
+        action = self.instance.on_unsupported if unsupported else self.instance.on_error
+        ms = (time.perf_counter() - started) * 1000
+        kind = "unsupported" if unsupported else "fault"
+        # The type only: the message of an exception may hold what the plugin was looking at.
+        reason = type(error).__name__
+        exchange.trace.append(Trace(self.name, hook, ms, kind, reason, 0, self.shadow))
+        if action != "skip":
+            metrics.plugin_faults(self.name, kind)
+            log.warning("plugin_" + kind, exchange=exchange.id, plugin=self.name, hook=hook, error=reason,
+                        at=place(error), policy=action, shadow=self.shadow)  # fmt: skip
+        if self.shadow or action in ("open", "warn", "skip"):
+            return
+        code: Code = "unsupported_payload" if unsupported else "plugin_fault"
+        if getattr(error, "code", "") == "ledger_unavailable":
+            code = "ledger_unavailable"
+        raise Problem(code)
+
+
+def _any_glob(globs: tuple[str, ...], name: str) -> bool:
+    return globs == ("*",) or any(fnmatch.fnmatchcase(name, glob) for glob in globs)
+
+
+@types.coroutine
+def _resume(coroutine: Coroutine[Any, Any, Any], waited_for: Any) -> Generator[Any, Any, Any]:
+    """Go on with a coroutine that was already started, handing what it waits for to the event loop."""
+    while True:
+        try:
+            sent = yield waited_for
+        except BaseException as error:  # cancellation and timeouts must reach the hook
+            step = _step(coroutine.throw, error)
+        else:
+            step = _step(coroutine.send, sent)
+        if step[0]:
+            return step[1]
+        waited_for = step[1]
+
+
+def _step(advance: Callable[[Any], Any], argument: Any) -> tuple[bool, Any]:
+    try:
+        return False, advance(argument)
+    except StopIteration as finished:
+        return True, finished.value

@@ -1,0 +1,116 @@
+"""Logs and metrics. Both carry ids, names and numbers; neither ever carries text of a payload.
+
+The log tells what went wrong; that an exchange happened at all is the ledger's to record, so exchanges that end well are
+logged at level `debug` only.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+from yumen.dialects.document import encode_json
+
+BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
+LABEL_LENGTH_MAX = 64
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger("yumen")
+
+
+def configure_logging(level: str) -> None:
+    """Write JSON lines to standard error from `level` (debug, info, warning, error) on."""
+    number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(serializer=_serialize),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _serialize(event: dict[str, Any], **_: Any) -> bytes:
+    return encode_json(event)
+
+
+def place(error: BaseException) -> str:
+    """File and line where an error was raised; the message is left out, it may hold what was being looked at."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+
+
+class CoreMetrics:
+    """The gateway's own metrics, each child looked up once."""
+
+    def __init__(self) -> None:
+        self._exchanges = Counter("yumen_exchanges", "Exchanges that ended", ("route", "outcome", "policy"))
+        self._seconds = Histogram("yumen_exchange_seconds", "Whole exchange", ("route",), buckets=BUCKETS_S)
+        self._engine = Histogram("yumen_engine_seconds", "Engine, whole reply", ("engine",), buckets=BUCKETS_S)
+        self._first = Histogram(
+            "yumen_first_token_seconds", "Request to the first event of a stream", ("route",), buckets=BUCKETS_S
+        )
+        self._plugin = Histogram("yumen_plugin_seconds", "One hook", ("plugin",), buckets=BUCKETS_S)
+        self._faults = Counter("yumen_plugin_faults", "Hooks that failed", ("plugin", "kind"))
+        self._in_flight = Gauge("yumen_exchanges_in_flight", "Exchanges under way", multiprocess_mode="livesum")
+        self._refused = Counter("yumen_refused", "Requests refused before the chain", ("code",))
+        self.exchange_seconds = lru_cache(256)(lambda route: self._seconds.labels(route).observe)
+        self.engine_seconds = lru_cache(256)(lambda engine: self._engine.labels(engine).observe)
+        self.first_token_seconds = lru_cache(256)(lambda route: self._first.labels(route).observe)
+        self.exchanges = lru_cache(1024)(lambda *labels: self._exchanges.labels(*labels).inc)
+        self.started = self._in_flight.inc
+        self.ended = self._in_flight.dec
+
+    def plugin_seconds(self, plugin: str) -> Callable[[float], None]:
+        """The observer of one plugin instance."""
+        observe: Callable[[float], None] = self._plugin.labels(plugin).observe
+        return observe
+
+    def plugin_faults(self, plugin: str, kind: str) -> None:
+        """Count a hook that failed."""
+        self._faults.labels(plugin, kind).inc()
+
+    def refused(self, code: str) -> None:
+        """Count a request that never became an exchange."""
+        self._refused.labels(code).inc()
+
+
+metrics = CoreMetrics()
+_own: dict[tuple[str, tuple[str, ...]], Any] = {}
+
+
+class PluginMetrics:
+    """A plugin's or engine's own metrics; see `yumen.plugin.Metrics`."""
+
+    def __init__(self, instance: str) -> None:
+        self._prefix = "yumen_" + "".join(char if char.isalnum() and char.isascii() else "_" for char in instance)
+
+    def count(self, name: str, amount: float = 1, **labels: str) -> None:
+        self._metric(Counter, name, labels).inc(amount)
+
+    def gauge(self, name: str, value: float, **labels: str) -> None:
+        self._metric(Gauge, name, labels).set(value)
+
+    def observe(self, name: str, seconds: float, **labels: str) -> None:
+        self._metric(Histogram, name, labels).observe(seconds)
+
+    def _metric(self, kind: type[Any], name: str, labels: dict[str, str]) -> Any:
+        names = tuple(sorted(labels))
+        key = (f"{self._prefix}_{name}", names)
+        metric = _own.get(key)
+        if metric is None:
+            extra = {"buckets": BUCKETS_S} if kind is Histogram else {}
+            metric = _own[key] = kind(key[0], f"{name} of {self._prefix}", names, **extra)
+        if not names:
+            return metric
+        return metric.labels(*(labels[label][:LABEL_LENGTH_MAX] for label in names))

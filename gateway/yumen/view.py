@@ -1,0 +1,237 @@
+"""What one plugin instance is shown of an exchange: the form its manifest names, and edits that wait for the core.
+
+A view lives as long as its exchange, so that `state` lasts; the texts in it are made anew for every hook, and only when the
+hook looks at them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from yumen.exchange import Direction, Finding, Kind, Principal, Text, Trace, Usage
+from yumen.forms import Edits, ExchangeState, ReplyState, TextState, note
+from yumen.plugin import Manifest
+
+HEADER_NAME = re.compile(r"[a-z0-9-]{1,64}")
+HEADER_VALUE = re.compile(r"[\x20-\x7e]{0,1024}")
+
+
+class TextView:
+    """One text in the form that the plugin may see, with the edits of the running hook."""
+
+    __slots__ = ("_manifest", "_masks", "_replaces", "_sent", "_state", "value")
+
+    def __init__(self, state: TextState, value: str, manifest: Manifest, sent: bool) -> None:
+        self._state = state
+        self._manifest = manifest
+        self._sent = sent
+        self._replaces: Edits | None = None
+        self._masks: Edits | None = None
+        self.value = value
+
+    @property
+    def path(self) -> str:
+        return self._state.path
+
+    @property
+    def role(self) -> str:
+        return self._state.role
+
+    @property
+    def kind(self) -> Kind:
+        return self._state.kind
+
+    def replace(self, start: int, end: int, new: str) -> None:
+        self._allow(self._manifest.mutates, "mutates")
+        if self._replaces is None:
+            self._replaces = Edits()
+        self._replaces.add(len(self.value), start, end, new)
+
+    def mask(self, start: int, end: int, new: str) -> None:
+        self._allow(self._manifest.masks, "masks")
+        if self._masks is None:
+            self._masks = Edits()
+        self._masks.add(len(self.value), start, end, new)
+
+    def _allow(self, allowed: bool, what: str) -> None:
+        if self._sent:
+            raise PermissionError("the reply has already been sent")
+        if not allowed:
+            raise PermissionError(f"the manifest of {self._manifest.name} does not say `{what}`")
+
+
+class ReplyView:
+    """The reply as one plugin may see it."""
+
+    __slots__ = ("_reply", "_view")
+
+    def __init__(self, view: View, reply: ReplyState) -> None:
+        self._view = view
+        self._reply = reply
+
+    @property
+    def status(self) -> int:
+        return self._reply.status
+
+    @property
+    def code(self) -> str:
+        return self._reply.code
+
+    @property
+    def texts(self) -> Sequence[Text]:
+        return self._view.reply_texts()
+
+    @property
+    def usage(self) -> Usage | None:
+        return self._reply.usage
+
+    @property
+    def finish_reason(self) -> str:
+        return self._reply.finish_reason
+
+
+class View:
+    """An `Exchange` for one plugin instance; see that protocol for what each member means."""
+
+    __slots__ = ("_exchange", "_instance", "_manifest", "_reply_texts", "_scratch", "_texts")
+
+    def __init__(self, exchange: ExchangeState, instance: str, manifest: Manifest) -> None:
+        self._exchange = exchange
+        self._instance = instance
+        self._manifest = manifest
+        self._texts: list[TextView] | None = None
+        self._reply_texts: list[TextView] | None = None
+        self._scratch: dict[str, Any] | None = None
+
+    id = property(lambda self: self._exchange.id)
+    received_at = property(lambda self: self._exchange.received_at)
+    route = property(lambda self: self._exchange.route)
+    dialect = property(lambda self: self._exchange.dialect)
+    engine = property(lambda self: self._exchange.engine)
+    streamed = property(lambda self: self._exchange.streamed)
+    policy_hash = property(lambda self: self._exchange.policy_hash)
+    accept_raw = property(lambda self: self._exchange.accept_raw)
+    request_bytes = property(lambda self: self._exchange.request_bytes)
+    reply_bytes = property(lambda self: self._exchange.reply_bytes)
+    client = property(lambda self: self._exchange.client)
+    outcome = property(lambda self: self._exchange.outcome)
+
+    @property
+    def principal(self) -> Principal:
+        return self._exchange.principal
+
+    @property
+    def model(self) -> str:
+        """The model's name is the caller's own words too, so it comes in the form that the plugin may see."""
+        named = self._exchange.payload.model_text
+        return self._form(named) if named is not None else self._exchange.model
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        return self._exchange.findings
+
+    @property
+    def trace(self) -> Sequence[Trace]:
+        return self._exchange.trace
+
+    @property
+    def timings_ms(self) -> Mapping[str, float]:
+        return self._exchange.timings_ms
+
+    @property
+    def state(self) -> dict[str, Any]:
+        if self._scratch is None:
+            self._scratch = {}
+        return self._scratch
+
+    @property
+    def texts(self) -> Sequence[Text]:
+        if self._texts is None:
+            manifest = self._manifest
+            # Once a reply exists the request has gone to the engine, so its texts can be read but not edited.
+            sent = self._exchange.reply is not None
+            self._texts = [TextView(text, self._form(text), manifest, sent) for text in self._exchange.texts]
+        return self._texts
+
+    @property
+    def reply(self) -> ReplyView | None:
+        reply = self._exchange.reply
+        return None if reply is None else ReplyView(self, reply)
+
+    def reply_texts(self) -> Sequence[Text]:
+        if self._reply_texts is None:
+            reply = self._exchange.reply
+            texts = reply.texts if reply is not None else []
+            sent = reply is not None and reply.sent
+            self._reply_texts = [TextView(text, self._form(text), self._manifest, sent) for text in texts]
+        return self._reply_texts
+
+    def find(
+        self, rule: str, *, category: str, text: Text | None = None, start: int = 0, end: int = 0, score: float = 1.0
+    ) -> None:
+        direction: Direction = "request" if self._exchange.reply is None else "reply"
+        path = "" if text is None else text.path
+        note(self._exchange, Finding(rule, category, path, start, end, score, direction, self._instance))
+
+    def set_header(self, name: str, value: str) -> None:
+        if not HEADER_NAME.fullmatch(name) or not HEADER_VALUE.fullmatch(value):
+            raise ValueError("a header is a lower-case name and printable ASCII")
+        self._exchange.headers[name] = value
+
+    def _form(self, text: TextState) -> str:
+        return self._exchange.masked_form(text) if self._manifest.sees == "masked" else text.raw
+
+    def commit(self, *, shadow: bool) -> int:
+        """Apply what the hook asked for and forget the hook's texts; return the number of edits.
+
+        In shadow nothing that flows on is edited, but the masked form still is: stores stay clean.
+        """
+        exchange = self._exchange
+        views = self._texts if exchange.reply is None else self._reply_texts
+        self._texts = self._reply_texts = None
+        edits = 0
+        for view in views or ():
+            if view._masks is not None:
+                edits += len(view._masks)
+                view._state.masked = view._masks.apply(view.value)
+            if view._replaces is not None:
+                edits += len(view._replaces)
+                if not shadow:
+                    self._replace(view._state, view._replaces.apply(view.value))
+        if self._manifest.masks:
+            self._settle(shadow)
+        return edits
+
+    def _replace(self, text: TextState, edited: str) -> None:
+        """Put an edit where it flows on. Below the masking plugin a reply has one form, above it two."""
+        exchange, manifest = self._exchange, self._manifest
+        if exchange.reply is None:
+            if manifest.sees == "raw":
+                text.raw, text.edited = edited, True
+            elif text.masked is not None:
+                text.masked = edited
+            else:
+                raise PermissionError("there is no masked form to edit before a masking plugin has run")
+        else:
+            text.raw, text.edited = edited, True
+            if text.masked is not None and not manifest.masks and not exchange.restored:
+                text.masked = edited
+
+    def _settle(self, shadow: bool) -> None:
+        """The masking plugin has looked at every text: where it changed nothing, both forms are the same."""
+        exchange = self._exchange
+        if exchange.reply is None:
+            exchange.masking = "shadow" if shadow else "enforce"
+            texts = exchange.texts
+        else:
+            exchange.restored = True
+            texts = exchange.reply.texts
+        for text in texts:
+            if text.masked is None:
+                text.masked = text.raw
+
+    def discard(self) -> None:
+        """Forget the edits of a hook that failed."""
+        self._texts = self._reply_texts = None

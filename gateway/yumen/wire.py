@@ -1,0 +1,128 @@
+"""Reading a request from ASGI under its limits, and writing replies."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from yumen.errors import Problem
+
+if TYPE_CHECKING:
+    from yumen.policy.bundle import Limits
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+JSON = (b"content-type", b"application/json")
+EVENT_STREAM = ((b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store"))
+GZIP_WINDOW = 16 + zlib.MAX_WBITS
+# Each further member copies what is left of the body, so that many tiny ones would cost quadratic time.
+GZIP_MEMBERS_MAX = 16
+
+
+class ClientGone(Exception):
+    """The client closed its connection before its request was complete."""
+
+
+def header(headers: Headers, name: bytes) -> bytes:
+    """One header's value, or empty. Error: `Problem` bad_request where it stands there twice."""
+    values = [value for key, value in headers if key == name]
+    if len(values) > 1:
+        raise Problem("bad_request", f"The header {name.decode()} stands there {len(values)} times.")
+    return values[0] if values else b""
+
+
+def check_headers(headers: Headers, limits: Limits) -> None:
+    """Error: `Problem` bad_request (431) for too many headers or too long ones."""
+    size = sum(len(name) + len(value) for name, value in headers)
+    if len(headers) > limits.headers or size > limits.header_bytes:
+        raise Problem("bad_request", "The request's headers are too many or too long.", status=431)
+
+
+async def read_body(headers: Headers, receive: Receive, limits: Limits) -> bytes:
+    """The body, decompressed. Errors: `Problem` payload_too_large or bad_request; `ClientGone`."""
+    announced = header(headers, b"content-length")
+    if announced:
+        if not announced.isdigit():
+            raise Problem("bad_request", "The header content-length is not a number.")
+        if len(announced) > 18 or int(announced) > limits.body_bytes:
+            raise _too_large(limits.body_bytes)
+    encoding = header(headers, b"content-encoding").lower().strip()
+    message = await _receive(receive, limits)
+    body = message.get("body", b"")
+    if message.get("more_body"):
+        body = await _read_rest(body, receive, limits)
+    if len(body) > limits.body_bytes:
+        raise _too_large(limits.body_bytes)
+    if encoding in (b"", b"identity"):
+        return bytes(body)
+    if encoding not in (b"gzip", b"x-gzip"):
+        raise Problem("bad_request", "The body's content-encoding is neither gzip nor identity.", status=415)
+    return _gunzip(body, limits.decompressed_bytes)
+
+
+async def _receive(receive: Receive, limits: Limits) -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(limits.request_read_ms / 1000):
+            message = await receive()
+    except TimeoutError:
+        raise Problem("bad_request", "The body did not arrive in time.", status=408) from None
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    return message
+
+
+async def _read_rest(first: bytes, receive: Receive, limits: Limits) -> bytes:
+    parts, size = [first], len(first)
+    more = True
+    try:
+        async with asyncio.timeout(limits.request_read_ms / 1000):
+            while more:
+                if size > limits.body_bytes:
+                    raise _too_large(limits.body_bytes)
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientGone
+                part = message.get("body", b"")
+                parts.append(part)
+                size += len(part)
+                more = message.get("more_body", False)
+    except TimeoutError:
+        raise Problem("bad_request", "The body did not arrive in time.", status=408) from None
+    return b"".join(parts)
+
+
+def _gunzip(body: bytes, size_max: int) -> bytes:
+    """Decompress at most `size_max` bytes, so that a small bomb cannot become a large allocation."""
+    out = bytearray()
+    members = 0
+    try:
+        while body:
+            members += 1
+            if members > GZIP_MEMBERS_MAX:
+                raise Problem("bad_request", f"The gzip body has more than {GZIP_MEMBERS_MAX} members.")
+            inflate = zlib.decompressobj(GZIP_WINDOW)
+            out += inflate.decompress(body, size_max + 1 - len(out))
+            if len(out) > size_max:
+                raise _too_large(size_max)
+            if not inflate.eof:
+                raise Problem("bad_request", "The gzip body is cut short.")
+            body = inflate.unused_data
+    except zlib.error:
+        raise Problem("bad_request", "The body is not valid gzip.") from None
+    return bytes(out)
+
+
+def _too_large(size_max: int) -> Problem:
+    return Problem("payload_too_large", f"The body is larger than {size_max} bytes.")
+
+
+async def send_reply(send: Send, status: int, headers: Headers, body: bytes) -> None:
+    """A whole reply."""
+    length = (b"content-length", str(len(body)).encode())
+    await send({"type": "http.response.start", "status": status, "headers": [JSON, length, *headers]})
+    await send({"type": "http.response.body", "body": body})
