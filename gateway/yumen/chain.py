@@ -56,13 +56,16 @@ class Run:
 
     async def plain(self) -> bytes:
         """Run a plain exchange to its end; return the body, whose status stands in `exchange.reply`."""
+        return await self.finish_plain(await self.begin())
+
+    async def begin(self) -> Answer | Native | Events | None:
+        """Run the request hooks and ask the engine; None where the exchange has already failed."""
         try:
             answered = await self.request()
-            result = answered if answered is not None else await self.generate()
+            return answered if answered is not None else await self.generate()
         except Problem as problem:
             self.fail(problem)
-            result = None
-        return await self.finish_plain(result)
+            return None
 
     async def finish_plain(self, result: Answer | Native | Events | None) -> bytes:
         """Take the reply back up the chain; None where the exchange has already failed."""

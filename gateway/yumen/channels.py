@@ -62,6 +62,8 @@ class FilterSlot:
                 out = rest if isinstance(rest, Block) else out + rest
             if isinstance(out, str):
                 self._check(text, out, started)
+            elif not isinstance(out, Block):
+                raise TypeError("a filter returns text or a Block")
         except Exception as error:  # a plugin may raise anything; what it means is policy
             self._filter = None
             self.step.failed("stream", self._exchange, started, error)

@@ -7,7 +7,6 @@ import contextlib
 import secrets
 import time
 from collections.abc import AsyncIterator
-from typing import Any
 
 from yumen.chain import Chain, Run
 from yumen.dialects import Dialect, Payload
@@ -137,7 +136,7 @@ class DataPlane:
         async with leaving(receive, 0) as gone:
             streaming: StreamRun | None = None
             try:
-                result = await self._begin(run)
+                result = await run.begin()
                 if result is None or isinstance(result, Native):
                     await send_run(send, run, await run.finish_plain(result), headers)
                     return
@@ -150,15 +149,6 @@ class DataPlane:
                 if not gone.is_set():
                     raise
                 await (streaming.abandon() if streaming is not None else settle(run))
-
-    async def _begin(self, run: Run) -> Any:
-        """Request hooks and the start of the engine; None where the exchange has already failed."""
-        try:
-            answered = await run.request()
-            return answered if answered is not None else await run.generate()
-        except Problem as problem:
-            run.fail(problem)
-            return None
 
 
 def new_id() -> str:

@@ -79,7 +79,9 @@ def streaming(folder: Path, count: int) -> dict[str, streams.Delay]:
         return delays
 
 
-def report(loads: dict[str, dict[str, list[Load]]], sync_ms: float, delays: dict[str, streams.Delay]) -> dict[str, object]:
+def report(
+    loads: dict[str, dict[str, list[Load]]], sync_ms: float, delays: dict[str, streams.Delay]
+) -> dict[str, object]:
     """Print the tables and return the figures."""
     figures: dict[str, object] = {"fdatasync_ms": round(sync_ms, 3)}
     table = Table("32 connections", "requests/s", "p50 ms", "p99 ms", "ratio to bare ASGI")

@@ -50,7 +50,9 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
         last = index == TOKENS - 1
         choice = {"index": 0, "delta": {"content": stamp() + " "}, "finish_reason": "stop" if last else None}
         event = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
-        await send({"type": "http.response.body", "body": b"data: " + json.dumps(event).encode() + b"\n\n", "more_body": True})
+        await send(
+            {"type": "http.response.body", "body": b"data: " + json.dumps(event).encode() + b"\n\n", "more_body": True}
+        )
     await send({"type": "http.response.body", "body": b"data: [DONE]\n\n"})
 
 

@@ -56,7 +56,22 @@ TOOL = Shape(
         "function": Shape(fields={"name": IDENTIFIER, "description": Shape("extra"), "parameters": Shape()}),
     }
 )
-USAGE = Shape(plain_numbers=True, extra=Shape(plain_numbers=True))
+
+
+def numbers(*names: str, **below: Shape) -> Shape:
+    """An object of declared numbers."""
+    return Shape(plain_numbers=True, fields={**dict.fromkeys(names, NUMBER), **below})
+
+
+USAGE = numbers(
+    "prompt_tokens",
+    "completion_tokens",
+    "total_tokens",
+    prompt_tokens_details=numbers("cached_tokens", "audio_tokens"),
+    completion_tokens_details=numbers(
+        "reasoning_tokens", "audio_tokens", "accepted_prediction_tokens", "rejected_prediction_tokens"
+    ),
+)
 
 _COMMON = {
     "model": IDENTIFIER,
@@ -134,7 +149,10 @@ EMBEDDINGS = Shape(
 )
 
 # Token ids and probabilities: numbers that stand for what is inspected as text beside them.
-LOGPROBS = Shape(plain_numbers=True, extra=Shape(plain_numbers=True))
+TOKEN = {"token": Shape("extra"), "logprob": NUMBER, "bytes": NUMBER}
+LOGPROBS = Shape(
+    fields=dict.fromkeys(("content", "refusal"), Shape(fields={**TOKEN, "top_logprobs": Shape(fields=TOKEN)}))
+)
 ERROR = Shape("message", fields={"message": MESSAGE_TEXT, "type": IDENTIFIER, "code": IDENTIFIER, "param": IDENTIFIER})
 ENVELOPE = {
     "id": IDENTIFIER,

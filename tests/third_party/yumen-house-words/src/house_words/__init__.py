@@ -18,7 +18,9 @@ class HouseWordsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """What the policy file's `config:` may say."""
 
     refuse: Annotated[list[str], msgspec.Meta(description="Words that no request may hold.")] = []
-    replace: Annotated[dict[str, str], msgspec.Meta(description="Words in replies, and what stands there instead.")] = {}
+    replace: Annotated[
+        dict[str, str], msgspec.Meta(description="Words in replies, and what stands there instead.")
+    ] = {}
 
 
 class HouseWords(Plugin[HouseWordsConfig]):

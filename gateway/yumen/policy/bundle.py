@@ -1,0 +1,124 @@
+"""The compiled policy bundle: immutable, made once, shared by every exchange that began with it."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from yumen.engine import Engine
+from yumen.plugin import Manifest, Plugin
+
+Mode = Literal["enforce", "shadow", "off"]
+ANY = ("*",)
+# Model names come from callers, so what is remembered about them is bounded.
+ROUTES_REMEMBERED_MAX = 4096
+
+
+class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which exchanges an instance runs on: globs, all of which must hold."""
+
+    routes: Annotated[tuple[str, ...], msgspec.Meta(description="Globs of route ids.")] = ANY
+    tenants: Annotated[tuple[str, ...], msgspec.Meta(description="Globs of tenants.")] = ANY
+    models: Annotated[tuple[str, ...], msgspec.Meta(description="Globs of model names.")] = ANY
+    directions: Annotated[
+        tuple[Literal["request", "reply"], ...], msgspec.Meta(description="Which hooks run.", min_length=1)
+    ] = ("request", "reply")
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much of anything one exchange may be."""
+
+    body_bytes: Annotated[int, msgspec.Meta(ge=1, le=1 << 30, description="Bytes of a request's body.")] = 4 << 20
+    decompressed_bytes: Annotated[
+        int, msgspec.Meta(ge=1, le=1 << 30, description="Bytes of a gzip body once inflated.")
+    ] = 16 << 20
+    json_depth: Annotated[int, msgspec.Meta(ge=1, le=256, description="Nesting of a payload.")] = 64
+    texts_per_exchange: Annotated[int, msgspec.Meta(ge=1, le=1_000_000, description="Texts of a payload.")] = 20_000
+    chain_length: Annotated[int, msgspec.Meta(ge=1, le=256, description="Plugins on a route.")] = 32
+    hold_chars: Annotated[
+        int, msgspec.Meta(ge=0, le=1 << 24, description="Characters a stream filter may hold back.")
+    ] = 65_536
+    headers: Annotated[int, msgspec.Meta(ge=1, le=1000, description="Headers of a request.")] = 100
+    header_bytes: Annotated[int, msgspec.Meta(ge=256, le=1 << 20, description="Bytes of all headers.")] = 32 << 10
+    stream_ms: Annotated[int, msgspec.Meta(ge=1, le=86_400_000, description="Longest stream.")] = 600_000
+    keepalive_ms: Annotated[
+        int, msgspec.Meta(ge=10, le=600_000, description="Silence of a stream before a comment is sent.")
+    ] = 10_000
+    request_read_ms: Annotated[int, msgspec.Meta(ge=1, le=600_000, description="Time for a body to arrive.")] = 30_000
+
+
+class Instance(msgspec.Struct, frozen=True, kw_only=True):
+    """A plugin under its policy."""
+
+    name: str
+    plugin_class: type[Plugin[Any]]
+    config: msgspec.Struct
+    mode: Mode = "enforce"
+    on_error: Literal["closed", "open"] = "closed"
+    on_unsupported: Literal["reject", "warn", "skip"] = "reject"
+    timeout_ms: int = 1000
+    match: Match = Match()
+    file: str = ""
+    line: int = 0
+
+    @property
+    def manifest(self) -> Manifest:
+        """The plugin's own declaration."""
+        return self.plugin_class.manifest
+
+
+class EngineSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """An engine under its policy; `egress` says whether its text leaves this machine."""
+
+    name: str
+    adapter: str
+    engine_class: type[Engine[Any]]
+    config: msgspec.Struct
+    egress: Literal["local", "remote"]
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """Which exchanges go through which chain to which engine; times in milliseconds."""
+
+    id: str
+    paths: tuple[str, ...]
+    engine: str
+    chain: tuple[Instance, ...]
+    models: tuple[str, ...] = ANY
+    accept_raw: str = ""
+    timeout_ms: int = 120_000
+    stream_timeout_ms: int = 600_000
+
+    def covers(self, path: str, model: str) -> bool:
+        """Whether this route takes a path and model."""
+        return any(fnmatchcase(path, glob) for glob in self.paths) and any(
+            fnmatchcase(model, glob) for glob in self.models
+        )
+
+
+class Bundle(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole policy. `hash` is 64 hexadecimal digits over the compiled form; see `yumen.policy.load`."""
+
+    name: str
+    path: str
+    hash: str
+    routes: tuple[Route, ...]
+    engines: dict[str, EngineSpec]
+    instances: dict[str, Instance]
+    limits: Limits = Limits()
+    _found: dict[tuple[str, str], Route | None] = msgspec.field(default_factory=dict)
+
+    def route_for(self, path: str, model: str) -> Route | None:
+        """The first route, in the order of the file, that takes a path and model."""
+        key = (path, model)
+        if key not in self._found:
+            if len(self._found) >= ROUTES_REMEMBERED_MAX:
+                self._found.clear()
+            self._found[key] = next((route for route in self.routes if route.covers(path, model)), None)
+        return self._found[key]
+
+    def serves(self, path: str) -> bool:
+        """Whether any route takes this path at all."""
+        return any(fnmatchcase(path, glob) for route in self.routes for glob in route.paths)
