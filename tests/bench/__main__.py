@@ -18,7 +18,6 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-
 from tests.bench import servers, streams
 from tests.bench.load import Load, wrk
 from tests.bench_parts import detection, ledger

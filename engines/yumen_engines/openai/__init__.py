@@ -1,0 +1,135 @@
+"""An engine that asks any server which speaks the OpenAI HTTP API."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import ClassVar
+
+import msgspec
+from pyreqwest.exceptions import PyreqwestError
+from pyreqwest.response import Response
+
+from yumen import Engine, EngineError, EngineManifest, EngineRequest, Host, Native
+from yumen_engines.openai.client import VERSION, Upstream, discard
+from yumen_engines.openai.config import OpenAIConfig
+from yumen_engines.openai.failures import failure_of, refusal
+from yumen_engines.openai.stream import EventStream
+
+__all__ = ["OpenAI", "OpenAIConfig"]
+
+EVENT_STREAM = "text/event-stream"
+READ_BYTES = 65_536
+# Statuses that say something about this gateway and the upstream, not about the client's request.
+NOT_THE_CLIENTS = frozenset({401, 403, 408})
+# The HTTP library's threads may still hold Python objects just after closing, and abort an interpreter that ends then.
+CLOSE_GRACE_S = 0.05
+RATE_LIMITED = (
+    b'{"error":{"message":"The engine behind this gateway is rate limited; try again later.",'
+    b'"type":"rate_limit_error","code":"rate_limited","param":null}}'
+)
+
+
+class OpenAI(Engine[OpenAIConfig]):
+    """Sends the payload as it is to `<base_url>/<path>` and hands the reply back byte for byte.
+
+    The upstream gets this engine's own credential and nothing of the caller's headers.
+    """
+
+    manifest: ClassVar[EngineManifest] = EngineManifest(name="openai", version=VERSION, dialects=("openai",))
+
+    async def load(self, host: Host) -> None:
+        """Open the connection pools. Error: `CannotStart` for a URL, key or proxy that cannot be used."""
+        self._host = host
+        self._streams: set[EventStream] = set()
+        self._upstream = Upstream(self.config, host.monotonic)
+
+    async def generate(self, request: EngineRequest) -> Native | EventStream:
+        """Ask the upstream. A streamed request gets a stream where the upstream streams, else the whole reply.
+
+        Errors: `EngineError`, whose message holds neither payload nor credential.
+        """
+        body = self._body(request.body)
+        deadline = self._host.monotonic() + self.config.total_timeout_ms / 1000
+        if not request.streamed:
+            deadline = min(deadline, request.deadline)
+        sent, response = await self._upstream.send(request.path, body, streamed=request.streamed, deadline=deadline)
+        if request.streamed and response.status == 200 and _media_type(response) == EVENT_STREAM:
+            stream = EventStream(sent, response, self.config, self._streams.discard)
+            self._streams.add(stream)
+            return stream
+        try:
+            if response.status >= 500 or response.status in NOT_THE_CLIENTS or response.status // 100 in (1, 3):
+                raise refusal(response.status)
+            return _native(response, await self._whole(response))
+        except PyreqwestError as error:
+            raise failure_of(error).error() from None
+        finally:
+            await discard(sent)
+
+    async def health(self) -> str:
+        """What the last attempts to connect met, when all of them failed of late; else empty."""
+        return self._upstream.health()
+
+    async def close(self) -> None:
+        """Close every stream and the pools."""
+        for stream in list(self._streams):
+            await stream.aclose()
+        await self._upstream.close()
+        await asyncio.sleep(CLOSE_GRACE_S)
+
+    def _body(self, body: bytes) -> bytes:
+        """The payload under the configured model's name; every other byte of its members stays as it was."""
+        if not self.config.model:
+            return body
+        try:
+            members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            raise EngineError("the payload is not a JSON object, so its model cannot be named") from None
+        members["model"] = msgspec.Raw(msgspec.json.encode(self.config.model))
+        return msgspec.json.encode(members)
+
+    async def _whole(self, response: Response) -> bytes:
+        """The body. Error: `EngineError` for one longer than `reply_bytes_max`."""
+        bytes_max = self.config.reply_bytes_max
+        too_long = EngineError("the upstream's reply is longer than `reply_bytes_max`")
+        declared = response.get_header("content-length") or ""
+        if declared.isdigit() and int(declared[:18]) > bytes_max:
+            raise too_long
+        reader = response.body_reader
+        chunks: list[bytes] = []
+        total = 0
+        while True:
+            chunk = await reader.read(READ_BYTES)
+            if chunk is not None:
+                chunks.append(bytes(chunk))
+                total += len(chunk)
+            if total > bytes_max:
+                raise too_long
+            if chunk is None or len(chunk) < READ_BYTES:
+                return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _native(response: Response, body: bytes) -> Native:
+    """A reply that the client may have. Error: `EngineError` for an error reply that is no JSON object."""
+    headers = {"content-type": response.get_header("content-type") or "application/json"}
+    retry_after = response.get_header("retry-after")
+    if retry_after is not None:
+        headers["retry-after"] = retry_after
+    if response.status >= 400 and not _is_object(body):
+        if response.status != 429:
+            raise refusal(response.status)
+        # The status and its delay are worth passing on even where a proxy on the way has put a web page around them.
+        headers["content-type"] = "application/json"
+        body = RATE_LIMITED
+    return Native(response.status, body, headers)
+
+
+def _is_object(body: bytes) -> bool:
+    try:
+        return isinstance(msgspec.json.decode(body), dict)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return False
+
+
+def _media_type(response: Response) -> str:
+    return (response.get_header("content-type") or "").partition(";")[0].strip().lower()
