@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
 import pytest
-from kit import Ledger, ScriptedEngine, completion, exchange, request, step
+from tests.kit import Ledger, ScriptedEngine, completion, exchange, request, step
 
 from yumen import (
     Answer,

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kit import Ledger, Outcome, ScriptedEngine, chunk, exchange, request, step
+from tests.kit import Ledger, Outcome, ScriptedEngine, chunk, exchange, request, step
 
 from yumen import (
     Answer,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from serving import Gateway
+from tests.serving import Gateway
 
 
 @pytest.fixture(scope="session")

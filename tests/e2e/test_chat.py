@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from openai import OpenAI
-from serving import Gateway
-from upstream import Upstream
+from openai import APIStatusError, OpenAI
+from tests.serving import Gateway
+from tests.upstream import Upstream
 
 pytestmark = pytest.mark.server
 
@@ -28,10 +28,10 @@ CONVERSATIONS = {
 
 
 @pytest.fixture(scope="module")
-def proxied(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> Iterator[Gateway]:
+def proxied(tmp_path_factory: pytest.TempPathFactory, upstream_server: Upstream) -> Iterator[Gateway]:
     """The starter bundle in front of a recording upstream."""
     folder = tmp_path_factory.mktemp("proxied")
-    gateway = Gateway(folder, YUMEN_UPSTREAM=upstream.url, YUMEN_UPSTREAM_KEY="upstream-secret-key").start()
+    gateway = Gateway(folder, YUMEN_UPSTREAM=upstream_server.url, YUMEN_UPSTREAM_KEY="upstream-secret-key").start()
     yield gateway
     gateway.stop()
 
@@ -73,7 +73,7 @@ def test_plain(proxied: Gateway, upstream: Upstream, language: str) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize("model", ["echo", "split-1", "split-3"])
+@pytest.mark.parametrize("model", ["echo", "split-1", "split-3", "midchar+piece-1"])
 def test_streamed(proxied: Gateway, upstream: Upstream, language: str, model: str) -> None:
     """The same when streamed, with events and characters cut anywhere."""
     upstream.clear()
@@ -152,9 +152,11 @@ def test_tool_arguments_are_masked_and_restored(proxied: Gateway, upstream: Upst
     assert PHONE in str(json.loads("".join(pieces)))
 
 
-def test_the_ledger_holds_it_and_shows_tampering(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> None:
+def test_the_ledger_holds_it_and_shows_tampering(
+    tmp_path_factory: pytest.TempPathFactory, upstream_server: Upstream
+) -> None:
     """The exchange is in the ledger without any raw value; verify holds, and one flipped byte is found and named."""
-    gateway = Gateway(tmp_path_factory.mktemp("ledger"), YUMEN_UPSTREAM=upstream.url).start()
+    gateway = Gateway(tmp_path_factory.mktemp("ledger"), YUMEN_UPSTREAM=upstream_server.url).start()
     try:
         with client(gateway) as openai:
             for text in CONVERSATIONS.values():
@@ -191,7 +193,7 @@ def test_the_ledger_holds_it_and_shows_tampering(tmp_path_factory: pytest.TempPa
         ({"key": "wrong-key-wrong-key"}, 401, "unauthorized"),
         ({"model": "status-503"}, 502, "engine_unavailable"),
         ({"model": "status-401"}, 502, "engine_unavailable"),
-        ({"model": "garbage"}, 502, "engine_unavailable"),
+        ({"model": "garbage-0"}, 502, "engine_unavailable"),
         ({"media": True}, 422, "unsupported_payload"),
     ],
 )
@@ -199,17 +201,13 @@ def test_errors_reach_the_official_client_as_its_own(
     proxied: Gateway, arguments: dict[str, Any], status: int, code: str
 ) -> None:
     """Every failure is an error that the client's library understands, with our stable code."""
-    import openai as library
-
     content: Any = "hi"
     if arguments.get("media"):
         content = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}]
-    key = arguments.get("key", proxied.key)
-    with OpenAI(base_url=f"{proxied.url}/v1", api_key=key, max_retries=0) as openai:
-        with pytest.raises(library.APIStatusError) as caught:
-            openai.chat.completions.create(
-                model=arguments.get("model", "echo"), messages=[{"role": "user", "content": content}]
-            )
+    model, key = arguments.get("model", "echo"), arguments.get("key", proxied.key)
+    asking = OpenAI(base_url=f"{proxied.url}/v1", api_key=key, max_retries=0)
+    with asking, pytest.raises(APIStatusError) as caught:
+        asking.chat.completions.create(model=model, messages=[{"role": "user", "content": content}])
     assert (caught.value.status_code, caught.value.code) == (status, code)
 
 

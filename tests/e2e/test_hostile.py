@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, get_args
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from serving import Gateway
+from tests.serving import Gateway
 
 from yumen.errors import Code
 

@@ -139,7 +139,7 @@ class EventStream:
         except (msgspec.DecodeError, ValueError, RecursionError):
             raise EngineError("an event of the stream is not JSON") from None
         for choice in event.choices or ():
-            if choice.finish_reason is not None:
+            if choice.finish_reason:  # some servers send an empty string until the end
                 self._finished.add(choice.index)
                 self._unfinished.discard(choice.index)
             elif choice.index not in self._finished:

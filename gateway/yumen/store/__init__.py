@@ -1,0 +1,1 @@
+"""Shared state behind `yumen.plugin.Store`."""

@@ -1,0 +1,128 @@
+"""A store in the memory of one process: the default, and enough as long as there is one worker.
+
+Every key space is bounded in entries and bytes. An entry ends when its time to live has passed, or when room is needed and
+it is the one least recently used.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+ENTRIES_MAX = 100_000
+BYTES_MAX = 64 * 1024 * 1024
+# What the interpreter needs for an entry besides its key and value: measured with tracemalloc, rounded up.
+ENTRY_BYTES = 400
+
+
+class _Entry:
+    __slots__ = ("expires", "size", "value")
+
+    def __init__(self, value: bytes | int, expires: float, size: int) -> None:
+        self.value = value
+        self.expires = expires
+        self.size = size
+
+
+class MemoryStore:
+    """See `yumen.plugin.Store`. Belongs to one event loop.
+
+    `entries_max` and `bytes_max` bound each key space by itself, so that a cache that fills its own cannot push a rate
+    counter out of another. `monotonic` is a clock in seconds.
+    """
+
+    shared: bool = False
+
+    def __init__(
+        self,
+        monotonic: Callable[[], float] = time.monotonic,
+        *,
+        entries_max: int = ENTRIES_MAX,
+        bytes_max: int = BYTES_MAX,
+    ) -> None:
+        self._monotonic = monotonic
+        self._entries_max = entries_max
+        self._bytes_max = bytes_max
+        self._bytes = 0
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()  # least recently used first
+        # What expires next, so that finding it needs no scan. An item may be stale: its entry gone, or written anew.
+        self._ends: list[tuple[float, str]] = []
+        self._spaces: dict[str, MemoryStore] = {}
+
+    def namespaced(self, prefix: str) -> MemoryStore:
+        """The key space of this name; the same one whenever it is asked for."""
+        space = self._spaces.get(prefix)
+        if space is None:
+            space = self._spaces[prefix] = MemoryStore(
+                self._monotonic, entries_max=self._entries_max, bytes_max=self._bytes_max
+            )
+        return space
+
+    async def get(self, key: str) -> bytes | None:
+        """The value, or None. A counter reads as its decimal digits."""
+        entry = self._find(key)
+        if entry is None:
+            return None
+        value = entry.value
+        return b"%d" % value if type(value) is int else value  # type: ignore[return-value]  # it is bytes otherwise
+
+    async def set(self, key: str, value: bytes, ttl_s: float) -> None:
+        """Keep a value for so many seconds. One larger than the whole space is not kept. Error: ValueError."""
+        self._put(key, bytes(value), ttl_s, len(value))
+
+    async def delete(self, key: str) -> None:
+        """Forget a key."""
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self._bytes -= entry.size
+
+    async def add(self, key: str, amount: int, ttl_s: float) -> int:
+        """Add to a counter, which lives `ttl_s` seconds from its first use. Error: ValueError where it is no number."""
+        entry = self._find(key)
+        if entry is None:
+            self._put(key, amount, ttl_s, 0)
+            return amount
+        entry.value = total = int(entry.value) + amount
+        return total
+
+    def _find(self, key: str) -> _Entry | None:
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        if entry.expires <= self._monotonic():
+            self._drop(key)
+            return None
+        self._entries.move_to_end(key)
+        return entry
+
+    def _put(self, key: str, value: bytes | int, ttl_s: float, value_bytes: int) -> None:
+        if not ttl_s > 0:
+            raise ValueError("a time to live is a positive number of seconds")
+        now = self._monotonic()
+        if key in self._entries:
+            self._drop(key)
+        self._expire(now)
+        size = len(key) + value_bytes + ENTRY_BYTES
+        if size > self._bytes_max:
+            return
+        while len(self._entries) >= self._entries_max or self._bytes + size > self._bytes_max:
+            self._drop(next(iter(self._entries)))
+        self._entries[key] = _Entry(value, now + ttl_s, size)
+        self._bytes += size
+        heapq.heappush(self._ends, (now + ttl_s, key))
+        if len(self._ends) > 2 * len(self._entries) + 64:
+            # Mostly stale: each rebuilding is paid for by as many writes since the last one.
+            self._ends = [(entry.expires, name) for name, entry in self._entries.items()]
+            heapq.heapify(self._ends)
+
+    def _expire(self, now: float) -> None:
+        while self._ends and self._ends[0][0] <= now:
+            _, key = heapq.heappop(self._ends)
+            entry = self._entries.get(key)
+            if entry is not None and entry.expires <= now:
+                self._drop(key)
+
+    def _drop(self, key: str) -> None:
+        self._bytes -= self._entries.pop(key).size
