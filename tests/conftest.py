@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from upstream import Upstream
+from tests.upstream import Upstream
 
 
 @pytest.fixture(scope="session")

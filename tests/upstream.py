@@ -32,6 +32,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import re
 import threading
@@ -311,7 +312,7 @@ async def _write(response: web.StreamResponse, block: bytes, script: Script) -> 
     else:
         size = script.number("split", len(block)) or 1
         cuts = [*range(0, len(block), size), len(block)]
-    for start, end in zip(cuts, cuts[1:], strict=False):
+    for start, end in itertools.pairwise(cuts):
         await response.write(block[start:end])
 
 

@@ -11,6 +11,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
+from yumen import telemetry
 from yumen.dialects import Dialect, Payload
 from yumen.engine import Delta, Engine, EngineError, EngineRequest, Events, Native
 from yumen.errors import Problem
@@ -214,12 +215,14 @@ class Run:
                 await step.call("on_complete", exchange, view)
             except Problem as problem:
                 self.fail(problem)
+        for step, view in self.ran:
+            step.seconds(view.seconds)
         metrics.exchange_seconds(exchange.route)(time.perf_counter() - self.started)
         metrics.exchanges(exchange.route, exchange.outcome, exchange.policy_hash)()
-        write = log.debug if exchange.outcome == "ok" else log.info
-        write("exchange", exchange=exchange.id, route=exchange.route, outcome=exchange.outcome,
-              tenant=exchange.principal.tenant, key=exchange.principal.key_id,
-              ms=round(exchange.timings_ms["total"], 2))  # fmt: skip
+        if exchange.outcome != "ok" or telemetry.verbose:
+            log.info("exchange", exchange=exchange.id, route=exchange.route, outcome=exchange.outcome,
+                     tenant=exchange.principal.tenant, key=exchange.principal.key_id,
+                     ms=round(exchange.timings_ms["total"], 2))  # fmt: skip
 
     async def broken(self) -> None:
         """The core itself failed: the exchange is still recorded, as a fault."""

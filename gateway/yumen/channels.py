@@ -20,10 +20,11 @@ KINDS: dict[str, Any] = {"reasoning": "reasoning", "tool_arguments": "tool_argum
 class FilterSlot:
     """One plugin's filter for one channel, called under the plugin's policy."""
 
-    __slots__ = ("_exchange", "_filter", "_held", "_hold_max", "edits", "masks", "sees_masked", "step")
+    __slots__ = ("_exchange", "_filter", "_held", "_hold_max", "_view", "edits", "masks", "sees_masked", "step")
 
     def __init__(self, step: Step, view: View, exchange: ExchangeState, channel: Channel, hold_chars: int) -> None:
         self.step = step
+        self._view = view
         self._exchange = exchange
         self._held = 0
         self._filter: StreamFilter | None = None
@@ -81,7 +82,9 @@ class FilterSlot:
         self._held = 0 if out else self._held + len(text)
         if self._held > self._hold_max + len(text):
             raise OverflowError("the filter holds more than it declared")
-        if time.perf_counter() - started > self.step.timeout_s:
+        seconds = time.perf_counter() - started
+        self._view.seconds += seconds
+        if seconds > self.step.timeout_s:
             raise TimeoutError
 
     def _blocked(self, block: Block, text: str) -> str:

@@ -84,7 +84,7 @@ class Step:
             view.discard()
             self.failed(hook, exchange, started, error)
             return None
-        self._record(hook, exchange, started, decision, edits)
+        self._record(hook, exchange, view, started, decision, edits)
         return None if self.shadow else decision
 
     async def _run(self, coroutine: Coroutine[Any, Any, Decision | None], started: float) -> Decision | None:
@@ -100,10 +100,16 @@ class Step:
             return outcome
 
     def _record(
-        self, hook: Hook, exchange: ExchangeState, started: float, decision: Decision | None, edits: int
+        self,
+        hook: Hook,
+        exchange: ExchangeState,
+        view: View,
+        started: float,
+        decision: Decision | None,
+        edits: int,
     ) -> None:
         seconds = time.perf_counter() - started
-        self.seconds(seconds)
+        view.seconds += seconds
         kind, reason = "allow", ""
         if isinstance(decision, Block):
             kind, reason = "block", decision.reason

@@ -20,12 +20,16 @@ from yumen.dialects.document import encode_json
 BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
 LABEL_LENGTH_MAX = 64
 
+# Whether exchanges that end well are logged too. A call that the level drops would still cost what masking a text costs.
+verbose = False
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("yumen")
 
 
 def configure_logging(level: str) -> None:
     """Write JSON lines to standard error from `level` (debug, info, warning, error) on."""
+    global verbose
     number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
+    verbose = number <= logging.DEBUG
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -60,7 +64,7 @@ class CoreMetrics:
         self._first = Histogram(
             "yumen_first_token_seconds", "Request to the first event of a stream", ("route",), buckets=BUCKETS_S
         )
-        self._plugin = Histogram("yumen_plugin_seconds", "One hook", ("plugin",), buckets=BUCKETS_S)
+        self._plugin = Histogram("yumen_plugin_seconds", "All hooks of one exchange", ("plugin",), buckets=BUCKETS_S)
         self._faults = Counter("yumen_plugin_faults", "Hooks that failed", ("plugin", "kind"))
         self._in_flight = Gauge("yumen_exchanges_in_flight", "Exchanges under way", multiprocess_mode="livesum")
         self._refused = Counter("yumen_refused", "Requests refused before the chain", ("code",))

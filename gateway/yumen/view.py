@@ -95,7 +95,7 @@ class ReplyView:
 class View:
     """An `Exchange` for one plugin instance; see that protocol for what each member means."""
 
-    __slots__ = ("_exchange", "_instance", "_manifest", "_reply_texts", "_scratch", "_texts")
+    __slots__ = ("_exchange", "_instance", "_manifest", "_reply_texts", "_scratch", "_texts", "seconds")
 
     def __init__(self, exchange: ExchangeState, instance: str, manifest: Manifest) -> None:
         self._exchange = exchange
@@ -104,6 +104,8 @@ class View:
         self._texts: list[TextView] | None = None
         self._reply_texts: list[TextView] | None = None
         self._scratch: dict[str, Any] | None = None
+        # Time spent in this instance's hooks on this exchange.
+        self.seconds = 0.0
 
     id = property(lambda self: self._exchange.id)
     received_at = property(lambda self: self._exchange.received_at)

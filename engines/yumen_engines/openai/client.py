@@ -54,9 +54,7 @@ class Upstream:
         self._connect_failed_at = 0.0
         self._connect_detail = ""
 
-    async def send(
-        self, path: str, body: bytes, *, streamed: bool, deadline: float
-    ) -> tuple[StreamRequest, Response]:
+    async def send(self, path: str, body: bytes, *, streamed: bool, deadline: float) -> tuple[StreamRequest, Response]:
         """Send a request and wait for the head of its reply, trying again where that is safe.
 
         A completion is neither idempotent nor does it change anything: answering twice costs money and nothing else. So a
@@ -82,9 +80,7 @@ class Upstream:
             attempt += 1
             await asyncio.sleep(self._backoff_s(attempt))
 
-    async def _once(
-        self, path: str, body: bytes, streamed: bool, deadline: float
-    ) -> tuple[StreamRequest, Response]:
+    async def _once(self, path: str, body: bytes, streamed: bool, deadline: float) -> tuple[StreamRequest, Response]:
         left_s = deadline - self._monotonic()
         if left_s <= 0:
             raise EngineError("no time was left for the upstream", timeout=True)
@@ -96,7 +92,7 @@ class Upstream:
         return request, await request.__aenter__()
 
     def _backoff_s(self, attempt: int) -> float:
-        ceiling_ms = min(self._backoff_ms * 2 ** (attempt - 1), BACKOFF_MS_MAX)
+        ceiling_ms = min(self._backoff_ms << (attempt - 1), BACKOFF_MS_MAX)
         return ceiling_ms / 1000 * random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, guards nothing
 
     def _note(self, connect_detail: str) -> None:

@@ -57,13 +57,14 @@ def root(base_url: str) -> str:
     A path that names a version (`/v1`, `/api/paas/v4`, `/v1beta/openai`) is taken as it stands; to any other `/v1` is
     added. Error: `CannotStart` for what is not an absolute http or https URL, or holds a credential, query or fragment.
     """
+    unusable = CannotStart("`base_url` is not an absolute http:// or https:// URL; give e.g. http://127.0.0.1:9000/v1")
     try:
         parts = urlsplit(base_url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        usable = False
+        raise unusable from None
     if not usable or not HEADER_TOKEN.fullmatch(base_url):
-        raise CannotStart("`base_url` is not an absolute http:// or https:// URL; give e.g. http://127.0.0.1:9000/v1")
+        raise unusable
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise CannotStart("`base_url` holds a credential, a query or a fragment; give the credential as `api_key`")
     path = parts.path.rstrip("/")

@@ -66,7 +66,7 @@ class MemoryStore:
         if entry is None:
             return None
         value = entry.value
-        return b"%d" % value if type(value) is int else value  # type: ignore[return-value]  # it is bytes otherwise
+        return value if isinstance(value, bytes) else b"%d" % value
 
     async def set(self, key: str, value: bytes, ttl_s: float) -> None:
         """Keep a value for so many seconds. One larger than the whole space is not kept. Error: ValueError."""

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 import structlog
 from structlog.typing import FilteringBoundLogger
-from upstream import Upstream
+from tests.upstream import Upstream
 
 from yumen import EngineRequest, Native, Store
 from yumen_engines.openai import OpenAI, OpenAIConfig
