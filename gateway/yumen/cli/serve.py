@@ -7,10 +7,10 @@ import os
 import tempfile
 
 import click
-from yumen.identity import Keys, ensure_first_keys
-from yumen.policy.load import load_bundle
 
 from yumen.errors import CannotStart, PolicyError
+from yumen.identity import Keys, ensure_first_keys
+from yumen.policy.load import load_bundle
 from yumen.settings import Secret, Settings
 
 # Requests waiting in the kernel, and what the server itself may hold per connection.

@@ -5,10 +5,10 @@ minute's count that still lies in the window:
 
     estimate = current + previous * (1 - elapsed / 60)
 
-It is exact where the previous minute's requests came evenly. In the worst case, all of them in the last instant of that
-minute, up to nearly twice the limit passes within some 60 seconds; in the opposite case somebody waits up to a minute longer
-than need be. No minute of the clock ever lets more than the limit pass, so neither does any longer time on average. Two
-counters per key are all that it costs.
+It is right to within one request where the previous minute's requests came evenly. In the worst case, all of them in the
+last instant of that minute, up to nearly twice the limit passes within some 60 seconds; in the opposite case somebody waits
+up to a minute longer than need be. No minute of the clock ever lets more than the limit pass, so neither does any longer
+time on average. Two counters per key are all that it costs.
 """
 
 from __future__ import annotations

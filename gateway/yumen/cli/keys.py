@@ -1,0 +1,93 @@
+"""`yumen keys`: make, list and revoke the keys that applications and operators hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from yumen.errors import CannotStart
+from yumen.identity import NAME, Keys
+from yumen.keyfile import Entry, Role
+from yumen.settings import Secret, Settings
+
+
+def _name(_: click.Context, parameter: click.Parameter, value: str) -> str:
+    if not NAME.fullmatch(value):
+        raise click.BadParameter("must be 1 to 64 letters, digits, dots, underscores and hyphens", param=parameter)
+    return value
+
+
+@click.group()
+def keys() -> None:
+    """Make, list and revoke keys."""
+
+
+@keys.command()
+@click.option("--tenant", required=True, callback=_name, help="Whom the key's traffic belongs to.")
+@click.option("--app", required=True, callback=_name, help="The application that will hold the key.")
+@click.option(
+    "--role", type=click.Choice(["app", "admin"]), default="app", show_default=True, help="Which plane it opens."
+)
+@click.option("--trusted", is_flag=True, help="Exempt it from the rules that count requests.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def create(settings: Settings, tenant: str, app: str, role: Role, trusted: bool, as_json: bool) -> None:
+    """Make a key and print it, this once."""
+    with _opened(settings) as opened:
+        entry, key = opened.create(tenant=tenant, app=app, role=role, trusted=trusted)
+    if as_json:
+        click.echo(json.dumps({"key": key, **_shown(entry)}))
+        return
+    click.echo(key)
+    click.echo(f"{entry.role} key {entry.id} of {entry.tenant}/{entry.app}; it is shown only now", err=True)
+
+
+@keys.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def list_(settings: Settings, as_json: bool) -> None:
+    """List what is known of every key, which is never the key."""
+    with _opened(settings) as opened:
+        entries = opened.list()
+    if as_json:
+        click.echo(json.dumps([_shown(entry) for entry in entries]))
+        return
+    table = Table("id", "tenant", "app", "role", "trusted", "created", "revoked", box=None, pad_edge=False)
+    for entry in entries:
+        table.add_row(
+            entry.id, entry.tenant, entry.app, entry.role, "yes" if entry.trusted else "", entry.created, entry.revoked
+        )
+    # A fixed width, so that a pipe gets whole lines too.
+    Console(width=240, highlight=False, markup=False).print(table)
+
+
+@keys.command()
+@click.argument("key_id", metavar="ID")
+@click.pass_obj
+def revoke(settings: Settings, key_id: str) -> None:
+    """Revoke a key for good; a running gateway notices within a second."""
+    with _opened(settings) as opened:
+        entry = opened.revoke(key_id)
+    if entry is None:
+        raise click.BadParameter("no key has this id; `yumen keys list` shows them", param_hint="ID")
+    click.echo(f"{entry.role} key {entry.id} of {entry.tenant}/{entry.app} was revoked at {entry.revoked}")
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Keys]:
+    """The keys of the data directory; what keeps them from being used is told and ends with exit code 1."""
+    try:
+        yield Keys.open(settings.data_dir, Secret.open(settings.data_dir))
+    except CannotStart as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _shown(entry: Entry) -> dict[str, Any]:
+    """An entry without its digest."""
+    return {name: getattr(entry, name) for name in entry.__struct_fields__ if name != "hash"}

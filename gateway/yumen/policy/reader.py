@@ -1,0 +1,199 @@
+"""Reads YAML strictly, and keeps where every value stands.
+
+YAML is taken in a sense that surprises nobody: `on`, `yes`, dates and `1:30` are strings; a key that stands twice, a tag, an
+anchor, a tab or a second document is an error. `${env:NAME}` and `${env:NAME:-default}` stand for environment variables.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from yumen.errors import Diagnostic
+
+BYTES_MAX = 1 << 20
+DEPTH_MAX = 64
+NODES_MAX = 100_000
+
+Path = tuple[str | int, ...]
+ENV = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+
+
+class Source:
+    """One file: its plain data, the place of every value, and what is wrong with it so far.
+
+    `data` holds references to the environment as they are written; `resolve` puts in what they stand for.
+    """
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.data: Any = None
+        self.places: dict[Path, tuple[int, int]] = {(): (1, 1)}
+        self.key_places: dict[Path, tuple[int, int]] = {}
+        self.diagnostics: list[Diagnostic] = []
+        self._from_env: set[Path] = set()
+
+    def wrong(self, path: Path, code: str, what: str, fix: str, *, key: bool = False) -> None:
+        """Note that something is wrong at a path."""
+        places = self.key_places if key and path in self.key_places else self.places
+        while path not in places and path:
+            path = path[:-1]
+            places = self.places
+        line, column = places.get(path, (1, 1))
+        self.diagnostics.append(Diagnostic(self.file, line, column, code, what, fix))
+
+    def resolve(self, path: Path, value: Any, env: Mapping[str, str]) -> Any:
+        """A value with its references to the environment resolved; a variable that is not set is noted as wrong."""
+        if isinstance(value, dict):
+            return {name: self.resolve((*path, name), item, env) for name, item in value.items()}
+        if isinstance(value, list):
+            return [self.resolve((*path, index), item, env) for index, item in enumerate(value)]
+        if not isinstance(value, str) or "${env:" not in value:
+            return value
+        self._from_env.add(path)
+
+        def put(reference: re.Match[str]) -> str:
+            name, default = reference.groups()
+            if env.get(name):
+                return env[name]
+            if default is None:
+                self.wrong(
+                    path, "policy.env", f"the variable {name} is not set", f"set it, or write ${{env:{name}:-default}}"
+                )
+            return default or ""
+
+        return ENV.sub(put, value)
+
+    def shown(self, path: Path, value: Any) -> str:
+        """A value as a message may show it: never one that came from the environment, it may be a secret."""
+        if path in self._from_env:
+            return "the value from the environment"
+        kinds = {dict: "a mapping", list: "a list", type(None): "nothing"}
+        return kinds.get(type(value)) or f"`{str(value)[:40]}`"
+
+    def line(self, path: Path = ()) -> int:
+        """The line of a value."""
+        return self.places.get(path, (1, 1))[0]
+
+
+# The same parser in C where the wheel has it; only its events and nodes are used, values are resolved by `_scalar`.
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def read(file: str, content: bytes) -> Source:
+    """Read one file; `diagnostics` of the result says what is wrong."""
+    source = Source(file)
+    if len(content) > BYTES_MAX:
+        source.wrong((), "yaml.too-large", f"the file is larger than {BYTES_MAX} bytes", "split it")
+        return source
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        source.diagnostics.append(
+            Diagnostic(file, line, 1, "yaml.encoding", "this is not UTF-8", "save the file as UTF-8")
+        )
+        return source
+    try:
+        if not _plain(source, text):
+            return source
+        node = yaml.compose(text, Loader=LOADER)
+        if node is not None:
+            source.data = _Builder(source).build(node, (), 0)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        what = (error.problem or "this is not YAML").replace("\t", "a tab").split("\n")[0]
+        source.diagnostics.append(Diagnostic(file, line, column, "yaml.syntax", what, "correct the syntax here"))
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        what = "this is nested too deeply" if isinstance(error, RecursionError) else "this is not YAML"
+        source.diagnostics.append(Diagnostic(file, 1, 1, "yaml.syntax", what, "write it anew, in plain YAML"))
+    return source
+
+
+def _plain(source: Source, text: str) -> bool:
+    """Whether the file is one document of mappings, lists and scalars; what else YAML can do is noted as wrong."""
+    depth = documents = 0
+    for event in yaml.parse(text, Loader=LOADER):
+        what = ""
+        if isinstance(event, yaml.DocumentStartEvent):
+            documents += 1
+            what = "a second document begins here" if documents > 1 else ""
+        elif isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            what = "this is nested too deeply" if depth > DEPTH_MAX else ""
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
+            what = "anchors and aliases are not used in policy files"
+        elif getattr(event, "tag", None) is not None:
+            what = "tags are not used in policy files"
+        if what:
+            mark = event.start_mark
+            place = (mark.line + 1, mark.column + 1)
+            source.diagnostics.append(
+                Diagnostic(source.file, *place, "yaml.not-plain", what, "write the value itself, once")
+            )
+            return False
+    return True
+
+
+class _Builder:
+    """Turns nodes into plain data, noting places and what is not allowed."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._nodes = 0
+
+    def build(self, node: yaml.Node, path: Path, depth: int) -> Any:
+        """The plain value of one node."""
+        source = self._source
+        mark = node.start_mark
+        source.places[path] = (mark.line + 1, mark.column + 1)
+        self._nodes += 1
+        if self._nodes > NODES_MAX:
+            raise ValueError("too many values")
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path, depth)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.build(item, (*path, index), depth + 1) for index, item in enumerate(node.value)]
+        return _scalar(node)
+
+    def _mapping(self, node: yaml.MappingNode, path: Path, depth: int) -> dict[str, Any]:
+        source = self._source
+        out: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            below = (*path, str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else "")
+            place = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+            if not isinstance(key_node, yaml.ScalarNode):
+                source.diagnostics.append(
+                    Diagnostic(source.file, *place, "yaml.key", "a key is not plain text", "use a word")
+                )
+                continue
+            if key_node.value in out:
+                what = f"the key `{key_node.value}` stands here a second time"
+                source.diagnostics.append(
+                    Diagnostic(source.file, *place, "yaml.duplicate-key", what, "keep one of the two")
+                )
+                continue
+            source.key_places[below] = place
+            out[key_node.value] = self.build(value_node, below, depth + 1)
+        return out
+
+
+def _scalar(node: yaml.Node) -> Any:
+    text: str = node.value
+    if getattr(node, "style", None) is not None:
+        return text
+    if text in ("", "~", "null", "Null", "NULL"):
+        return None
+    if text in ("true", "True", "TRUE", "false", "False", "FALSE"):
+        return text[0] in "tT"
+    if INTEGER.fullmatch(text):
+        return int(text[:40])
+    return float(text) if FLOAT.fullmatch(text) and len(text) < 40 else text

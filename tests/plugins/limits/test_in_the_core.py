@@ -1,0 +1,104 @@
+"""The plugin in a real chain: what the client of a refused exchange gets, and that slots always come back."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, ClassVar
+
+import pytest
+
+from tests.kit import ScriptedEngine, chunk, completion, exchange, request, step
+from tests.plugins.limits.asked import HeldHost, started
+from yumen import Block, Decision, EngineError, Exchange, Manifest, NoConfig, Plugin
+
+
+class Breaks(Plugin[NoConfig]):
+    """Stands below and ends every exchange as it is told."""
+
+    manifest: ClassVar[Manifest] = Manifest(name="breaks", version="1")
+
+    def __init__(self, how: str) -> None:
+        super().__init__(NoConfig())
+        self.how = how
+
+    async def on_request(self, exchange: Exchange) -> Decision | None:
+        if self.how == "fault":
+            raise RuntimeError
+        return Block("no") if self.how == "block" else None
+
+
+async def test_a_refused_exchange_is_a_429_that_says_when_to_come_back() -> None:
+    """The client gets the stable code, the delay in whole seconds, and the headers that say what is left."""
+    plugin = await started(HeldHost(), requests_per_minute=1)
+    engine = ScriptedEngine(completion("hello", "你好"))
+    first = await exchange([step(plugin)], engine)
+    refused = await exchange([step(plugin)], engine)
+    assert (first.status, refused.status, refused.code) == (200, 429, "rate_limited")
+    assert refused.exchange.reply.retry_after == "120"
+    assert first.exchange.headers["x-ratelimit-remaining-requests"] == "0"
+    assert refused.exchange.headers["x-ratelimit-remaining-requests"] == "0"
+    assert len(engine.requests) == 1
+
+
+@pytest.mark.parametrize("text", ["word " * 100, "字" * 101])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_what_is_too_long_is_a_413(text: str, stream: bool) -> None:
+    """The ceiling on tokens holds for plain and streamed requests, in any script; the engine never sees the request."""
+    plugin = await started(HeldHost(), input_tokens=100)
+    engine = ScriptedEngine(completion("x"))
+    outcome = await exchange([step(plugin)], engine, request(text, stream=stream))
+    assert (outcome.status, outcome.code) == (413, "payload_too_large")
+    assert not engine.requests
+
+
+@pytest.mark.parametrize(
+    ("how", "reply"),
+    [
+        ("", completion("hello")),
+        ("", EngineError("down")),
+        ("block", completion("hello")),
+        ("fault", completion("hello")),
+    ],
+)
+async def test_every_end_of_an_exchange_frees_its_slot(how: str, reply: Any) -> None:
+    """Success, engine failure, a block and a fault below: the next exchange finds the slot free."""
+    plugin = await started(HeldHost(), concurrent=1)
+    steps = [step(plugin), step(Breaks(how))]
+    for _ in range(3):
+        outcome = await exchange(steps, ScriptedEngine(reply))
+        assert outcome.status != 429
+
+
+@pytest.mark.parametrize("reply", [[chunk("hel"), chunk("lo", "stop")], [chunk("hel"), EngineError("cut")]])
+async def test_every_end_of_a_stream_frees_its_slot(reply: list[Any]) -> None:
+    """A stream holds its slot until its last frame, whole or broken."""
+    plugin = await started(HeldHost(), concurrent=1)
+    for _ in range(3):
+        outcome = await exchange([step(plugin)], ScriptedEngine(reply), request(stream=True))
+        assert outcome.status == 200
+
+
+async def test_exchanges_at_the_same_time_share_the_slots() -> None:
+    """While one exchange waits for its engine, another of the same key is refused."""
+    plugin = await started(HeldHost(), concurrent=1)
+    arrived, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        arrived.set()
+        await go_on.wait()
+
+    waiting = asyncio.create_task(exchange([step(plugin)], ScriptedEngine(completion("x"), wait)))
+    await arrived.wait()
+    refused = await exchange([step(plugin)], ScriptedEngine(completion("x")))
+    go_on.set()
+    assert (refused.status, (await waiting).status) == (429, 200)
+    assert (await exchange([step(plugin)], ScriptedEngine(completion("x")))).status == 200
+
+
+async def test_in_shadow_nobody_is_refused() -> None:
+    """Shadow counts and notes what it would have done, and applies nothing."""
+    plugin = await started(HeldHost(), requests_per_minute=1)
+    outcomes = [await exchange([step(plugin, mode="shadow")], ScriptedEngine(completion("x"))) for _ in range(3)]
+    assert [outcome.status for outcome in outcomes] == [200] * 3
+    trace = [entry for entry in outcomes[-1].exchange.trace if entry.hook == "on_request"]
+    assert [(entry.decision, entry.reason, entry.shadow) for entry in trace] == [("block", "requests_per_minute", True)]

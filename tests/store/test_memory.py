@@ -1,0 +1,185 @@
+"""The store in memory, against a model so simple that it cannot be wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from yumen import Store
+from yumen.store.memory import ENTRY_BYTES, MemoryStore
+
+KEYS = st.sampled_from(["a", "b", "c", "d", "电话", "键" * 20])
+VALUES = st.binary(max_size=40)
+TTLS = st.sampled_from([0.5, 1.0, 3.0, 10.0])
+ENTRIES_MAX = 4
+BYTES_MAX = 4 * ENTRY_BYTES
+
+
+def now_of(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run something that never waits."""
+    try:
+        coroutine.send(None)
+    except StopIteration as finished:
+        return finished.value
+    raise AssertionError("the memory store waited for something")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.time = 1000.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+class AgainstAModel(RuleBasedStateMachine):
+    """The model keeps a list, least recently used first, and scans it all every time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = Clock()
+        self.store = MemoryStore(self.clock, entries_max=ENTRIES_MAX, bytes_max=BYTES_MAX)
+        self.model: list[tuple[str, bytes | int, float, int]] = []
+
+    def _expire(self) -> None:
+        self.model = [entry for entry in self.model if entry[2] > self.clock.time]
+
+    def _take(self, key: str) -> tuple[str, bytes | int, float, int] | None:
+        self._expire()
+        for index, entry in enumerate(self.model):
+            if entry[0] == key:
+                return self.model.pop(index)
+        return None
+
+    def _put(self, key: str, value: bytes | int, ttl_s: float) -> None:
+        self._take(key)
+        size = len(key) + (len(value) if isinstance(value, bytes) else 0) + ENTRY_BYTES
+        if size > BYTES_MAX:
+            return
+        while len(self.model) >= ENTRIES_MAX or sum(entry[3] for entry in self.model) + size > BYTES_MAX:
+            self.model.pop(0)
+        self.model.append((key, value, self.clock.time + ttl_s, size))
+
+    @rule(seconds=st.sampled_from([0.0, 0.25, 1.0, 2.0, 20.0]))
+    def wait(self, seconds: float) -> None:
+        self.clock.time += seconds
+
+    @rule(key=KEYS, value=VALUES, ttl_s=TTLS)
+    def set(self, key: str, value: bytes, ttl_s: float) -> None:
+        now_of(self.store.set(key, value, ttl_s))
+        self._put(key, value, ttl_s)
+
+    @rule(key=KEYS)
+    def set_what_is_too_large(self, key: str) -> None:
+        now_of(self.store.set(key, b"x" * BYTES_MAX, 1.0))
+        self._take(key)
+
+    @rule(key=KEYS)
+    def delete(self, key: str) -> None:
+        now_of(self.store.delete(key))
+        self._take(key)
+
+    @rule(key=KEYS)
+    def get(self, key: str) -> None:
+        entry = self._take(key)
+        if entry is not None:
+            self.model.append(entry)
+        expected = None if entry is None else entry[1] if isinstance(entry[1], bytes) else str(entry[1]).encode()
+        assert now_of(self.store.get(key)) == expected
+
+    @rule(key=KEYS, amount=st.integers(-5, 5), ttl_s=TTLS)
+    def add(self, key: str, amount: int, ttl_s: float) -> None:
+        entry = self._take(key)
+        if entry is None:
+            self._put(key, amount, ttl_s)
+            assert now_of(self.store.add(key, amount, ttl_s)) == amount
+        elif isinstance(entry[1], int) or entry[1].strip().isdigit():
+            total = int(entry[1]) + amount
+            self.model.append((key, total, entry[2], entry[3]))
+            assert now_of(self.store.add(key, amount, ttl_s)) == total
+        else:
+            self.model.append(entry)
+            with pytest.raises(ValueError, match=r"invalid literal|null byte"):
+                now_of(self.store.add(key, amount, ttl_s))
+
+    @invariant()
+    def stays_within_bounds(self) -> None:
+        assert len(self.store._entries) <= ENTRIES_MAX
+        assert self.store._bytes == sum(entry.size for entry in self.store._entries.values()) <= BYTES_MAX
+        assert len(self.store._ends) <= 2 * ENTRIES_MAX + 65
+
+
+AgainstAModel.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+test_behaves_like_the_model = AgainstAModel.TestCase
+
+
+def test_is_a_store() -> None:
+    """The class fulfils the protocol that plugins are promised, and says that it is not shared."""
+    store: Store = MemoryStore()
+    assert store.shared is False
+
+
+async def test_key_spaces_are_apart_and_lasting() -> None:
+    """Two plugin instances never meet in one key, and the same name leads to the same space again."""
+    store = MemoryStore()
+    await store.namespaced("limits").set("key", b"mine", 60)
+    assert await store.namespaced("cache").get("key") is None
+    assert await store.get("key") is None
+    assert await store.namespaced("limits").get("key") == b"mine"
+
+
+async def test_one_space_cannot_push_entries_out_of_another() -> None:
+    """A cache that overflows must not make rate counters forget."""
+    store = MemoryStore(entries_max=10)
+    await store.namespaced("limits").add("count", 7, 60)
+    for number in range(1000):
+        await store.namespaced("cache").set(f"答案{number}", b"x", 60)
+    assert await store.namespaced("limits").add("count", 1, 60) == 8
+
+
+async def test_a_counter_lives_from_its_first_use() -> None:
+    """Later additions do not prolong a counter, so a window that began ends."""
+    clock = Clock()
+    store = MemoryStore(clock)
+    assert await store.add("n", 1, 10) == 1
+    clock.time += 9
+    assert await store.add("n", 1, 10) == 2
+    clock.time += 1
+    assert await store.add("n", 1, 10) == 1
+
+
+async def test_what_expired_makes_room_before_anything_alive_does() -> None:
+    """A live entry is never dropped while a dead one still takes its place."""
+    clock = Clock()
+    store = MemoryStore(clock, entries_max=3)
+    await store.set("old but alive", b"1", 100)
+    await store.set("dead", b"2", 1)
+    await store.set("young", b"3", 100)
+    clock.time += 2
+    await store.set("new", b"4", 100)
+    assert [await store.get(key) for key in ("old but alive", "dead", "young", "new")] == [b"1", None, b"3", b"4"]
+
+
+@pytest.mark.parametrize("ttl_s", [0, -1, float("nan")])
+async def test_a_time_to_live_is_positive(ttl_s: float) -> None:
+    """Nothing is kept for ever by a slip."""
+    store = MemoryStore()
+    with pytest.raises(ValueError, match="time to live"):
+        await store.set("key", b"", ttl_s)
+    with pytest.raises(ValueError, match="time to live"):
+        await store.add("key", 1, ttl_s)
+
+
+async def test_overwriting_does_not_let_the_heap_of_ends_grow() -> None:
+    """Memory stays bounded under a key that is written again and again."""
+    store = MemoryStore()
+    for _ in range(10_000):
+        await store.set("同一个", b"value", 3600)
+        await asyncio.sleep(0)
+    assert len(store._ends) < 100
