@@ -55,11 +55,13 @@ class DataPlane:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; whatever happens, the reply is in the client's dialect and has a stable code."""
         exchange_id = new_id()
-        dialect = JSON if scope["path"].startswith("/apps/") else OPENAI
+        # The path as it was sent: the mount rewrites `path`, and no path of ours needs decoding.
+        path = scope["raw_path"].decode("latin-1")
+        dialect = JSON if path.startswith("/apps/") else OPENAI
         runtime = self.runtime
         headers = [(b"x-request-id", exchange_id.encode()), (b"x-policy-hash", runtime.bundle.hash[:12].encode())]
         try:
-            await self._serve(scope, receive, send, exchange_id, dialect, runtime, headers)
+            await self._serve(scope, path, receive, send, exchange_id, dialect, runtime, headers)
         except Problem as problem:
             metrics.refused(problem.code)
             await send_problem(send, dialect, problem, headers)
@@ -71,11 +73,10 @@ class DataPlane:
                 await send_problem(send, dialect, Problem("plugin_fault"), headers)
 
     async def _serve(
-        self, scope: Scope, receive: Receive, send: Send, exchange_id: str, dialect: Dialect, runtime: Runtime,
+        self, scope: Scope, path: str, receive: Receive, send: Send, exchange_id: str, dialect: Dialect, runtime: Runtime,
         headers: Headers,
     ) -> None:  # fmt: skip
         started, received_at = time.perf_counter(), time.time()
-        path: str = scope["path"]
         bundle = runtime.bundle
         incoming: Headers = scope["headers"]
         check_path(path, scope["method"], bundle)

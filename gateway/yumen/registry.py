@@ -73,7 +73,10 @@ def bundle_folder(name: str) -> Path | None:
     """The folder of an installed bundle, without importing its package; None where there is none of this name."""
     if name not in names("bundle"):
         return None
-    spec = importlib.util.find_spec(_one("bundle", name).value)
+    try:
+        spec = importlib.util.find_spec(_one("bundle", name).value)
+    except ModuleNotFoundError:
+        raise RegistryError(f"the package of the bundle `{name}` is not there; install it again") from None
     return Path(spec.origin).parent if spec is not None and spec.origin else None
 
 

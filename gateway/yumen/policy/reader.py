@@ -135,7 +135,7 @@ def _plain(source: Source, text: str) -> bool:
             what = "tags are not used in policy files"
         if what:
             mark = event.start_mark
-            place = (mark.line + 1, mark.column + 1)
+            place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
             source.diagnostics.append(
                 Diagnostic(source.file, *place, "yaml.not-plain", what, "write the value itself, once")
             )
@@ -188,7 +188,7 @@ class _Builder:
 
 def _scalar(node: yaml.Node) -> Any:
     text: str = node.value
-    if getattr(node, "style", None) is not None:
+    if getattr(node, "style", None):
         return text
     if text in ("", "~", "null", "Null", "NULL"):
         return None
