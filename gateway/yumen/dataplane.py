@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator
 
 from yumen.chain import Chain, Run
 from yumen.dialects import Dialect, Payload
@@ -123,18 +122,18 @@ class DataPlane:
         return exchange
 
     async def _plain(self, run: Run, receive: Receive, send: Send, headers: Headers) -> None:
-        async with leaving(receive, WATCH_AFTER_S) as gone:
+        with Leaving(receive, WATCH_AFTER_S) as client:
             try:
                 body = await run.plain()
             except asyncio.CancelledError:
-                if not gone.is_set():
+                if not client.gone:
                     raise
                 await settle(run)
                 return
         await send_run(send, run, body, headers)
 
     async def _stream(self, run: Run, receive: Receive, send: Send, headers: Headers) -> None:
-        async with leaving(receive, 0) as gone:
+        with Leaving(receive, 0) as client:
             streaming: StreamRun | None = None
             try:
                 result = await run.begin()
@@ -147,7 +146,7 @@ class DataPlane:
                 await streaming.pump()
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
             except asyncio.CancelledError:
-                if not gone.is_set():
+                if not client.gone:
                     raise
                 await (streaming.abandon() if streaming is not None else settle(run))
 
@@ -226,30 +225,36 @@ async def settle(run: Run) -> None:
     await run.complete()
 
 
-@contextlib.asynccontextmanager
-async def leaving(receive: Receive, after_s: float) -> AsyncIterator[asyncio.Event]:
-    """Cancel the current task when the client leaves; the event tells that cancellation from any other."""
-    task = asyncio.current_task()
-    assert task is not None
-    gone = asyncio.Event()
-    watcher: asyncio.Task[None] | None = None
+class Leaving:
+    """While entered, cancels the current task when the client leaves; `gone` tells that cancellation from any other."""
 
-    async def watch() -> None:
-        while (await receive())["type"] != "http.disconnect":
+    __slots__ = ("_after_s", "_receive", "_task", "_timer", "_watcher", "gone")
+
+    def __init__(self, receive: Receive, after_s: float) -> None:
+        self._receive = receive
+        self._after_s = after_s
+        self._watcher: asyncio.Task[None] | None = None
+        self.gone = False
+
+    def __enter__(self) -> Leaving:
+        loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task(loop)
+        self._timer = loop.call_later(self._after_s, self._begin)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+        if self.gone and self._task is not None:
+            self._task.uncancel()
+
+    def _begin(self) -> None:
+        self._watcher = asyncio.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
             pass
-        gone.set()
-        task.cancel()
-
-    def begin() -> None:
-        nonlocal watcher
-        watcher = asyncio.create_task(watch())
-
-    timer = asyncio.get_running_loop().call_later(after_s, begin)
-    try:
-        yield gone
-    finally:
-        timer.cancel()
-        if watcher is not None:
-            watcher.cancel()
-        if gone.is_set():
-            task.uncancel()
+        self.gone = True
+        if self._task is not None:
+            self._task.cancel()

@@ -48,11 +48,11 @@ class OpenAI(Engine[OpenAIConfig]):
 
         Errors: `EngineError`, whose message holds neither payload nor credential.
         """
-        body = self._body(request.body)
+        payload = self._body(request.body)
         deadline = self._host.monotonic() + self.config.total_timeout_ms / 1000
         if not request.streamed:
             deadline = min(deadline, request.deadline)
-        sent, response = await self._upstream.send(request.path, body, streamed=request.streamed, deadline=deadline)
+        sent, response = await self._upstream.send(request.path, payload, streamed=request.streamed, deadline=deadline)
         if request.streamed and response.status == 200 and _media_type(response) == EVENT_STREAM:
             stream = EventStream(sent, response, self.config, self._streams.discard)
             self._streams.add(stream)
@@ -60,11 +60,14 @@ class OpenAI(Engine[OpenAIConfig]):
         try:
             if response.status >= 500 or response.status in NOT_THE_CLIENTS or response.status // 100 in (1, 3):
                 raise refusal(response.status)
-            return _native(response, await self._whole(response))
+            body = await self._whole(response)
         except PyreqwestError as error:
-            raise failure_of(error).error() from None
-        finally:
             await discard(sent)
+            raise failure_of(error).error() from None
+        except BaseException:
+            await discard(sent)
+            raise
+        return _native(response, body)
 
     async def health(self) -> str:
         """What the last attempts to connect met, when all of them failed of late; else empty."""

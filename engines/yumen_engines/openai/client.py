@@ -26,7 +26,7 @@ from pyreqwest.response import Response
 
 from yumen import CannotStart, EngineError
 from yumen_engines.openai.config import OpenAIConfig, check_credentials, root
-from yumen_engines.openai.failures import RETRY_STATUSES, failure_of
+from yumen_engines.openai.failures import CLOSING, LATE, RETRY_STATUSES, failure_of
 
 VERSION = "0.1.0"
 BACKOFF_MS_MAX = 2_000
@@ -50,6 +50,9 @@ class Upstream:
         first_byte_s, idle_s = config.first_byte_timeout_ms / 1000, config.idle_timeout_ms / 1000
         self._plain = _client(config, "application/json", first_byte_s)
         self._streams = _client(config, "text/event-stream", max(first_byte_s, idle_s))
+        # The library has one timer for both; where it is the longer of the two, the head needs one of ours.
+        self._head_timeout_s = first_byte_s if idle_s > first_byte_s else None
+        self._closed = False
         self._connect_failures = 0
         self._connect_failed_at = 0.0
         self._connect_detail = ""
@@ -81,15 +84,24 @@ class Upstream:
             await asyncio.sleep(self._backoff_s(attempt))
 
     async def _once(self, path: str, body: bytes, streamed: bool, deadline: float) -> tuple[StreamRequest, Response]:
+        if self._closed:
+            raise EngineError(CLOSING)
         left_s = deadline - self._monotonic()
         if left_s <= 0:
             raise EngineError("no time was left for the upstream", timeout=True)
         client = self._streams if streamed else self._plain
         builder = client.post(f"{self._root}/{path}").body_bytes(body).timeout(timedelta(seconds=left_s))
-        if streamed:
-            builder = builder.streamed_read_buffer_limit(0)
-        request = builder.build_streamed()
-        return request, await request.__aenter__()
+        if not streamed:
+            request = builder.build_streamed()
+            return request, await request.__aenter__()
+        request = builder.streamed_read_buffer_limit(0).build_streamed()
+        try:
+            async with asyncio.timeout(self._head_timeout_s):
+                return request, await request.__aenter__()
+        except PyreqwestError:
+            raise  # some of these are TimeoutErrors too
+        except TimeoutError:
+            raise EngineError(LATE, timeout=True) from None
 
     def _backoff_s(self, attempt: int) -> float:
         ceiling_ms = min(self._backoff_ms << (attempt - 1), BACKOFF_MS_MAX)
@@ -111,6 +123,8 @@ class Upstream:
         return self._connect_detail if recent and self._connect_failures >= CONNECT_FAILURES_MAX else ""
 
     async def close(self) -> None:
+        """Send nothing more."""
+        self._closed = True  # a request that races with closing might be sent by the library all the same
         await self._plain.close()
         await self._streams.close()
 

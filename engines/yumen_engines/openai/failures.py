@@ -17,6 +17,8 @@ from yumen import EngineError
 RETRY_STATUSES = frozenset({502, 503, 504})
 CONNECT_PHASE = "client error (Connect)"
 CAUSE_LENGTH_MAX = 120
+CLOSING = "the engine is closing"
+LATE = "the upstream did not begin its reply in time"
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -41,7 +43,7 @@ def failure_of(error: exceptions.PyreqwestError) -> Failure:
         # The library uses this class for every timeout before the head of the reply.
         if connecting:
             return Failure("no connection to the upstream in time", timeout=True, connect=True, retry=True)
-        return Failure("the upstream did not begin its reply in time", timeout=True)
+        return Failure(LATE, timeout=True)
     if isinstance(error, exceptions.RequestTimeoutError):
         return Failure("the upstream did not finish its reply in time", timeout=True)
     if isinstance(error, exceptions.ConnectError):
@@ -53,7 +55,7 @@ def failure_of(error: exceptions.PyreqwestError) -> Failure:
     if isinstance(error, exceptions.NetworkError | exceptions.DecodeError):
         return Failure("the connection broke in the middle of the reply")
     if isinstance(error, exceptions.ClientClosedError):
-        return Failure("the engine is closing")
+        return Failure(CLOSING)
     return Failure(f"the request to the upstream failed: {type(error).__name__}")
 
 

@@ -24,7 +24,7 @@ class Patience:
         self._expired = False
 
     async def wait(self, awaitable: Awaitable[T], seconds: float) -> T:
-        """Await it for so many seconds at most. Error: `TimeoutError`."""
+        """Await it for so many seconds at most. Error: `TimeoutError`, also where `close` ends the wait."""
         task = asyncio.current_task()
         assert task is not None
         cancels = task.cancelling()
@@ -43,13 +43,12 @@ class Patience:
             self._waiting = None
 
     def close(self) -> None:
-        """Remove the timer."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        """Remove the timer, and end the wait of another task."""
+        self._unset_timer()
+        self._end_wait()
 
     def _set_timer(self) -> None:
-        self.close()
+        self._unset_timer()
         self._fires_at = self._until
         self._timer = self._loop.call_at(self._until, self._fire)
 
@@ -60,5 +59,14 @@ class Patience:
         if self._loop.time() < self._until:
             self._set_timer()
             return
-        self._expired = True
-        self._waiting.cancel()
+        self._end_wait()
+
+    def _unset_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _end_wait(self) -> None:
+        if self._waiting is not None:
+            self._expired = True
+            self._waiting.cancel()

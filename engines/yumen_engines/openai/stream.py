@@ -111,13 +111,11 @@ class EventStream:
         except PyreqwestError as error:
             raise failure_of(error).error() from None
         except TimeoutError:
+            if self._closed:
+                return  # by another task, while this one was reading
             raise EngineError("the upstream's stream fell silent", timeout=True) from None
         except EventTooLong:
             raise EngineError("an event of the stream is longer than `sse_event_bytes_max`") from None
-        except RuntimeError:
-            if not self._closed:  # closed by another task while this one was reading
-                raise
-            return
         self._ended = True
         last = self._parser.finish()
         if last is not None and _is_whole(last):

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import math
-import time
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
-from typing import Any
-
 import pytest
-import pytest_asyncio
-import structlog
-from structlog.typing import FilteringBoundLogger
 from tests.upstream import Upstream
 
-from yumen import EngineRequest, Native, Store
-from yumen_engines.openai import OpenAI, OpenAIConfig
-from yumen_engines.openai.stream import EventStream
+import yumen_engines.openai
 
-KEY = "sk-the-engines-own-credential"
+
+@pytest.fixture(autouse=True)
+def fresh(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test finds an upstream that has recorded nothing, and does not wait long after closing the engine."""
+    upstream.clear()
+    monkeypatch.setattr(yumen_engines.openai, "CLOSE_GRACE_S", 0.002)

@@ -6,9 +6,9 @@ import asyncio
 from typing import Any, ClassVar
 
 import pytest
-
 from tests.kit import ScriptedEngine, chunk, completion, exchange, request, step
 from tests.plugins.limits.asked import HeldHost, started
+
 from yumen import Block, Decision, EngineError, Exchange, Manifest, NoConfig, Plugin
 
 

@@ -1,0 +1,52 @@
+"""What a detector is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+# How far from a value a word that names it may stand, in code points on either side.
+CONTEXT_BEFORE, CONTEXT_AFTER = 24, 12
+
+
+@dataclass(frozen=True)
+class Detector:
+    """One kind of personal data.
+
+    `pattern` finds it. Its edges are digit or ASCII edges, written as lookarounds: `\\b` and `\\w` break next to Han
+    characters. It must be linear: no unbounded repeat inside another. `prefilter` is what hyperscan looks for in the one
+    pass over everything; it may find more than `pattern` and must never find less.
+
+    `validate` says whether the checksum (or whatever makes it sure) holds; a value that fails is still taken where one of
+    `context` stands near it, since people mistype. `canonical` is what makes two spellings the same value. `examples` and
+    `counterexamples` run as tests.
+    """
+
+    id: str
+    pattern: re.Pattern[str]
+    prefilter: str
+    score: float
+    validate: Callable[[str], bool] = field(default=lambda value: True)
+    canonical: Callable[[str], str] = field(default=str.lower)
+    context: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+    counterexamples: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The name that stands in pseudonyms: `cn.mobile` is `CN_MOBILE`."""
+        return self.id.upper().replace(".", "_")
+
+    def named(self, text: str, start: int, end: int) -> bool:
+        """Whether a context word stands near a span. Raw substrings: words have no edges in Chinese."""
+        if not self.context:
+            return False
+        around = text[max(0, start - CONTEXT_BEFORE) : start] + "\n" + text[end : end + CONTEXT_AFTER]
+        lower = around.lower()
+        return any(word in lower for word in self.context)
+
+
+def digits(value: str) -> str:
+    """The digits of a value, and a closing X."""
+    return "".join(char for char in value if char.isdigit() or char in "xX").upper()
