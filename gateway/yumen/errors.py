@@ -41,6 +41,11 @@ STATUS: dict[str, int] = {
 }
 
 SENTENCES: dict[str, str] = {
+    "bad_request": "The request is not what this path takes.",
+    "unauthorized": "This key may not do that.",
+    "not_found": "There is nothing at this path.",
+    "method_not_allowed": "This path does not take this method.",
+    "payload_too_large": "The request is larger than this gateway takes.",
     "policy_blocked": "The policy of this gateway does not let this exchange pass.",
     "rate_limited": "Too much traffic for this key; try again later.",
     "plugin_fault": "A plugin of this gateway failed, and its policy is to stop the exchange then.",

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from yumen import Secret, Settings
-from yumen.cli.keys import keys as group
+from yumen import Secret
+from yumen.cli import main
 from yumen.identity import Keys
 
 
 def run(folder: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(group, arguments, obj=Settings(data_dir=folder))
+    return CliRunner().invoke(main, ["keys", *arguments], env={"YUMEN_DATA": str(folder)})
 
 
 def opened(folder: Path) -> Keys:

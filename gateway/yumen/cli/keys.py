@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from yumen.errors import CannotStart
 from yumen.identity import NAME, Keys
 from yumen.keyfile import Entry, Role
 from yumen.settings import Secret, Settings
@@ -39,8 +36,7 @@ def keys() -> None:
 @click.pass_obj
 def create(settings: Settings, tenant: str, app: str, role: Role, trusted: bool, as_json: bool) -> None:
     """Make a key and print it, this once."""
-    with _opened(settings) as opened:
-        entry, key = opened.create(tenant=tenant, app=app, role=role, trusted=trusted)
+    entry, key = _open(settings).create(tenant=tenant, app=app, role=role, trusted=trusted)
     if as_json:
         click.echo(json.dumps({"key": key, **_shown(entry)}))
         return
@@ -53,8 +49,7 @@ def create(settings: Settings, tenant: str, app: str, role: Role, trusted: bool,
 @click.pass_obj
 def list_(settings: Settings, as_json: bool) -> None:
     """List what is known of every key, which is never the key."""
-    with _opened(settings) as opened:
-        entries = opened.list()
+    entries = _open(settings).list()
     if as_json:
         click.echo(json.dumps([_shown(entry) for entry in entries]))
         return
@@ -72,20 +67,14 @@ def list_(settings: Settings, as_json: bool) -> None:
 @click.pass_obj
 def revoke(settings: Settings, key_id: str) -> None:
     """Revoke a key for good; a running gateway notices within a second."""
-    with _opened(settings) as opened:
-        entry = opened.revoke(key_id)
+    entry = _open(settings).revoke(key_id)
     if entry is None:
         raise click.BadParameter("no key has this id; `yumen keys list` shows them", param_hint="ID")
     click.echo(f"{entry.role} key {entry.id} of {entry.tenant}/{entry.app} was revoked at {entry.revoked}")
 
 
-@contextmanager
-def _opened(settings: Settings) -> Iterator[Keys]:
-    """The keys of the data directory; what keeps them from being used is told and ends with exit code 1."""
-    try:
-        yield Keys.open(settings.data_dir, Secret.open(settings.data_dir))
-    except CannotStart as error:
-        raise click.ClickException(str(error)) from None
+def _open(settings: Settings) -> Keys:
+    return Keys.open(settings.data_dir, Secret.open(settings.data_dir))
 
 
 def _shown(entry: Entry) -> dict[str, Any]:

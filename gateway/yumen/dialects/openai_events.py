@@ -71,7 +71,7 @@ class ChatEvent:
         if type(index) is not int or not 0 <= index < 1024:
             raise Problem("engine_unavailable")
         reason = choice.get("finish_reason")
-        if reason is not None:
+        if reason:  # some servers send an empty one with every event
             self.finished.append(index)
             self.finish_reason = reason if reason in FINISH_REASONS else "other"
             self.bare = False

@@ -1,0 +1,64 @@
+"""Records every exchange in a ledger that shows when somebody has changed it; see docs/ledger.md."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from importlib.metadata import version
+from typing import ClassVar
+
+from yumen import Block, CannotStart, Decision, Exchange, Host, Manifest, Plugin
+from yumen_plugins.audit.config import AuditConfig
+from yumen_plugins.audit.record import Digester, record_of
+from yumen_plugins.audit.segment import Folder
+from yumen_plugins.audit.writer import LedgerUnavailable, Writer
+
+FOLDER = "ledger"
+HEADER = "x-audit-receipt"
+
+
+class Audit(Plugin[AuditConfig]):
+    """Stands outermost: what it records is what the whole chain made of the exchange, in the masked form."""
+
+    manifest: ClassVar[Manifest] = Manifest(name="audit", version="1.0.0", sees="masked", stores="masked")
+
+    async def start(self, host: Host) -> None:
+        self._key = host.secret("ledger")
+        self._digest = Digester(host.secret("ledger", "digest"))
+        ledger = host.data_dir / FOLDER
+        try:
+            folder = Folder.take(ledger, self._key, host.now, version("yumen"))
+            self._writer = Writer(
+                folder,
+                host,
+                segment_bytes=self.config.segment_bytes,
+                queue_records=self.config.queue_records,
+                gather_s=self.config.gather_ms / 1000,
+            )
+        except OSError as error:
+            raise CannotStart(f"cannot write {ledger}: {error.strerror}; make it writable, or set YUMEN_DATA") from None
+        self._prefix = f"{folder.writer}."
+
+    def receipt(self, exchange_id: str) -> str:
+        """What the caller can show later: the writer, and a code that only this ledger's key makes of the exchange's id."""
+        return self._prefix + hmac.digest(self._key, exchange_id.encode(), hashlib.sha256)[:16].hex()
+
+    async def on_request(self, exchange: Exchange) -> Decision | None:
+        if self._writer.failure:
+            return Block(reason="audit.ledger_unavailable", code="ledger_unavailable")
+        exchange.set_header(HEADER, self.receipt(exchange.id))
+        return None
+
+    async def on_complete(self, exchange: Exchange) -> None:
+        await self._writer.append(record_of(exchange, self.receipt(exchange.id), self.config, self._digest))
+
+    async def ready(self) -> str:
+        return self._writer.failure
+
+    async def stop(self) -> None:
+        writer: Writer | None = getattr(self, "_writer", None)
+        if writer is not None:
+            await writer.stop()
+
+
+__all__ = ["Audit", "LedgerUnavailable"]

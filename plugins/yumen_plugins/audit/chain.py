@@ -1,0 +1,52 @@
+"""The form of the ledger's files, and the chain of codes that makes changes visible.
+
+A segment is lines of JSON. Each line begins with its code:
+
+    {"mac":"<64 lower-case hexadecimal digits>",<the rest of the record>}
+
+The code is HMAC-SHA256 under the ledger's key over the code before it (32 bytes; zeros before the first line of a writer)
+and the exact bytes of the line behind the code's member, without the newline. So a line cannot be changed, moved, dropped or
+put in by anybody without the key, and a line's code is checked before its JSON is parsed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from typing import Any
+
+import msgspec
+
+VERSION = 1
+START = bytes(32)
+PREFIX = b'{"mac":"'
+REST = len(PREFIX) + 64  # where the closing quote of the code stands
+LINE = re.compile(rb'\{"mac":"([0-9a-f]{64})",[^\n]*\}\Z', re.DOTALL)
+# A line longer than this is not one of ours, and is not read into memory.
+LINE_BYTES_MAX = 64 << 20
+SUFFIX = ".log"
+
+encode = msgspec.json.Encoder().encode
+decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def seal(key: bytes, before: bytes, record: bytes) -> tuple[bytes, bytes]:
+    """The line for an encoded JSON object that is not empty, with its newline, and its code."""
+    rest = b'",' + record[1:]
+    code = hmac.digest(key, before + rest, hashlib.sha256)
+    return PREFIX + code.hex().encode() + rest + b"\n", code
+
+
+def opened(key: bytes, before: bytes, line: bytes) -> bytes | None:
+    """The code of a line (without its newline), or None where the line is not what was sealed after `before`."""
+    match = LINE.match(line)
+    if match is None:
+        return None
+    code = hmac.digest(key, before + line[REST:], hashlib.sha256)
+    return code if hmac.compare_digest(code.hex().encode(), match[1]) else None
+
+
+def segment_name(number: int) -> str:
+    """The file name of a segment."""
+    return f"{number:08d}{SUFFIX}"

@@ -1,0 +1,139 @@
+"""Verifies a ledger from its files and the key alone, also on a copy on another machine.
+
+It reports what is wrong and goes on: behind a line that does not hold, the chain is followed from the code as it is written
+there, so that one changed record does not hide the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from yumen_plugins.audit.chain import LINE_BYTES_MAX, PREFIX, REST, START, SUFFIX, decode, opened, segment_name
+
+
+class Wrong(msgspec.Struct, frozen=True):
+    """Something that is wrong: where, and which record."""
+
+    file: str
+    line: int
+    code: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.code}: {self.what}"
+
+
+class WriterReport(msgspec.Struct):
+    """What was found of one writer."""
+
+    writer: str
+    segments: int = 0
+    records: int = 0
+    exchanges: int = 0
+    recoveries: int = 0
+    first: str = ""
+    last: str = ""
+    wrong: list[Wrong] = []
+
+
+def writers(ledger: Path) -> list[Path]:
+    """The writer folders of a ledger."""
+    return sorted(path for path in ledger.iterdir() if path.is_dir() and not path.is_symlink())
+
+
+def verify_writer(folder: Path, key: bytes, progress: Callable[[int], None] = lambda size: None) -> WriterReport:
+    """Verify everything that one writer wrote; `progress` is told how many bytes were read."""
+    report = WriterReport(writer=folder.name)
+    numbers = sorted(int(path.stem) for path in folder.glob(f"*{SUFFIX}") if path.stem.isdigit())
+    code, seq = START, 0
+    for expected, number in enumerate(numbers, 1):
+        if number != expected:
+            report.wrong.append(Wrong(segment_name(expected), 0, "segment-missing", f"before {segment_name(number)}"))
+            break
+    for number in numbers:
+        code, seq = _verify_segment(folder, number, key, code, seq, report, progress)
+    _check_head(folder, key, numbers, seq, report)
+    return report
+
+
+def _verify_segment(
+    folder: Path, number: int, key: bytes, code: bytes, seq: int, report: WriterReport, progress: Callable[[int], None]
+) -> tuple[bytes, int]:
+    name = f"{folder.name}/{segment_name(number)}"
+    report.segments += 1
+    for line_number, line in enumerate(read_lines(folder / segment_name(number)), 1):
+        progress(len(line))
+        next_code = opened(key, code, line[:-1]) if line.endswith(b"\n") else None
+        if next_code is None:
+            torn = not line.endswith(b"\n")
+            what = "the last line is not complete" if torn else _named(line, seq)
+            report.wrong.append(Wrong(name, line_number, "torn-tail" if torn else "changed", what))
+            code, seq = _written(line), seq + 1
+            continue
+        code = next_code
+        record = decode(line)
+        if record.get("seq") != seq:
+            what = f"record {record.get('seq')} stands where {seq} belongs"
+            report.wrong.append(Wrong(name, line_number, "sequence", what))
+        if line_number == 1 and (record.get("kind"), record.get("segment")) != ("header", number):
+            report.wrong.append(Wrong(name, line_number, "header", "the segment does not begin with its header"))
+        seq = int(record.get("seq", seq)) + 1
+        _count(report, record)
+    return code, seq
+
+
+def _count(report: WriterReport, record: dict[str, Any]) -> None:
+    report.records += 1
+    report.exchanges += record.get("kind") == "exchange"
+    report.recoveries += record.get("kind") in ("recovery", "failure")
+    report.last = str(record.get("time", ""))
+    report.first = report.first or report.last
+
+
+def _check_head(folder: Path, key: bytes, numbers: list[int], seq: int, report: WriterReport) -> None:
+    """The head says how far the ledger had come: records may be newer than it, never missing."""
+    path = folder / "head"
+    name = f"{folder.name}/head"
+    if not path.is_file() or path.is_symlink():
+        report.wrong.append(Wrong(name, 0, "head-missing", "nothing says how far the ledger had come"))
+        return
+    line = path.read_bytes()[:4096]
+    if opened(key, START, line.removesuffix(b"\n")) is None or not line.endswith(b"\n"):
+        report.wrong.append(Wrong(name, 1, "changed", "the head does not hold"))
+        return
+    head = decode(line)
+    if head["seq"] > seq or head["segment"] > (numbers[-1] if numbers else 0):
+        what = f"the ledger ends before record {seq}, and had come to record {head['seq'] - 1}"
+        report.wrong.append(Wrong(name, 1, "tail-missing", what))
+
+
+def read_lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file with their newlines; one that is longer than any of ours comes in pieces."""
+    if path.is_symlink():
+        yield b"(a link)"
+        return
+    with path.open("rb") as file:
+        while line := file.readline(LINE_BYTES_MAX):
+            yield line
+
+
+def _written(line: bytes) -> bytes:
+    try:
+        return bytes.fromhex(line[len(PREFIX) : REST].decode("ascii")).ljust(32, b"\0")[:32]
+    except ValueError:
+        return START
+
+
+def _named(line: bytes, seq: int) -> str:
+    """Which record a line was, as far as it can still be read; nothing of its content."""
+    try:
+        found = decode(line)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        found = {}
+    exchange = found.get("id")
+    known = isinstance(exchange, str) and len(exchange) == 32 and exchange.isalnum() and exchange.isascii()
+    return f"record {seq}" + (f", exchange {exchange}," if known else "") + " is not what was written"
