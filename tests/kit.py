@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, ClassVar
 
-from yumen import Engine, EngineManifest, EngineRequest, Events, Manifest, Native, NoConfig, Plugin, Principal
+from yumen import Engine, EngineManifest, EngineRequest, Events, Hmac, Manifest, Native, NoConfig, Plugin, Principal
 from yumen.chain import Chain, Run
 from yumen.dialects.openai import OpenAI
 from yumen.exchange import Answer
@@ -181,7 +181,7 @@ async def exchange(
     dialect = OpenAI()
     payload = dialect.decode("/v1/chat/completions", body or request(), depth_max=64, texts_max=1000)
     state = ExchangeState("0" * 32, time.time(), Principal("tenant", "app", "key"), payload)
-    state.route, state.engine, state.digest_key, state.accept_raw = "chat", "llm", b"key", accept_raw
+    state.route, state.engine, state.digest_mac, state.accept_raw = "chat", "llm", Hmac(b"key"), accept_raw
     run = Run(chain, state, dialect, time.perf_counter())
     outcome = Outcome()
     outcome.exchange = state

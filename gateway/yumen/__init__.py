@@ -3,6 +3,7 @@
 Everything a plugin or engine needs is here; nothing else of this package is public.
 """
 
+from yumen.digest import Hmac
 from yumen.engine import Delta, Engine, EngineError, EngineManifest, EngineRequest, Events, Message, Native
 from yumen.errors import CannotStart, Unsupported
 from yumen.exchange import (
@@ -37,6 +38,7 @@ __all__ = [
     "Events",
     "Exchange",
     "Finding",
+    "Hmac",
     "Host",
     "Manifest",
     "MaskingFilter",

@@ -6,10 +6,9 @@ digest, so what may only see masked text can never be handed raw text.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from typing import TYPE_CHECKING, Literal
 
+from yumen.digest import Hmac
 from yumen.exchange import Finding, Kind, Principal, Trace, Usage
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from yumen.dialects.document import Document
 
 DIGEST_BYTES = 16
+NO_MAC = Hmac(b"")
 # A stored finding list is for people; masking itself is never capped.
 FINDINGS_MAX = 1000
 
@@ -82,7 +82,7 @@ class ExchangeState:
     """Everything the core knows about one exchange."""
 
     __slots__ = (
-        "accept_raw", "client", "dialect", "digest_key", "engine", "findings", "findings_dropped", "headers", "id",
+        "accept_raw", "client", "dialect", "digest_mac", "engine", "findings", "findings_dropped", "headers", "id",
         "masking", "model", "outcome", "payload", "policy_hash", "principal", "received_at", "reply", "reply_bytes",
         "request_bytes", "restored", "route", "streamed", "texts", "timings_ms", "trace",
     )  # fmt: skip
@@ -103,7 +103,7 @@ class ExchangeState:
         self.policy_hash = ""
         self.accept_raw = ""
         self.client = ""
-        self.digest_key = b""
+        self.digest_mac = NO_MAC
         # What the route's masking plugin has done: nothing yet, masked what the engine gets, or only what stores get.
         self.masking: Literal["none", "enforce", "shadow"] = "none"
         # Whether the masking plugin's response hook has run: from then on a reply has two forms.
@@ -120,7 +120,7 @@ class ExchangeState:
         """The masked form of a text: what the masking plugin made of it, or its keyed digest."""
         if text.masked is not None:
             return text.masked
-        return digest(self.digest_key, text.raw)
+        return digest(self.digest_mac, text.raw)
 
     def to_engine(self) -> bytes:
         """The payload as the engine gets it."""
@@ -133,9 +133,9 @@ class ExchangeState:
         return self.payload.document.render()
 
 
-def digest(key: bytes, value: str) -> str:
+def digest(mac: Hmac, value: str) -> str:
     """HMAC-SHA256 of a text, 128 bits of it: enough to compare two records, useless without the key."""
-    return "hmac:" + hmac.digest(key, value.encode("utf-8", "surrogatepass"), hashlib.sha256)[:DIGEST_BYTES].hex()
+    return "hmac:" + mac(value.encode("utf-8", "surrogatepass"))[:DIGEST_BYTES].hex()
 
 
 class Edits:

@@ -27,9 +27,8 @@ from yumen import (
     Usage,
 )
 from yumen_engines.faq import wording
-from yumen_engines.faq.classifier import Classifier
+from yumen_engines.faq.classifier import NONE, Classifier
 from yumen_engines.faq.config import FaqConfig
-from yumen_engines.faq.corpus import NONE
 from yumen_engines.faq.features import window
 
 __all__ = ["Faq", "FaqConfig"]

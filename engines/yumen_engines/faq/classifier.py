@@ -11,6 +11,8 @@ import numpy as np
 from yumen import CannotStart
 from yumen_engines.faq.features import COLUMNS, VERSION, featurise
 
+# The label for everything that the service desk has no answer to.
+NONE = "none"
 PATH = Path(__file__).parent / "model.onnx"
 
 

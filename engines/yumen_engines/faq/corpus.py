@@ -20,13 +20,13 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from yumen_engines.faq.classifier import NONE
 from yumen_engines.faq.features import normalise
+from yumen_engines.faq.wording import LANGUAGES, Language
 
 Split = Literal["train", "choose", "held_out"]
-Language = Literal["en", "zh"]
 
 DIRECTORY = Path(__file__).parent / "phrasings"
-NONE = "none"
 # What the corpus promises: intents, and per intent and language training and held-out phrasings.
 INTENTS_MIN = 40
 TRAIN_MIN = 12
@@ -89,11 +89,11 @@ def _too_few(phrasings: list[Phrasing]) -> list[str]:
     found = [] if len(intents) >= INTENTS_MIN else [f"{len(intents)} intents, fewer than {INTENTS_MIN}"]
     wanted: list[tuple[str, Split, int]] = [(NONE, "choose", OUT_OF_SCOPE_MIN), (NONE, "held_out", OUT_OF_SCOPE_MIN)]
     for intent in intents:
-        wanted += [(intent, "train", TRAIN_MIN), (intent, "held_out", HELD_OUT_MIN)]
+        wanted.append((intent, "train", TRAIN_MIN))
+        wanted.append((intent, "held_out", HELD_OUT_MIN))
     counts = Counter((phrasing.label, phrasing.split, phrasing.language) for phrasing in phrasings)
-    languages: tuple[Language, ...] = ("en", "zh")
     for label, split, least in wanted:
-        for language in languages:
+        for language in LANGUAGES:
             number = counts[label, split, language]
             if number < least:
                 found.append(f"{label} has {number} phrasings under {split}.{language}, fewer than {least}")

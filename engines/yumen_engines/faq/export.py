@@ -1,9 +1,9 @@
 """Writes the trained classifier as an ONNX model.
 
-Inputs, both `(batch, features)` with free dimensions: `columns` (int64, the hashed features that a question has) and `counts`
-(float32, how often; 0 pads a shorter question). Output: `probabilities` (batch, labels). The graph looks up the idf and the
-table's rows, so that answering costs as much as the question is long, not as the table is large. The table is stored as
-float16, which halves the file. Nothing in the file depends on the day or machine it was written on.
+Inputs, both `(batch, features)` with free dimensions: `columns` (int64, the hashed features that a question has) and
+`counts` (float32, how often; 0 pads a shorter question). Output: `probabilities` (batch, labels). The graph looks up the
+idf and the table's rows, so answering costs as much as the question is long, not as the table is large. The table is
+stored as float16, which halves the file. Nothing in the file depends on the day on which it was written.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from yumen_engines.faq.learning import Weights
 from yumen_engines.faq.features import COLUMNS, VERSION
+from yumen_engines.faq.learning import Weights
 
 # Both are read by ONNX Runtime 1.20, the oldest that the package allows.
 OPSET = 17
@@ -60,7 +61,7 @@ def _graph(weights: Weights) -> Any:
         helper.make_node("Squeeze", ["logits_row", "axis"], ["logits"]),
         helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
     ]
-    constants = {
+    constants: dict[str, npt.NDArray[Any]] = {
         "idf": weights.idf,
         "table": weights.table.astype(np.float16),
         "one": np.array(1, dtype=np.float32),

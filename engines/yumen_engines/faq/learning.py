@@ -73,27 +73,27 @@ def fit_dual(gram: Floats, targets: Ints, label_count: int) -> Floats:
     """
     size = len(targets)
     wanted = np.eye(label_count, dtype=np.float32)[targets]
-    step = np.float32(1 / (0.5 * _largest_eigenvalue(gram) / size + PENALTY))
+    step = 1 / (0.5 * _largest_eigenvalue(gram) / size + PENALTY)
     coefficients = np.zeros((size, label_count), dtype=np.float32)
-    ahead = coefficients
+    ahead = coefficients.copy()
     momentum = 1.0
     for _ in range(STEPS):
-        gradient = (softmax(gram @ ahead) - wanted) / np.float32(size) + np.float32(PENALTY) * ahead
-        moved = ahead - step * gradient
+        gradient = (softmax(gram @ ahead) - wanted) / size + PENALTY * ahead
+        moved: Floats = (ahead - step * gradient).astype(np.float32, copy=False)
         following = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
-        ahead = moved + np.float32((momentum - 1) / following) * (moved - coefficients)
+        ahead = (moved + (momentum - 1) / following * (moved - coefficients)).astype(np.float32, copy=False)
         coefficients, momentum = moved, following
     return coefficients
 
 
 def _largest_eigenvalue(gram: Floats) -> float:
     """By power iteration; `gram` has no negative entries, so a start of ones is not orthogonal to the answer."""
-    direction = np.ones(len(gram), dtype=np.float32)
+    direction: Floats = np.ones(len(gram), dtype=np.float32)
     length = 1.0
     for _ in range(30):
-        direction = gram @ direction
+        direction = (gram @ direction).astype(np.float32, copy=False)
         length = float(np.linalg.norm(direction))
-        direction = direction / np.float32(length)
+        direction /= length
     return length
 
 
@@ -122,5 +122,6 @@ def out_of_fold(texts: Sequence[str], targets: Ints, label_count: int, *, folds:
     for fold in range(folds):
         inside, outside = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
         coefficients = fit_dual(gram[np.ix_(inside, inside)], targets[inside], label_count)
-        result[outside] = softmax(gram[np.ix_(outside, inside)] @ coefficients)
+        logits: Floats = (gram[np.ix_(outside, inside)] @ coefficients).astype(np.float32, copy=False)
+        result[outside] = softmax(logits)
     return result

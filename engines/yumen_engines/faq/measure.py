@@ -6,10 +6,9 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from yumen_engines.faq.classifier import Classifier, Guess
-from yumen_engines.faq.corpus import NONE, Language, Phrasing, Split
-
-LANGUAGES: tuple[Language, ...] = ("en", "zh")
+from yumen_engines.faq.classifier import NONE, Classifier, Guess
+from yumen_engines.faq.corpus import Phrasing, Split
+from yumen_engines.faq.wording import LANGUAGES, Language
 
 
 class Score(msgspec.Struct, frozen=True):
@@ -34,12 +33,14 @@ class Report(msgspec.Struct, frozen=True):
     intents: int
     confidence_min: float
     corpus_digest: str
-    scores: dict[str, Score]
+    scores: dict[Language, Score]
 
 
 def measure(classifier: Classifier, phrasings: Sequence[Phrasing], confidence_min: float) -> Report:
     """Ask the model every phrasing of the corpus."""
-    scores = {language: _score(classifier, phrasings, language, confidence_min) for language in LANGUAGES}
+    scores: dict[Language, Score] = {}
+    for language in LANGUAGES:
+        scores[language] = _score(classifier, phrasings, language, confidence_min)
     return Report(len(classifier.labels) - 1, confidence_min, classifier.metadata["corpus_digest"], scores)
 
 

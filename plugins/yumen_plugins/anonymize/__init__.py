@@ -6,7 +6,7 @@ from collections import OrderedDict
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 
-from yumen import Channel, Exchange, Host, Manifest, Plugin, StreamFilter, Text, Unsupported
+from yumen import Channel, Exchange, Hmac, Host, Manifest, Plugin, StreamFilter, Text, Unsupported
 from yumen_plugins.anonymize.config import Action, AnonymizeConfig
 from yumen_plugins.anonymize.detectors import select
 from yumen_plugins.anonymize.operators import Hash, Mask, Pseudonym, Redact
@@ -27,7 +27,7 @@ class Anonymize(Plugin[AnonymizeConfig]):
         super().__init__(config)
         self._detectors = select(config.detect)
         self._actions = {detector.id: self._action(detector.id) for detector in self._detectors}
-        self._keys: OrderedDict[str, bytes] = OrderedDict()
+        self._keys: OrderedDict[str, Hmac] = OrderedDict()
 
     def _action(self, kind: str) -> Action:
         """An exact id beats a glob, a glob beats the default."""
@@ -92,7 +92,7 @@ class Anonymize(Plugin[AnonymizeConfig]):
         action = self._actions[hit.detector.id]
         if action == "pseudonym":
             return pseudonyms.token(hit, written)
-        params = {"hit": hit, "key": pseudonyms.key, "keep_last": self.config.mask_keep_last}
+        params = {"hit": hit, "mac": pseudonyms.mac, "keep_last": self.config.mask_keep_last}
         replacement: str = OPERATORS[action].operate(written, params)
         return replacement
 
@@ -101,10 +101,10 @@ class Anonymize(Plugin[AnonymizeConfig]):
         score = detector.score if hit.valid else detector.score / 2
         exchange.find(detector.id, category="pii", text=text, start=hit.start, end=hit.end, score=score)
 
-    def _key(self, tenant: str) -> bytes:
+    def _key(self, tenant: str) -> Hmac:
         key = self._keys.get(tenant)
         if key is None:
-            key = self._keys[tenant] = self._host.secret("anonymize", tenant)
+            key = self._keys[tenant] = Hmac(self._host.secret("anonymize", tenant))
             if len(self._keys) > TENANT_KEYS_MAX:
                 self._keys.popitem(last=False)
         return key

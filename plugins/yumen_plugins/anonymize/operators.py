@@ -6,12 +6,11 @@ engine takes many times as long for one short text, mostly to build and sort res
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from typing import Any, cast
 
 from presidio_anonymizer.operators import Operator, OperatorType
 
+from yumen import Hmac
 from yumen_plugins.anonymize.pseudonym import Pseudonyms
 from yumen_plugins.anonymize.scan import Hit
 
@@ -64,5 +63,5 @@ class Hash(_Anonymizer):
         given = params or {}
         hit: Hit = given["hit"]
         message = f"{hit.detector.id}\x00{hit.detector.canonical(hit.value)}".encode("utf-8", "surrogatepass")
-        digest = hmac.digest(given["key"], message, hashlib.sha256)[:HASH_BYTES].hex()
+        digest = cast(Hmac, given["mac"])(message)[:HASH_BYTES].hex()
         return f"[{hit.detector.label}#{digest}]"

@@ -10,10 +10,9 @@ from this very request, so nobody can ever be given a value that was not in his 
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 
+from yumen import Hmac
 from yumen_plugins.anonymize.scan import Hit
 
 # Crockford's alphabet, lower case: no i, l, o, u to be misread.
@@ -24,20 +23,20 @@ TOKEN = re.compile(rf"<([A-Za-z][A-Za-z0-9_]{{0,{LABEL_MAX - 1}}})_([{ALPHABET}]
 TOKEN_MAX = LABEL_MAX + LENGTH + 3
 
 
-def code(key: bytes, kind: str, value: str, attempt: int = 0) -> str:
+def code(mac: Hmac, kind: str, value: str, attempt: int = 0) -> str:
     """Ten characters, 50 bits, for one value."""
     message = f"{kind}\x00{value}\x00{attempt}".encode("utf-8", "surrogatepass")
-    number = int.from_bytes(hmac.digest(key, message, hashlib.sha256)[:8], "big")
+    number = int.from_bytes(mac(message)[:8], "big")
     return "".join(ALPHABET[number >> 5 * place & 31] for place in range(LENGTH))
 
 
 class Pseudonyms:
     """The pseudonyms of one exchange. `values` leads from a code to the label and the value as the client first wrote it."""
 
-    __slots__ = ("_codes", "key", "values")
+    __slots__ = ("_codes", "mac", "values")
 
-    def __init__(self, key: bytes) -> None:
-        self.key = key
+    def __init__(self, mac: Hmac) -> None:
+        self.mac = mac
         self._codes: dict[tuple[str, str], str] = {}
         self.values: dict[str, tuple[str, str]] = {}
 
@@ -48,10 +47,10 @@ class Pseudonyms:
         known = self._codes.get(identity)
         if known is None:
             attempt = 0
-            known = code(self.key, *identity)
+            known = code(self.mac, *identity)
             while known in self.values:  # 50 bits do collide, once in a very great while: never restore another's value
                 attempt += 1
-                known = code(self.key, *identity, attempt)
+                known = code(self.mac, *identity, attempt)
             self._codes[identity] = known
             self.values[known] = (detector.label, written)
         return f"<{detector.label}_{known}>"

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from importlib.metadata import version
 from typing import ClassVar
 
-from yumen import Block, CannotStart, Decision, Exchange, Host, Manifest, Plugin
+from yumen import Block, CannotStart, Decision, Exchange, Hmac, Host, Manifest, Plugin
 from yumen_plugins.audit.config import AuditConfig
 from yumen_plugins.audit.record import Digester, record_of
 from yumen_plugins.audit.segment import Folder
@@ -23,11 +21,11 @@ class Audit(Plugin[AuditConfig]):
     manifest: ClassVar[Manifest] = Manifest(name="audit", version="1.0.0", sees="masked", stores="masked")
 
     async def start(self, host: Host) -> None:
-        self._key = host.secret("ledger")
+        self._mac = Hmac(host.secret("ledger"))
         self._digest = Digester(host.secret("ledger", "digest"))
         ledger = host.data_dir / FOLDER
         try:
-            folder = Folder.take(ledger, self._key, host.now, version("yumen"))
+            folder = Folder.take(ledger, self._mac, host.now, version("yumen"))
             self._writer = Writer(
                 folder,
                 host,
@@ -41,7 +39,7 @@ class Audit(Plugin[AuditConfig]):
 
     def receipt(self, exchange_id: str) -> str:
         """What the caller can show later: the writer, and a code that only this ledger's key makes of the exchange's id."""
-        return self._prefix + hmac.digest(self._key, exchange_id.encode(), hashlib.sha256)[:16].hex()
+        return self._prefix + self._mac(exchange_id.encode())[:16].hex()
 
     async def on_request(self, exchange: Exchange) -> Decision | None:
         if self._writer.failure:

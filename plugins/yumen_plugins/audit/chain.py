@@ -11,12 +11,13 @@ put in by anybody without the key, and a line's code is checked before its JSON 
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 from typing import Any
 
 import msgspec
+
+from yumen import Hmac
 
 VERSION = 1
 START = bytes(32)
@@ -31,19 +32,19 @@ encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-def seal(key: bytes, before: bytes, record: bytes) -> tuple[bytes, bytes]:
+def seal(mac: Hmac, before: bytes, record: bytes) -> tuple[bytes, bytes]:
     """The line for an encoded JSON object that is not empty, with its newline, and its code."""
     rest = b'",' + record[1:]
-    code = hmac.digest(key, before + rest, hashlib.sha256)
+    code = mac(before + rest)
     return PREFIX + code.hex().encode() + rest + b"\n", code
 
 
-def opened(key: bytes, before: bytes, line: bytes) -> bytes | None:
+def opened(mac: Hmac, before: bytes, line: bytes) -> bytes | None:
     """The code of a line (without its newline), or None where the line is not what was sealed after `before`."""
     match = LINE.match(line)
     if match is None:
         return None
-    code = hmac.digest(key, before + line[REST:], hashlib.sha256)
+    code = mac(before + line[REST:])
     return code if hmac.compare_digest(code.hex().encode(), match[1]) else None
 
 

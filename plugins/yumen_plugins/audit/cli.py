@@ -14,7 +14,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.tree import Tree
 
-from yumen import Secret, Settings
+from yumen import Hmac, Secret, Settings
 from yumen_plugins.audit import FOLDER
 from yumen_plugins.audit.chain import SUFFIX, decode
 from yumen_plugins.audit.verify import WriterReport, read_lines, verify_writer, writers
@@ -38,7 +38,7 @@ def verify(settings: Settings, ledger: Path | None, secret: Path | None, as_json
     Exit status: 0 it holds, 1 it could not be verified, 2 something is wrong with it.
     """
     folder = _ledger(settings, ledger)
-    reports = _verify(folder, _key(settings, secret))
+    reports = _verify(folder, _mac(settings, secret))
     wrong = [problem for report in reports for problem in report.wrong]
     if as_json:
         click.echo(msgspec.json.encode({"ok": not wrong, "writers": reports}).decode())
@@ -89,21 +89,21 @@ def _ledger(settings: Settings, ledger: Path | None) -> Path:
     return folder
 
 
-def _key(settings: Settings, secret: Path | None) -> bytes:
+def _mac(settings: Settings, secret: Path | None) -> Hmac:
     if secret is None and not (settings.data_dir / "secret").is_file():
         click.echo(f"there is no secret in {settings.data_dir}; name it with --secret, or set YUMEN_DATA", err=True)
         raise SystemExit(1)
     opened = Secret(secret.read_bytes()) if secret is not None else Secret.open(settings.data_dir)
-    return opened.derive("ledger")
+    return Hmac(opened.derive("ledger"))
 
 
-def _verify(folder: Path, key: bytes) -> list[WriterReport]:
+def _verify(folder: Path, mac: Hmac) -> list[WriterReport]:
     found = writers(folder)
     total = sum(path.stat().st_size for writer in found for path in writer.glob(f"*{SUFFIX}"))
     console = Console(stderr=True)
     with Progress(console=console, disable=total < PROGRESS_BYTES or not sys.stderr.isatty()) as progress:
         task = progress.add_task("verifying", total=total)
-        return [verify_writer(writer, key, lambda size: progress.advance(task, size)) for writer in found]
+        return [verify_writer(writer, mac, lambda size: progress.advance(task, size)) for writer in found]
 
 
 def _records(folder: Path) -> Iterator[dict[str, Any]]:

@@ -27,5 +27,6 @@ class AuditConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         int, msgspec.Meta(ge=1, le=1_000_000, description="Records that may wait for the disk.")
     ] = 16_384
     gather_ms: Annotated[
-        float, msgspec.Meta(ge=0, le=10, description="Extra time to gather records for one sync of the disk.")
-    ] = 0.0
+        float,
+        msgspec.Meta(ge=0, le=10, description="While exchanges overlap, least time between two syncs of the disk."),
+    ] = 2.0

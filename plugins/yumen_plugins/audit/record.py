@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 from datetime import UTC, datetime
 from typing import Any
 
-from yumen import Exchange, Text
+from yumen import Exchange, Hmac, Text
 from yumen_plugins.audit.config import AuditConfig
 
 # Lists in a record are for people; what lies beyond is counted.
@@ -21,11 +19,11 @@ class Digester:
     """Keyed digests for one gateway."""
 
     def __init__(self, key: bytes) -> None:
-        self._key = key
+        self._mac = Hmac(key)
 
     def __call__(self, value: str) -> str:
         """128 bits of HMAC-SHA256; useless without the key, the same for the same value."""
-        return "hmac:" + hmac.digest(self._key, value.encode("utf-8", "surrogatepass"), hashlib.sha256)[:16].hex()
+        return "hmac:" + self._mac(value.encode("utf-8", "surrogatepass"))[:16].hex()
 
 
 def moment(seconds: float) -> str:

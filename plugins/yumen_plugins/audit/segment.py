@@ -11,47 +11,50 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from yumen import Hmac
 from yumen_plugins.audit.chain import PREFIX, REST, START, SUFFIX, VERSION, decode, encode, opened, seal, segment_name
 from yumen_plugins.audit.record import moment
+
+# The head has one size, so that a newer one always covers an older one whole.
+HEAD_BYTES = 256
 
 
 class Segment:
     """One file that is being written. `seq` is the number of the next record, `durable` the bytes known to be on disk."""
 
-    def __init__(self, path: Path, number: int, key: bytes, code: bytes, seq: int, clock: Callable[[], float]) -> None:
+    def __init__(self, path: Path, number: int, mac: Hmac, code: bytes, seq: int, clock: Callable[[], float]) -> None:
         self.path = path
         self.number = number
         self.code = code
         self.seq = seq
         self.size = 0
         self.durable = 0
-        self._key = key
+        self._mac = mac
         self._clock = clock
-        self._pending = 0
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
     def now(self) -> str:
         """The time, as records write it."""
         return moment(self._clock())
 
-    def append(self, records: list[bytes]) -> None:
-        """Seal encoded records and write them. Error: OSError; the file must then be given up."""
+    def seal(self, records: list[bytes]) -> bytes:
+        """Put encoded records into the chain; return the lines to `write`."""
         lines = []
         for record in records:
-            line, self.code = seal(self._key, self.code, record)
+            line, self.code = seal(self._mac, self.code, record)
             lines.append(line)
-        data = memoryview(b"".join(lines))
+        self.seq += len(records)
+        data = b"".join(lines)
         self.size += len(data)
-        self._pending += len(records)
-        while data:
-            data = data[os.write(self._descriptor, data) :]
+        return data
 
-    def sync(self) -> None:
-        """Make what was written durable. Error: OSError; the file must then be given up."""
+    def write(self, data: bytes) -> None:
+        """Append sealed lines and make them durable. Error: OSError; the file must then be given up."""
+        left = memoryview(data)
+        while left:
+            left = left[os.write(self._descriptor, left) :]
         os.fdatasync(self._descriptor)
-        self.seq += self._pending
-        self._pending = 0
-        self.durable = self.size
+        self.durable += len(data)
 
     def close(self) -> None:
         """Close the file."""
@@ -73,10 +76,10 @@ class Tail:
 class Folder:
     """The folder of one writer, locked as long as it is open."""
 
-    def __init__(self, path: Path, key: bytes, clock: Callable[[], float], version: str) -> None:
+    def __init__(self, path: Path, mac: Hmac, clock: Callable[[], float], version: str) -> None:
         self.path = path
         self.writer = path.name
-        self._key = key
+        self._mac = mac
         self._clock = clock
         self._version = version
         self._abandoned: tuple[Path, int] | None = None
@@ -86,20 +89,21 @@ class Folder:
         except OSError:
             os.close(self._lock)
             raise
+        self._head = os.open(path / "head", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     @classmethod
-    def take(cls, ledger: Path, key: bytes, clock: Callable[[], float], version: str) -> Folder:
+    def take(cls, ledger: Path, mac: Hmac, clock: Callable[[], float], version: str) -> Folder:
         """The first writer folder that no process holds, or a new one. Error: OSError."""
         ledger.mkdir(parents=True, exist_ok=True, mode=0o700)
         for path in sorted(entry for entry in ledger.iterdir() if entry.is_dir() and not entry.is_symlink()):
             try:
-                return cls(path, key, clock, version)
+                return cls(path, mac, clock, version)
             except BlockingIOError:
                 continue
         path = ledger / secrets.token_hex(4)
         path.mkdir(mode=0o700)
         sync_folder(ledger)
-        return cls(path, key, clock, version)
+        return cls(path, mac, clock, version)
 
     def begin(self, kind: str, note: str = "") -> Segment:
         """Cut what is torn, and begin a new segment with a header and a record that says why. Error: OSError."""
@@ -113,8 +117,7 @@ class Folder:
         records.append({"kind": kind, **({"note": note} if note else {})})
         now = segment.now()
         numbered = [{"seq": segment.seq + 1 + index, "time": now, **body} for index, body in enumerate(records)]
-        segment.append([self._header(segment, now), *map(encode, numbered)])
-        segment.sync()
+        segment.write(segment.seal([self._header(segment, now), *map(encode, numbered)]))
         self.note_head(segment)
         return segment
 
@@ -123,15 +126,14 @@ class Folder:
         tail = Tail()
         tail.number, tail.code, tail.seq = segment.number, segment.code, segment.seq
         following = self._open(tail)
-        following.append([self._header(following, following.now())])
-        following.sync()
+        following.write(following.seal([self._header(following, following.now())]))
         self.note_head(following)
         segment.close()
         return following
 
     def _open(self, tail: Tail) -> Segment:
         number = tail.number + 1
-        segment = Segment(self.path / segment_name(number), number, self._key, tail.code, tail.seq, self._clock)
+        segment = Segment(self.path / segment_name(number), number, self._mac, tail.code, tail.seq, self._clock)
         sync_folder(self.path)
         return segment
 
@@ -182,7 +184,7 @@ class Folder:
         position, code, seq = 0, before, None
         while position < len(content):
             end = content.find(b"\n", position)
-            next_code = opened(self._key, code, content[position:end]) if end >= 0 else None
+            next_code = opened(self._mac, code, content[position:end]) if end >= 0 else None
             if next_code is None:
                 break
             seq = decode(content[position:end])["seq"] + 1
@@ -208,16 +210,15 @@ class Folder:
     def note_head(self, segment: Segment) -> None:
         """Write down how far the ledger reaches, so that a tail that somebody cut off is missed. Error: OSError.
 
-        It is not synced: after a power failure it may be older than the log, and never newer.
+        It is written in place and not synced: after a power failure it may be older than the log, and never newer.
         """
         body = encode({"segment": segment.number, "seq": segment.seq, "code": segment.code.hex()})
-        line, _ = seal(self._key, START, body)
-        temporary = self.path / "head.new"
-        temporary.write_bytes(line)
-        temporary.replace(self.path / "head")
+        line, _ = seal(self._mac, START, body)
+        os.pwrite(self._head, line.ljust(HEAD_BYTES), 0)
 
     def close(self) -> None:
         """Let go of the lock."""
+        os.close(self._head)
         os.close(self._lock)
 
 

@@ -12,7 +12,9 @@ from typing import Any
 
 import msgspec
 
+from yumen import Hmac
 from yumen_plugins.audit.chain import LINE_BYTES_MAX, PREFIX, REST, START, SUFFIX, decode, opened, segment_name
+from yumen_plugins.audit.segment import HEAD_BYTES
 
 
 class Wrong(msgspec.Struct, frozen=True):
@@ -45,7 +47,7 @@ def writers(ledger: Path) -> list[Path]:
     return sorted(path for path in ledger.iterdir() if path.is_dir() and not path.is_symlink())
 
 
-def verify_writer(folder: Path, key: bytes, progress: Callable[[int], None] = lambda size: None) -> WriterReport:
+def verify_writer(folder: Path, mac: Hmac, progress: Callable[[int], None] = lambda size: None) -> WriterReport:
     """Verify everything that one writer wrote; `progress` is told how many bytes were read."""
     report = WriterReport(writer=folder.name)
     numbers = sorted(int(path.stem) for path in folder.glob(f"*{SUFFIX}") if path.stem.isdigit())
@@ -55,19 +57,19 @@ def verify_writer(folder: Path, key: bytes, progress: Callable[[int], None] = la
             report.wrong.append(Wrong(segment_name(expected), 0, "segment-missing", f"before {segment_name(number)}"))
             break
     for number in numbers:
-        code, seq = _verify_segment(folder, number, key, code, seq, report, progress)
-    _check_head(folder, key, numbers, seq, report)
+        code, seq = _verify_segment(folder, number, mac, code, seq, report, progress)
+    _check_head(folder, mac, numbers, seq, report)
     return report
 
 
 def _verify_segment(
-    folder: Path, number: int, key: bytes, code: bytes, seq: int, report: WriterReport, progress: Callable[[int], None]
+    folder: Path, number: int, mac: Hmac, code: bytes, seq: int, report: WriterReport, progress: Callable[[int], None]
 ) -> tuple[bytes, int]:
     name = f"{folder.name}/{segment_name(number)}"
     report.segments += 1
     for line_number, line in enumerate(read_lines(folder / segment_name(number)), 1):
         progress(len(line))
-        next_code = opened(key, code, line[:-1]) if line.endswith(b"\n") else None
+        next_code = opened(mac, code, line[:-1]) if line.endswith(b"\n") else None
         if next_code is None:
             torn = not line.endswith(b"\n")
             what = "the last line is not complete" if torn else _named(line, seq)
@@ -94,15 +96,15 @@ def _count(report: WriterReport, record: dict[str, Any]) -> None:
     report.first = report.first or report.last
 
 
-def _check_head(folder: Path, key: bytes, numbers: list[int], seq: int, report: WriterReport) -> None:
+def _check_head(folder: Path, mac: Hmac, numbers: list[int], seq: int, report: WriterReport) -> None:
     """The head says how far the ledger had come: records may be newer than it, never missing."""
     path = folder / "head"
     name = f"{folder.name}/head"
     if not path.is_file() or path.is_symlink():
         report.wrong.append(Wrong(name, 0, "head-missing", "nothing says how far the ledger had come"))
         return
-    line = path.read_bytes()[:4096]
-    if opened(key, START, line.removesuffix(b"\n")) is None or not line.endswith(b"\n"):
+    line = path.read_bytes()[:4096].rstrip(b" ")
+    if opened(mac, START, line.removesuffix(b"\n")) is None or path.stat().st_size != HEAD_BYTES:
         report.wrong.append(Wrong(name, 1, "changed", "the head does not hold"))
         return
     head = decode(line)

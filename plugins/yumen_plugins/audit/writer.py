@@ -1,7 +1,8 @@
-"""Writes the ledger: one writer per process, one thread, many records per sync.
+"""Writes the ledger: records are sealed on the event loop, one thread writes and syncs many of them at once.
 
-A record is acknowledged when the sync that covers it has returned. A batch is whatever arrived while the one before it was
-being synced, so that a quiet gateway waits for nothing and a busy one shares every sync among many exchanges.
+A record is acknowledged when the sync that covers it has returned. A lone record is written at once; while exchanges
+overlap, what arrives within `gather_ms` of the last batch shares a sync, since handing work to a thread and back costs an interpreter
+with one lock more than sealing a record does. So the thread does nothing but write and sync.
 
 After a failed write or sync nobody knows what the file holds, and a second sync of the same descriptor may claim a success
 that never was. So the writer gives the file up, refuses everything, and after a while begins a new segment: the failed one
@@ -13,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import queue
 import threading
 import time
 from collections.abc import Callable
@@ -23,6 +25,7 @@ from yumen_plugins.audit.chain import encode
 from yumen_plugins.audit.segment import Folder, Segment
 
 RETRY_FIRST_S, RETRY_MOST_S = 1.0, 30.0
+HEAD_EVERY_S = 0.1
 STOP_S = 10.0
 
 
@@ -44,155 +47,177 @@ class Waiting:
 
 
 class Writer:
-    """Owns one writer folder. `append` is called on the event loop, everything else happens in the thread."""
+    """Owns one writer folder. Everything here runs on the event loop, except what is given to `_in_thread`."""
 
     def __init__(self, folder: Folder, host: Host, *, segment_bytes: int, queue_records: int, gather_s: float) -> None:
         self._folder = folder
         self._host = host
         self._segment_bytes = segment_bytes
-        self._queue_max = queue_records
+        self._queue_records = queue_records
         self._gather_s = gather_s
-        self._queue: list[Waiting] = []
-        self._wake = threading.Condition()
+        self._waiting: list[Waiting] = []
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._flush_timer: asyncio.Handle | None = None
+        self._batch_size = 0
+        self._batch_at = self._head_at = 0.0
         self._closing = False
-        self._loop = asyncio.get_running_loop()
+        self._retry_s = RETRY_FIRST_S
         self.failure = ""
+        self._loop = asyncio.get_running_loop()
         self._segment: Segment | None = folder.begin("start")
-        self._thread = threading.Thread(target=self._run, name=f"ledger-{folder.writer}", daemon=True)
+        self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name=f"ledger-{folder.writer}", daemon=True)
         self._thread.start()
 
     def append(self, body: dict[str, Any]) -> asyncio.Future[None]:
         """Queue a record; the future is done when it is durable. Error: `LedgerUnavailable`, at once or in the future."""
         if self.failure or self._closing:
             raise LedgerUnavailable(self.failure or "the ledger is closing")
-        if len(self._queue) >= self._queue_max:
+        if len(self._waiting) >= self._queue_records:
             self._host.metrics.count("refused")
             raise LedgerUnavailable("too many records wait for the disk")
         waiting = Waiting(body, self._loop.create_future(), time.monotonic())
-        with self._wake:
-            self._queue.append(waiting)
-            if len(self._queue) == 1:
-                self._wake.notify()
+        self._waiting.append(waiting)
+        self._flush_soon()
         return waiting.future
 
     async def stop(self) -> None:
         """Write what is queued and a last record, and close."""
-        with self._wake:
-            self._closing = True
-            self._wake.notify()
+        self._closing = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_S):
+                while self._waiting or not self._idle.is_set():
+                    await self._idle.wait()
+                    self._flush_soon()
+                    await asyncio.sleep(0)
+                await self._in_thread(self._finish)
+        self._jobs.put(None)
         await asyncio.to_thread(self._thread.join, STOP_S)
 
-    def _run(self) -> None:
-        delay_s = RETRY_FIRST_S
-        while True:
-            batch, closing = self._take()
-            if self._segment is None:
-                if closing or not self._recover(delay_s):
-                    delay_s = min(delay_s * 2, RETRY_MOST_S)
-                    if closing:
-                        return
-                    continue
-                delay_s = RETRY_FIRST_S
-            if batch:
-                self._write(batch)
-            if closing and not self._queue:
-                self._finish()
-                return
-
-    def _take(self) -> tuple[list[Waiting], bool]:
-        with self._wake:
-            while not self._queue and not self._closing and self._segment is not None:
-                self._wake.wait()
-            if self._gather_s and self._queue and not self._closing:
-                self._wake.wait(self._gather_s)
-            batch, self._queue = self._queue, []
-            return batch, self._closing
-
-    def _write(self, batch: list[Waiting]) -> None:
-        segment = self._segment
-        assert segment is not None
-        started = time.monotonic()
-        try:
-            segment.append([encode(self._numbered(segment, index, one.body)) for index, one in enumerate(batch)])
-            segment.sync()
-            self._folder.note_head(segment)
-        except Exception as error:  # any failure at all means that nothing more is known of the file
-            self._fail(error, batch)
+    def _flush_soon(self) -> None:
+        if not self._idle.is_set() or self._flush_timer is not None or not self._waiting:
             return
-        self._settle([one.future for one in batch], None)
+        wait_s = self._batch_at + self._gather_s - time.monotonic() if self._batch_size > 1 else 0.0
+        if wait_s > 0:
+            self._flush_timer = self._loop.call_later(wait_s, self._flush)
+        else:
+            # The records of this turn of the loop go together.
+            self._flush_timer = self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_timer = None
+        segment = self._segment
+        if segment is None or not self._waiting:
+            return
+        batch, self._waiting = self._waiting, []
+        self._idle.clear()
+        self._batch_size, self._batch_at = len(batch), time.monotonic()
+        try:
+            records = [encode({"seq": segment.seq + index, **one.body}) for index, one in enumerate(batch)]
+            data = segment.seal(records)
+        except Exception as error:  # a record that cannot be encoded must not stop the ledger silently
+            self._failed(error, batch)
+            return
+        head = not self._head_at or self._batch_at - self._head_at >= HEAD_EVERY_S or len(batch) == 1
+        self._head_at = self._batch_at if head else self._head_at
+
+        def write() -> None:
+            segment.write(data)
+            if head:
+                self._folder.note_head(segment)
+
+        self._in_thread(write).add_done_callback(lambda done: self._written(done, segment, batch))
+
+    def _written(self, done: asyncio.Future[Any], segment: Segment, batch: list[Waiting]) -> None:
+        error = done.exception()
+        if error is not None:
+            self._failed(error, batch)
+            return
+        now = time.monotonic()
+        for one in batch:
+            if not one.future.done():
+                one.future.set_result(None)
         metrics = self._host.metrics
         metrics.count("records", len(batch))
-        metrics.observe("sync_seconds", time.monotonic() - started)
-        metrics.gauge("ledger_lag_seconds", time.monotonic() - batch[0].queued_at)
+        metrics.observe("sync_seconds", now - self._batch_at)
+        metrics.gauge("lag_seconds", now - batch[0].queued_at)
         if segment.size >= self._segment_bytes:
-            self._rotate(segment)
+            self._in_thread(lambda: self._folder.next(segment)).add_done_callback(self._rotated)
+        else:
+            self._idle.set()
+            self._flush_soon()
 
-    @staticmethod
-    def _numbered(segment: Segment, index: int, body: dict[str, Any]) -> dict[str, Any]:
-        return {"seq": segment.seq + index, **body}
+    def _rotated(self, done: asyncio.Future[Any]) -> None:
+        error = done.exception()
+        if error is not None:
+            self._failed(error, [])
+            return
+        self._segment = done.result()
+        self._idle.set()
+        self._flush_soon()
 
-    def _rotate(self, segment: Segment) -> None:
-        try:
-            self._segment = self._folder.next(segment)
-        except OSError as error:
-            self._fail(error, [])
-
-    def _fail(self, error: Exception, batch: list[Waiting]) -> None:
-        reason = (
-            f"{type(error).__name__} {os.strerror(error.errno) if isinstance(error, OSError) and error.errno else ''}"
-        )
-        self.failure = f"the ledger cannot be written: {reason.strip()}"
-        self._host.log.error("ledger_failed", error=reason.strip(), records=len(batch))
+    def _failed(self, error: BaseException, batch: list[Waiting]) -> None:
+        number = error.errno if isinstance(error, OSError) else None
+        reason = f"{type(error).__name__} {os.strerror(number) if number else ''}".strip()
+        self.failure = f"the ledger cannot be written: {reason}"
+        self._host.log.error("ledger_failed", error=reason, records=len(batch))
         self._host.metrics.count("failures")
         if self._segment is not None:
             self._folder.abandon(self._segment)
         self._segment = None
-        with self._wake:
-            batch = batch + self._queue
-            self._queue = []
-        self._settle([one.future for one in batch], LedgerUnavailable(self.failure))
+        self._idle.set()
+        refused, self._waiting = batch + self._waiting, []
+        for one in refused:
+            if not one.future.done():
+                one.future.set_exception(LedgerUnavailable(self.failure))
+                one.future.exception()  # a waiter that has left must not make the loop complain
+        self._loop.call_later(self._retry_s, self._recover)
 
-    def _recover(self, delay_s: float) -> bool:
-        with self._wake:
-            if not self._closing:
-                self._wake.wait(delay_s)
-        try:
-            self._segment = self._folder.begin("failure", note=self.failure)
-        except Exception as error:  # the disk still does not work
+    def _recover(self) -> None:
+        if not self._closing:
+            self._in_thread(lambda: self._folder.begin("failure", self.failure)).add_done_callback(self._recovered)
+
+    def _recovered(self, done: asyncio.Future[Any]) -> None:
+        error = done.exception()
+        if error is not None:
+            self._retry_s = min(self._retry_s * 2, RETRY_MOST_S)
             self._host.log.error("ledger_still_failed", error=type(error).__name__)
-            return False
-        self.failure = ""
+            self._loop.call_later(self._retry_s, self._recover)
+            return
+        self._segment, self.failure, self._retry_s = done.result(), "", RETRY_FIRST_S
         self._host.log.info("ledger_recovered")
-        return True
 
     def _finish(self) -> None:
         segment = self._segment
-        if segment is None:
-            return
-        try:
-            segment.append([encode({"seq": segment.seq, "kind": "stop", "time": segment.now()})])
-            segment.sync()
+        if segment is not None:
+            segment.write(segment.seal([encode({"seq": segment.seq, "kind": "stop", "time": segment.now()})]))
             self._folder.note_head(segment)
             segment.close()
-        except OSError as error:
-            self._host.log.error("ledger_failed", error=type(error).__name__, records=0)
         self._folder.close()
 
-    def _settle(self, futures: list[asyncio.Future[None]], error: Exception | None) -> None:
-        """Wake all waiters of a batch with one call into the event loop."""
+    def _in_thread(self, job: Callable[[], Any]) -> asyncio.Future[Any]:
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self._jobs.put((job, future))
+        return future
 
-        def settle() -> None:
-            for future in futures:
-                if not future.done():
-                    if error is None:
-                        future.set_result(None)
-                    else:
-                        future.set_exception(error)
-                        future.exception()  # a waiter that has left must not make the loop complain
+    def _work(self) -> None:
+        """The thread: one job after the other."""
+        while (given := self._jobs.get()) is not None:
+            job, future = given
+            result, error = None, None
+            try:
+                result = job()
+            except Exception as caught:  # told to the loop, which knows what it means
+                error = caught
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and with it whoever waited
+                self._loop.call_soon_threadsafe(_settle, future, result, error)
 
-        _call(self._loop.call_soon_threadsafe, settle)
 
-
-def _call(call_soon: Callable[..., Any], function: Callable[[], None]) -> None:
-    with contextlib.suppress(RuntimeError):  # the loop has ended, and with it whoever waited
-        call_soon(function)
+def _settle(future: asyncio.Future[Any], result: Any, error: Exception | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
