@@ -28,6 +28,7 @@ from yumen.wire import (
     EVENT_STREAM,
     ClientGone,
     Headers,
+    Incoming,
     Receive,
     Scope,
     Send,
@@ -61,13 +62,18 @@ class DataPlane:
         dialect = JSON if path.startswith("/apps/") else OPENAI
         runtime = self.runtime
         headers = [(b"x-request-id", exchange_id.encode()), (b"x-policy-hash", runtime.bundle.hash[:12].encode())]
+        incoming = Incoming(receive)
         try:
-            await self._serve(scope, path, receive, send, exchange_id, dialect, runtime, headers)
+            await self._serve(scope, path, incoming, send, exchange_id, dialect, runtime, headers)
         except Problem as problem:
             metrics.refused(problem.code)
+            await incoming.drain()
             await send_problem(send, dialect, problem, headers)
         except ClientGone:
             metrics.refused("client_disconnect")
+            # A body whose chunks are malformed looks the same, and then there is somebody to tell.
+            with contextlib.suppress(Exception):
+                await send_problem(send, dialect, Problem("bad_request", "The body broke off."), headers)
         except Exception as error:  # the last resort: a reply with a code, and a log line without payload
             log.error("internal_error", exchange=exchange_id, error=type(error).__name__, at=place(error))
             with contextlib.suppress(Exception):
@@ -79,16 +85,16 @@ class DataPlane:
     ) -> None:  # fmt: skip
         started, received_at = time.perf_counter(), time.time()
         bundle = runtime.bundle
-        incoming: Headers = scope["headers"]
+        sent: Headers = scope["headers"]
         check_path(path, scope["method"], bundle)
-        check_headers(incoming, bundle.limits)
-        entry = self._keys.authenticate(incoming)
+        check_headers(sent, bundle.limits)
+        entry = self._keys.authenticate(sent)
         if entry.role != "app":
             raise Problem("unauthorized", "This key is for the control plane; use an app key.")
         if path == MODELS:
             await send_reply(send, 200, headers, models_reply(bundle))
             return
-        body = await read_body(incoming, receive, bundle.limits)
+        body = await read_body(sent, receive, bundle.limits)
         limits = bundle.limits
         payload = dialect.decode(path, body, depth_max=limits.json_depth, texts_max=limits.texts_per_exchange)
         chain = find_chain(runtime, path, payload)

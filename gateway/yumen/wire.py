@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import zlib
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
@@ -19,9 +20,36 @@ Headers = list[tuple[bytes, bytes]]
 
 JSON = (b"content-type", b"application/json")
 EVENT_STREAM = ((b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store"))
+DRAIN_BYTES_MAX, DRAIN_S = 1 << 20, 1.0
 GZIP_WINDOW = 16 + zlib.MAX_WBITS
 # Each further member copies what is left of the body, so that many tiny ones would cost quadratic time.
 GZIP_MEMBERS_MAX = 16
+
+
+class Incoming:
+    """The receiving side of one request, which knows whether its body has been read to the end."""
+
+    __slots__ = ("_receive", "complete")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.complete = False
+
+    async def __call__(self) -> dict[str, Any]:
+        message = await self._receive()
+        self.complete = not message.get("more_body", False)
+        return message
+
+    async def drain(self) -> None:
+        """Read on after a refusal, up to a limit: a server closes a connection whose body was left unread.
+
+        A client that is still sending would then see a broken connection instead of the reason.
+        """
+        left = DRAIN_BYTES_MAX
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                while not self.complete and left > 0:
+                    left -= len((await self()).get("body", b""))
 
 
 class ClientGone(Exception):

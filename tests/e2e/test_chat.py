@@ -14,10 +14,10 @@ from tests.upstream import Upstream
 pytestmark = pytest.mark.server
 
 PHONE, ID_CARD, CARD, MAIL, ADDRESS = (
-    "13812345678",
-    "11010119900307721X",
+    "13987650123",
+    "110101199003077213",
     "4111111111111111",
-    "li.na@example.com",
+    "wang.fang@example.org",
     "192.168.10.24",
 )
 RAW = (PHONE, ID_CARD, CARD, MAIL, ADDRESS)
@@ -28,10 +28,10 @@ CONVERSATIONS = {
 
 
 @pytest.fixture(scope="module")
-def proxied(tmp_path_factory: pytest.TempPathFactory, upstream_server: Upstream) -> Iterator[Gateway]:
+def proxied(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> Iterator[Gateway]:
     """The starter bundle in front of a recording upstream."""
     folder = tmp_path_factory.mktemp("proxied")
-    gateway = Gateway(folder, YUMEN_UPSTREAM=upstream_server.url, YUMEN_UPSTREAM_KEY="upstream-secret-key").start()
+    gateway = Gateway(folder, YUMEN_UPSTREAM=upstream.url, YUMEN_UPSTREAM_KEY="upstream-secret-key").start()
     yield gateway
     gateway.stop()
 
@@ -152,11 +152,9 @@ def test_tool_arguments_are_masked_and_restored(proxied: Gateway, upstream: Upst
     assert PHONE in str(json.loads("".join(pieces)))
 
 
-def test_the_ledger_holds_it_and_shows_tampering(
-    tmp_path_factory: pytest.TempPathFactory, upstream_server: Upstream
-) -> None:
+def test_the_ledger_holds_it_and_shows_tampering(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> None:
     """The exchange is in the ledger without any raw value; verify holds, and one flipped byte is found and named."""
-    gateway = Gateway(tmp_path_factory.mktemp("ledger"), YUMEN_UPSTREAM=upstream_server.url).start()
+    gateway = Gateway(tmp_path_factory.mktemp("ledger"), YUMEN_UPSTREAM=upstream.url).start()
     try:
         with client(gateway) as openai:
             for text in CONVERSATIONS.values():

@@ -38,7 +38,7 @@ config:
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory, upstream_server: Upstream) -> Iterator[Gateway]:
+def gateway(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> Iterator[Gateway]:
     """A gateway in whose environment the package has been installed."""
     folder = tmp_path_factory.mktemp("third-party")
     target, bundle = folder / "site", folder / "bundle"
@@ -48,7 +48,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, upstream_server: Upstream)
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(target)]
     subprocess.run([*install, str(HERE / "yumen-house-words")], check=True, capture_output=True)
     path = os.pathsep.join(filter(None, [str(target), os.environ.get("PYTHONPATH", "")]))
-    running = Gateway(folder, YUMEN_UPSTREAM=upstream_server.url, YUMEN_POLICIES=str(bundle), PYTHONPATH=path).start()
+    running = Gateway(folder, YUMEN_UPSTREAM=upstream.url, YUMEN_POLICIES=str(bundle), PYTHONPATH=path).start()
     yield running
     running.stop()
 
@@ -71,12 +71,9 @@ def test_it_blocks(gateway: Gateway, text: str) -> None:
     assert "falcon" not in caught.value.message.lower()
 
 
-@pytest.mark.parametrize("model", ["echo", "split-1"])
-@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("model", "stream"), [("echo", False), ("echo", True), ("split-1", True)])
 def test_it_edits_replies(gateway: Gateway, model: str, stream: bool) -> None:
     """Its edits reach the client, plain and streamed however the stream is cut, beside the restored values."""
-    if model == "split-1" and not stream:
-        pytest.skip("only streams are cut")
     reply = ask(gateway, "Project Heron and 苍鹭计划, 13812345678", model, stream)
     assert "a project and 某项目, 13812345678" in reply
 
