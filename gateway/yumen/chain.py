@@ -6,12 +6,12 @@ whose request hook was reached gets its response and completion hooks.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from typing import TYPE_CHECKING, Any
 
 from yumen import telemetry
+from yumen.deadline import Deadline
 from yumen.dialects import Dialect, Payload
 from yumen.engine import Delta, Engine, EngineError, EngineRequest, Events, Native
 from yumen.errors import Problem
@@ -127,7 +127,7 @@ class Run:
         )
         started = time.perf_counter()
         try:
-            async with asyncio.timeout(seconds):
+            with Deadline(seconds):
                 return await chain.engine.generate(request)
         except EngineError as error:
             raise self.engine_problem(error) from None
@@ -139,7 +139,7 @@ class Run:
             raise self.engine_problem(error) from None
         finally:
             spent = time.perf_counter() - started
-            exchange.timings_ms["engine"] = spent * 1000
+            exchange.timings_ms["engine"] = round(spent * 1000, 3)
             if not exchange.streamed:
                 metrics.engine_seconds(exchange.engine)(spent)
 
@@ -195,6 +195,8 @@ class Run:
         """Run the response hooks in reverse; a block or fault turns the reply into an error for those above."""
         for step, view in reversed(self.ran):
             try:
+                if "on_response" not in step.hooks:
+                    continue
                 decision = await step.call("on_response", self.exchange, view)
                 if isinstance(decision, Block):
                     raise Problem(decision.code, retry_after_s=decision.retry_after_s)
@@ -209,8 +211,10 @@ class Run:
         self.completed = True
         if not exchange.outcome:
             exchange.outcome = (exchange.reply.code if exchange.reply else "") or "ok"
-        exchange.timings_ms["total"] = (time.perf_counter() - self.started) * 1000
+        exchange.timings_ms["total"] = round((time.perf_counter() - self.started) * 1000, 3)
         for step, view in reversed(self.ran):
+            if "on_complete" not in step.hooks:
+                continue
             try:
                 await step.call("on_complete", exchange, view)
             except Problem as problem:

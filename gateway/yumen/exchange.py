@@ -130,10 +130,12 @@ class Text(Protocol):
 
         A member that the dialect does not declare shows as its position, `{0}`: its name is the caller's own words.
         """
+        ...
 
     @property
     def role(self) -> str:
         """`system`, `developer`, `user`, `assistant`, `tool`, or empty where the payload has no such notion."""
+        ...
 
     @property
     def kind(self) -> Kind: ...
@@ -141,6 +143,7 @@ class Text(Protocol):
     @property
     def value(self) -> str:
         """The form that the manifest names, as it was when the hook began."""
+        ...
 
     def replace(self, start: int, end: int, new: str) -> None:
         """Edit what flows on. Offsets are code points in `value`.
@@ -148,9 +151,11 @@ class Text(Protocol):
         Errors: ValueError where the span is out of range or overlaps an earlier edit of the same hook; PermissionError
         where the manifest does not say `mutates`, or where the reply has already been sent.
         """
+        ...
 
     def mask(self, start: int, end: int, new: str) -> None:
         """Edit the masked form: what the engine and every store get. Same offsets and errors; needs `masks`."""
+        ...
 
 
 class Reply(Protocol):
@@ -161,6 +166,7 @@ class Reply(Protocol):
     @property
     def code(self) -> str:
         """The error code, or empty."""
+        ...
 
     @property
     def texts(self) -> Sequence[Text]: ...
@@ -178,6 +184,7 @@ class Exchange(Protocol):
     @property
     def received_at(self) -> float:
         """Seconds since the epoch."""
+        ...
 
     @property
     def principal(self) -> Principal: ...
@@ -196,6 +203,7 @@ class Exchange(Protocol):
     @property
     def accept_raw(self) -> str:
         """The reason a route gives for letting raw text reach a remote engine or a store, or empty."""
+        ...
 
     @property
     def request_bytes(self) -> int: ...
@@ -204,32 +212,39 @@ class Exchange(Protocol):
     @property
     def client(self) -> str:
         """The address of the caller."""
+        ...
 
     @property
     def texts(self) -> Sequence[Text]:
         """The request's texts, in the order of the payload."""
+        ...
 
     @property
     def reply(self) -> Reply | None: ...
     @property
     def outcome(self) -> str:
         """Empty until known; then `ok`, `client_disconnect`, `engine_rejected` (the engine's own 4xx), or an error code."""
+        ...
 
     @property
     def findings(self) -> Sequence[Finding]:
         """What every plugin found so far."""
+        ...
 
     @property
     def trace(self) -> Sequence[Trace]:
         """The hook calls so far."""
+        ...
 
     @property
     def timings_ms(self) -> Mapping[str, float]:
         """`total`, `engine`, `first_byte`: milliseconds, as far as they are known."""
+        ...
 
     @property
     def state(self) -> dict[str, Any]:
         """A place for this instance's own notes on this exchange; nobody else sees it."""
+        ...
 
     def find(
         self,
@@ -242,6 +257,8 @@ class Exchange(Protocol):
         score: float = 1.0,
     ) -> None:
         """Record a finding."""
+        ...
 
     def set_header(self, name: str, value: str) -> None:
         """Set a header of the reply. Error: ValueError for a character that a header cannot hold."""
+        ...

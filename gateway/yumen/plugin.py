@@ -95,6 +95,7 @@ class Store(Protocol):
     async def delete(self, key: str) -> None: ...
     async def add(self, key: str, amount: int, ttl_s: float) -> int:
         """Add to a counter that starts at 0 and lives `ttl_s` seconds from its first use; return the sum."""
+        ...
 
 
 class Metrics(Protocol):
@@ -118,12 +119,15 @@ class Host(Protocol):
     def log(self) -> FilteringBoundLogger: ...
     def now(self) -> float:
         """Seconds since the epoch."""
+        ...
 
     def monotonic(self) -> float:
         """Seconds of a clock that never goes back."""
+        ...
 
     def secret(self, purpose: str, *context: str) -> bytes:
         """32 bytes derived from this gateway's secret for one purpose and context (a tenant, say); stable."""
+        ...
 
 
 ConfigT = TypeVar("ConfigT", bound=msgspec.Struct)

@@ -13,6 +13,7 @@ import types
 from collections.abc import Callable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any, Literal
 
+from yumen.deadline import Deadline
 from yumen.errors import Code, Problem, Unsupported
 from yumen.exchange import Block, Decision, Respond, Trace
 from yumen.forms import ExchangeState
@@ -95,7 +96,7 @@ class Step:
                 raise TimeoutError from None
             decision: Decision | None = finished.value
             return decision
-        async with asyncio.timeout(self.timeout_s):
+        with Deadline(self.timeout_s):
             outcome: Decision | None = await _resume(coroutine, waited_for)
             return outcome
 

@@ -84,7 +84,7 @@ class StreamRun:
             if first:
                 first = False
                 seconds = time.perf_counter() - self.run.started
-                exchange.timings_ms["first_byte"] = seconds * 1000
+                exchange.timings_ms["first_byte"] = round(seconds * 1000, 3)
                 metrics.first_token_seconds(exchange.route)(seconds)
             if isinstance(item, Delta):
                 self._note(item)

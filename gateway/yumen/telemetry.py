@@ -113,7 +113,7 @@ class PluginMetrics:
         key = (f"{self._prefix}_{name}", names)
         metric = _own.get(key)
         if metric is None:
-            extra = {"buckets": BUCKETS_S} if kind is Histogram else {}
+            extra: dict[str, Any] = {"buckets": BUCKETS_S} if kind is Histogram else {}
             metric = _own[key] = kind(key[0], f"{name} of {self._prefix}", names, **extra)
         if not names:
             return metric

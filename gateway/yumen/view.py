@@ -107,18 +107,53 @@ class View:
         # Time spent in this instance's hooks on this exchange.
         self.seconds = 0.0
 
-    id = property(lambda self: self._exchange.id)
-    received_at = property(lambda self: self._exchange.received_at)
-    route = property(lambda self: self._exchange.route)
-    dialect = property(lambda self: self._exchange.dialect)
-    engine = property(lambda self: self._exchange.engine)
-    streamed = property(lambda self: self._exchange.streamed)
-    policy_hash = property(lambda self: self._exchange.policy_hash)
-    accept_raw = property(lambda self: self._exchange.accept_raw)
-    request_bytes = property(lambda self: self._exchange.request_bytes)
-    reply_bytes = property(lambda self: self._exchange.reply_bytes)
-    client = property(lambda self: self._exchange.client)
-    outcome = property(lambda self: self._exchange.outcome)
+    @property
+    def id(self) -> str:
+        return self._exchange.id
+
+    @property
+    def received_at(self) -> float:
+        return self._exchange.received_at
+
+    @property
+    def route(self) -> str:
+        return self._exchange.route
+
+    @property
+    def dialect(self) -> str:
+        return self._exchange.dialect
+
+    @property
+    def engine(self) -> str:
+        return self._exchange.engine
+
+    @property
+    def streamed(self) -> bool:
+        return self._exchange.streamed
+
+    @property
+    def policy_hash(self) -> str:
+        return self._exchange.policy_hash
+
+    @property
+    def accept_raw(self) -> str:
+        return self._exchange.accept_raw
+
+    @property
+    def request_bytes(self) -> int:
+        return self._exchange.request_bytes
+
+    @property
+    def reply_bytes(self) -> int:
+        return self._exchange.reply_bytes
+
+    @property
+    def client(self) -> str:
+        return self._exchange.client
+
+    @property
+    def outcome(self) -> str:
+        return self._exchange.outcome
 
     @property
     def principal(self) -> Principal:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import zlib
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from yumen.deadline import Deadline
 from yumen.errors import Problem
 
 if TYPE_CHECKING:
@@ -46,10 +46,9 @@ class Incoming:
         A client that is still sending would then see a broken connection instead of the reason.
         """
         left = DRAIN_BYTES_MAX
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN_S):
-                while not self.complete and left > 0:
-                    left -= len((await self()).get("body", b""))
+        with contextlib.suppress(TimeoutError), Deadline(DRAIN_S):
+            while not self.complete and left > 0:
+                left -= len((await self()).get("body", b""))
 
 
 class ClientGone(Exception):
@@ -95,7 +94,7 @@ async def read_body(headers: Headers, receive: Receive, limits: Limits) -> bytes
 
 async def _receive(receive: Receive, limits: Limits) -> dict[str, Any]:
     try:
-        async with asyncio.timeout(limits.request_read_ms / 1000):
+        with Deadline(limits.request_read_ms / 1000):
             message = await receive()
     except TimeoutError:
         raise Problem("bad_request", "The body did not arrive in time.", status=408) from None
@@ -108,7 +107,7 @@ async def _read_rest(first: bytes, receive: Receive, limits: Limits) -> bytes:
     parts, size = [first], len(first)
     more = True
     try:
-        async with asyncio.timeout(limits.request_read_ms / 1000):
+        with Deadline(limits.request_read_ms / 1000):
             while more:
                 if size > limits.body_bytes:
                     raise _too_large(limits.body_bytes)

@@ -16,11 +16,12 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+import tests.bench_parts.detection as detection
+import tests.bench_parts.ledger as ledger
 from rich.console import Console
 from rich.table import Table
 from tests.bench import servers, streams
 from tests.bench.load import Load, wrk
-from tests.bench_parts import detection, ledger
 
 console = Console(stderr=True)
 

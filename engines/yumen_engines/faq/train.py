@@ -38,7 +38,7 @@ def choose_threshold(phrasings: list[Phrasing], labels: list[str], weights: Weig
     """The confidence that best tells questions that we answer rightly from those that we should refuse.
 
     The merit of a threshold is the sum of two shares: training phrasings answered rightly by a model that has not seen them,
-    and `choose` questions refused by the trained model. The lowest threshold is taken that comes within one `choose` question
+    and `choose` questions refused by the trained model. The lowest threshold is taken that is within one `choose` question
     of the best: a smaller difference is chance, and a service desk should rather answer.
     """
     texts, targets = _training(phrasings, labels)

@@ -74,9 +74,11 @@ class Event(Protocol):
 
     def render(self) -> bytes:
         """The event's JSON."""
+        ...
 
     def carry(self, channel: Channel, text: str) -> bytes:
         """The JSON of a further event, made after this one's pattern, that carries only this text."""
+        ...
 
 
 class Dialect(Protocol):
@@ -86,18 +88,24 @@ class Dialect(Protocol):
 
     def decode(self, path: str, body: bytes, *, depth_max: int, texts_max: int) -> Payload:
         """A request. Error: `Problem` bad_request or payload_too_large."""
+        ...
 
     def decode_reply(self, body: bytes, *, depth_max: int, texts_max: int) -> Payload:
         """A plain reply. Error: `Problem`, which the core turns into engine_unavailable."""
+        ...
 
     def decode_event(self, data: bytes) -> Event:
         """One event of a stream. Error: `Problem`, likewise."""
+        ...
 
     def encode_answer(self, answer: Answer, request: Payload, exchange_id: str, created: int) -> bytes:
         """A neutral answer as a plain reply."""
+        ...
 
     def encode_delta(self, delta: Delta, request: Payload, exchange_id: str, created: int) -> list[bytes]:
         """A neutral delta as events."""
+        ...
 
     def error(self, problem: Problem) -> bytes:
         """An error body."""
+        ...

@@ -15,7 +15,7 @@ from yumen_plugins.anonymize.restore import Restorer
 from yumen_plugins.anonymize.scan import Hit, Scanner
 
 TENANT_KEYS_MAX = 4096
-OPERATORS: dict[Action, Any] = {"pseudonym": Pseudonym(), "redact": Redact(), "mask": Mask(), "hash": Hash()}
+OPERATORS: dict[str, Any] = {"pseudonym": Pseudonym(), "redact": Redact(), "mask": Mask(), "hash": Hash()}
 
 
 class Anonymize(Plugin[AnonymizeConfig]):
@@ -26,14 +26,15 @@ class Anonymize(Plugin[AnonymizeConfig]):
     def __init__(self, config: AnonymizeConfig) -> None:
         super().__init__(config)
         self._detectors = select(config.detect)
-        self._actions = {detector.id: self._action(detector.id) for detector in self._detectors}
+        self._actions: dict[str, Action] = {detector.id: self._action(detector.id) for detector in self._detectors}
         self._keys: OrderedDict[str, Hmac] = OrderedDict()
 
     def _action(self, kind: str) -> Action:
         """An exact id beats a glob, a glob beats the default."""
         actions = self.config.action
         globs = [glob for glob in actions if glob != "default" and fnmatchcase(kind, glob)]
-        return actions.get(kind) or actions.get(globs[0] if globs else "default", "pseudonym")
+        chosen: Action = actions.get(kind) or actions.get(globs[0] if globs else "default", "pseudonym")
+        return chosen
 
     async def start(self, host: Host) -> None:
         self._host = host

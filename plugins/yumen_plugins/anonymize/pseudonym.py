@@ -17,6 +17,7 @@ from yumen_plugins.anonymize.scan import Hit
 
 # Crockford's alphabet, lower case: no i, l, o, u to be misread.
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+PAIRS = tuple(first + second for first in ALPHABET for second in ALPHABET)
 LENGTH = 10
 LABEL_MAX = 24
 TOKEN = re.compile(rf"<([A-Za-z][A-Za-z0-9_]{{0,{LABEL_MAX - 1}}})_([{ALPHABET}]{{{LENGTH}}})>")
@@ -27,7 +28,13 @@ def code(mac: Hmac, kind: str, value: str, attempt: int = 0) -> str:
     """Ten characters, 50 bits, for one value."""
     message = f"{kind}\x00{value}\x00{attempt}".encode("utf-8", "surrogatepass")
     number = int.from_bytes(mac(message)[:8], "big")
-    return "".join(ALPHABET[number >> 5 * place & 31] for place in range(LENGTH))
+    return (
+        PAIRS[number & 1023]
+        + PAIRS[number >> 10 & 1023]
+        + PAIRS[number >> 20 & 1023]
+        + PAIRS[number >> 30 & 1023]
+        + PAIRS[number >> 40 & 1023]
+    )
 
 
 class Pseudonyms:

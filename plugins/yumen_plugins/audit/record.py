@@ -28,12 +28,12 @@ class Digester:
 
 def moment(seconds: float) -> str:
     """RFC 3339 in UTC, with microseconds."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def clean(name: str) -> str:
     """A name as it may stand in a record: bounded and without control characters."""
-    return CONTROL.sub("?", name[:NAME_CHARS_MAX])
+    return name if name.isalnum() and len(name) <= NAME_CHARS_MAX else CONTROL.sub("?", name[:NAME_CHARS_MAX])
 
 
 def record_of(exchange: Exchange, receipt: str, config: AuditConfig, digest: Digester) -> dict[str, Any]:
@@ -58,11 +58,11 @@ def record_of(exchange: Exchange, receipt: str, config: AuditConfig, digest: Dig
         "policy": exchange.policy_hash,
         "accept_raw": exchange.accept_raw,
         "outcome": exchange.outcome,
-        "findings": [_finding(finding) for finding in findings[:FINDINGS_MAX]],
+        "findings": findings[:FINDINGS_MAX],
         "trace": trace[:TRACE_MAX],
         "request_bytes": exchange.request_bytes,
         "reply_bytes": exchange.reply_bytes,
-        "timings_ms": {name: round(ms, 3) for name, ms in exchange.timings_ms.items()},
+        "timings_ms": exchange.timings_ms,
     }
     left = config.text_chars_max
     body["request"], left = _texts(list(exchange.texts), left, config, digest)
@@ -77,19 +77,6 @@ def record_of(exchange: Exchange, receipt: str, config: AuditConfig, digest: Dig
     if len(trace) > TRACE_MAX:
         body["trace_left_out"] = len(trace) - TRACE_MAX
     return body
-
-
-def _finding(finding: Any) -> dict[str, Any]:
-    return {
-        "rule": finding.rule,
-        "category": finding.category,
-        "path": clean(finding.path),
-        "start": finding.start,
-        "end": finding.end,
-        "score": finding.score,
-        "direction": finding.direction,
-        "plugin": finding.plugin,
-    }
 
 
 def _trace(exchange: Exchange, config: AuditConfig) -> list[dict[str, Any]]:
@@ -113,11 +100,12 @@ def _texts(texts: list[Text], left: int, config: AuditConfig, digest: Digester) 
     out: list[dict[str, Any]] = []
     for text in texts[:TEXTS_MAX]:
         value = text.value
-        entry: dict[str, Any] = {"path": clean(text.path), "kind": text.kind, "chars": len(value)}
+        # Paths are the core's own words: declared names and positions.
+        entry: dict[str, Any] = {"path": text.path, "kind": text.kind, "chars": len(value)}
         if text.role:
             entry["role"] = text.role
         if config.texts == "masked" and len(value) <= left:
-            entry["text"] = value.encode("utf-8", "replace").decode()
+            entry["text"] = value if value.isascii() else value.encode("utf-8", "replace").decode()
             left -= len(value)
         elif config.texts != "none":
             entry["digest"] = value if value.startswith("hmac:") and len(value) == 37 else digest(value)

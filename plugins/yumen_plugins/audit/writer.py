@@ -1,8 +1,8 @@
 """Writes the ledger: records are sealed on the event loop, one thread writes and syncs many of them at once.
 
 A record is acknowledged when the sync that covers it has returned. A lone record is written at once; while exchanges
-overlap, what arrives within `gather_ms` of the last batch shares a sync, since handing work to a thread and back costs an interpreter
-with one lock more than sealing a record does. So the thread does nothing but write and sync.
+overlap, what arrives within `gather_ms` of the last batch shares a sync. Handing work to a thread and back costs an
+interpreter with one lock more than sealing a record does, so the thread does nothing but write and sync.
 
 After a failed write or sync nobody knows what the file holds, and a second sync of the same descriptor may claim a success
 that never was. So the writer gives the file up, refuses everything, and after a while begins a new segment: the failed one

@@ -1,0 +1,114 @@
+"""Detection: every example is found, every counterexample is not, and edits land on the original text."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from yumen_plugins.anonymize.detector import Detector
+from yumen_plugins.anonymize.detectors import CATALOGUE, select
+from yumen_plugins.anonymize.scan import SHORT_CHARS_MAX, Scanner
+
+SCANNER = Scanner(CATALOGUE)
+# Long enough that hyperscan's pass decides; holds nothing that any detector could take for a beginning.
+PADDING = "天气很好，我们去公园。It is a fine day, let us walk. " * (SHORT_CHARS_MAX // 40)
+
+
+def found(text: str) -> list[tuple[str, str]]:
+    return [(hit.detector.id, text[hit.start : hit.end]) for hit in SCANNER.scan([text])[0]]
+
+
+CASES = [(detector, text) for detector in CATALOGUE for text in detector.examples]
+OTHERS = [(detector, text) for detector in CATALOGUE for text in detector.counterexamples]
+
+
+@pytest.mark.parametrize("padding", ["", PADDING], ids=["short", "long"])
+@pytest.mark.parametrize(("detector", "text"), CASES, ids=lambda value: getattr(value, "id", value))
+def test_examples_are_found(detector: Detector, text: str, padding: str) -> None:
+    """An example holds exactly one value of its detector, in a short text and within a long one."""
+    assert [kind for kind, _ in found(padding + text)] == [detector.id]
+
+
+@pytest.mark.parametrize("padding", ["", PADDING], ids=["short", "long"])
+@pytest.mark.parametrize(("detector", "text"), OTHERS, ids=lambda value: getattr(value, "id", value))
+def test_counterexamples_are_left_alone(detector: Detector, text: str, padding: str) -> None:
+    """A counterexample holds no value of its detector."""
+    assert detector.id not in [kind for kind, _ in found(padding + text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("手机１３８１２３４５６７８。", "１３８１２３４５６７８"),
+        ("138\u200b1234\u200d5678\u200b!", "138\u200b1234\u200d5678"),
+        ("卡号：4111111111111111，谢谢", "4111111111111111"),
+        ("地址192.168.1.1，", "192.168.1.1"),
+        ("我的邮箱li.na＠example.com谢谢", "li.na＠example.com"),
+        ("𝟏𝟑𝟖𝟏𝟐𝟑𝟒𝟓𝟔𝟕𝟖", "𝟏𝟑𝟖𝟏𝟐𝟑𝟒𝟓𝟔𝟕𝟖"),
+    ],
+)
+def test_spans_are_of_the_original(text: str, value: str) -> None:
+    """However a value is spelt, its span in the original text is exact."""
+    assert [span for _, span in found(text)] == [value]
+
+
+def test_adjacent_values_are_two() -> None:
+    """Two phones side by side are two values, not one."""
+    assert [span for _, span in found("13812345678 13912345678")] == ["13812345678", "13912345678"]
+
+
+def test_valid_beats_doubtful_and_longer_beats_shorter() -> None:
+    """An identity number is not read as the card or phone that its digits might also be."""
+    assert found("身份证号110101199003077213") == [("cn.id_card", "110101199003077213")]
+    assert found("a.13812345678@example.com") == [("email", "a.13812345678@example.com")]
+
+
+PLANTED = [
+    "13812345678",
+    "+86 139-1234-5678",
+    "110101199003077213",
+    "4111 1111 1111 1111",
+    "li.na@example.com",
+    "10.1.2.3",
+]
+surroundings = st.text(st.sampled_from("的我is，。 \n\t<>{}\"'\\#中文word１\u200b"), max_size=8)
+
+
+@given(st.lists(st.tuples(surroundings, st.sampled_from(PLANTED)), max_size=6), surroundings)
+def test_planted_values_are_always_found(parts: list[tuple[str, str]], end: str) -> None:
+    """Whatever stands around values, every one is covered and nothing but digits and signs beside them is."""
+    text = "".join(f"{before} {value} " for before, value in parts) + end
+    covered: set[int] = set()
+    for hit in SCANNER.scan([text])[0]:
+        covered.update(range(hit.start, hit.end))
+    position = 0
+    for _, value in parts:
+        position = text.index(value, position)
+        assert covered.issuperset(range(position, position + len(value)))
+        position += len(value)
+
+
+@given(st.text())
+def test_any_text_can_be_scanned(text: str) -> None:
+    """No text is refused, and hits are in order, apart and inside it; several texts give what each gives alone."""
+    hits = SCANNER.scan([text])[0]
+    edges = [edge for hit in hits for edge in (hit.start, hit.end)]
+    assert edges == sorted(edges)
+    assert not edges or edges[-1] <= len(text)
+    assert SCANNER.scan([text, "13812345678", text]) == [hits, SCANNER.scan(["13812345678"])[0], hits]
+
+
+@pytest.mark.parametrize(
+    ("unit", "count"), [("1", 2_000_000), ("a@", 500_000), ("1.1.", 300_000), ("::", 500_000), ("\ud800", 100_000)]
+)
+def test_hostile_text_is_only_long(unit: str, count: int) -> None:
+    """Text made to be expensive costs a bounded number of looks and finds nothing."""
+    assert SCANNER.scan([unit * count]) == [[]]
+
+
+def test_selection_by_glob() -> None:
+    """Detectors are named by id or glob; what names none is refused with a sentence that lists what there is."""
+    assert [detector.id for detector in select(["cn.*", "email"])] == ["cn.id_card", "cn.mobile", "email"]
+    with pytest.raises(ValueError, match=r"no detector is called `us\.ssn`; known are cn\.id_card"):
+        select(["us.ssn"])

@@ -1,0 +1,55 @@
+"""The host that a plugin gets in unit tests: real secrets, a real clock, and everything counted."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from yumen import Secret
+
+
+class TestMetrics:
+    """Counts by name."""
+
+    __test__ = False
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def count(self, name: str, amount: float = 1, **labels: str) -> None:
+        self.counts[name] += int(amount)
+
+    def gauge(self, name: str, value: float, **labels: str) -> None:
+        self.counts[name] = int(value)
+
+    def observe(self, name: str, seconds: float, **labels: str) -> None:
+        self.counts[f"{name}_count"] += 1
+
+
+class UnitHost:
+    """See `yumen.Host`."""
+
+    def __init__(self, data_dir: Path = Path("/nonexistent"), root: bytes = b"r" * 32) -> None:
+        self.instance = "unit"
+        self.data_dir = data_dir
+        self.workers = 1
+        self.store: Any = None
+        self.metrics: Any = TestMetrics()
+        self._secret = Secret(root)
+
+    @property
+    def log(self) -> Any:
+        return structlog.get_logger()
+
+    def now(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def secret(self, purpose: str, *context: str) -> bytes:
+        return self._secret.derive(purpose, *context)
