@@ -78,6 +78,8 @@ class Compiler:
                         (), "bundle.duplicate-instance", f"`{instance.name}` stands in another file too", "rename one"
                     )
                 instances[instance.name] = instance
+        if gateway.diagnostics:  # what could not be read has no form to complain about
+            return None
         form = build(gateway, (), gateway.resolve((), _without_engines(gateway.data), self.env), GatewayFile)
         if form is None:
             return None

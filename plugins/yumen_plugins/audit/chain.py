@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hmac
 import re
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -25,7 +26,7 @@ PREFIX = b'{"mac":"'
 REST = len(PREFIX) + 64  # where the closing quote of the code stands
 LINE = re.compile(rb'\{"mac":"([0-9a-f]{64})",[^\n]*\}\Z', re.DOTALL)
 # A line longer than this is not one of ours, and is not read into memory.
-LINE_BYTES_MAX = 64 << 20
+LINE_BYTES_MAX = 128 << 20
 SUFFIX = ".log"
 
 encode = msgspec.json.Encoder().encode
@@ -51,3 +52,15 @@ def opened(mac: Hmac, before: bytes, line: bytes) -> bytes | None:
 def segment_name(number: int) -> str:
     """The file name of a segment."""
     return f"{number:08d}{SUFFIX}"
+
+
+def segment_numbers(folder: Path) -> list[int]:
+    """The numbers of the segments in a writer's folder; files with other names are none of ours."""
+    stems = (path.name.removesuffix(SUFFIX) for path in folder.glob(f"*{SUFFIX}"))
+    numbers = (int(stem) for stem in stems if stem.isascii() and stem.isdigit() and len(stem) >= 8)
+    return sorted({number for number in numbers if (folder / segment_name(number)).is_file()})
+
+
+def head_start(mac: Hmac, writer: str) -> bytes:
+    """What the code of a writer's head begins with: no line of a segment and no other writer's head can stand in for it."""
+    return mac(b"head\0" + writer.encode("utf-8", "surrogateescape"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from rich.tree import Tree
 
 from yumen import Hmac, Secret, Settings
 from yumen_plugins.audit import FOLDER
-from yumen_plugins.audit.chain import SUFFIX, decode
+from yumen_plugins.audit.chain import decode, segment_name, segment_numbers
 from yumen_plugins.audit.verify import WriterReport, read_lines, verify_writer, writers
 
 PROGRESS_BYTES = 32 << 20
@@ -61,12 +62,13 @@ def show(settings: Settings, wanted: str | None, last: int, tenant: str | None, 
     Exit status: 0 shown, 1 there is no ledger or no such record. Whether records hold is what `verify` says.
     """
     folder = _ledger(settings, None)
-    found = [
-        record
-        for record in _records(folder)
-        if (wanted is None or wanted in (record.get("receipt"), record.get("id")))
-        and (tenant is None or record.get("tenant") == tenant)
-    ]
+    with _readable():
+        found = [
+            record
+            for record in _records(folder)
+            if (wanted is None or wanted in (record.get("receipt"), record.get("id")))
+            and (tenant is None or record.get("tenant") == tenant)
+        ]
     found.sort(key=lambda record: str(record.get("time")))
     if not found:
         click.echo("there is no such record", err=True)
@@ -97,19 +99,31 @@ def _mac(settings: Settings, secret: Path | None) -> Hmac:
     return Hmac(opened.derive("ledger"))
 
 
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        click.echo(f"cannot read the ledger: {error.strerror}; run this as the user who owns it", err=True)
+        raise SystemExit(1) from None
+
+
 def _verify(folder: Path, mac: Hmac) -> list[WriterReport]:
-    found = writers(folder)
-    total = sum(path.stat().st_size for writer in found for path in writer.glob(f"*{SUFFIX}"))
+    with _readable():
+        found = writers(folder)
+    total = sum(
+        (writer / segment_name(number)).stat().st_size for writer in found for number in segment_numbers(writer)
+    )
     console = Console(stderr=True)
-    with Progress(console=console, disable=total < PROGRESS_BYTES or not sys.stderr.isatty()) as progress:
+    with _readable(), Progress(console=console, disable=total < PROGRESS_BYTES or not sys.stderr.isatty()) as progress:
         task = progress.add_task("verifying", total=total)
         return [verify_writer(writer, mac, lambda size: progress.advance(task, size)) for writer in found]
 
 
 def _records(folder: Path) -> Iterator[dict[str, Any]]:
     for writer in writers(folder):
-        for path in sorted(writer.glob(f"*{SUFFIX}")):
-            for line in read_lines(path):
+        for number in segment_numbers(writer):
+            for line in read_lines(writer / segment_name(number)):
                 try:
                     record = decode(line)
                 except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -123,15 +137,18 @@ def _summary(reports: list[WriterReport]) -> Table:
     for report in reports:
         state = f"{len(report.wrong)} wrong" if report.wrong else "holds"
         counts = (report.segments, report.records, report.exchanges, report.recoveries)
-        table.add_row(report.writer, *map(str, counts), report.first, report.last, state)
+        table.add_row(_cell(report.writer), *map(str, counts), report.first, report.last, state)
     return table
 
 
 def _table(records: list[dict[str, Any]]) -> Table:
     table = Table("time", "exchange", "tenant", "route", "outcome", "findings", "ms", "receipt")
     for record in records:
-        rules = sorted({str(finding.get("rule")) for finding in record.get("findings", ())})
-        ms = record.get("timings_ms", {}).get("total", "")
+        # Nothing here was verified, so a record may be anything.
+        findings, timings = record.get("findings"), record.get("timings_ms")
+        found = [one for one in findings if isinstance(one, dict)] if isinstance(findings, list) else []
+        rules = sorted({str(finding.get("rule")) for finding in found})
+        ms = timings.get("total", "") if isinstance(timings, dict) else ""
         cells = (record.get("time"), record.get("id"), record.get("tenant"), record.get("route"), record.get("outcome"))
         table.add_row(*map(_cell, (*cells, " ".join(rules), ms, record.get("receipt"))))
     return table

@@ -12,7 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from yumen import Hmac
-from yumen_plugins.audit.chain import PREFIX, REST, START, SUFFIX, VERSION, decode, encode, opened, seal, segment_name
+from yumen_plugins.audit.chain import (
+    PREFIX,
+    REST,
+    START,
+    VERSION,
+    decode,
+    encode,
+    head_start,
+    opened,
+    seal,
+    segment_name,
+    segment_numbers,
+)
 from yumen_plugins.audit.record import moment
 
 # The head has one size, so that a newer one always covers an older one whole.
@@ -62,15 +74,13 @@ class Segment:
 
 
 class Tail:
-    """How far the files of a writer hold: the last segment's number, last code and sequence number, and what was torn."""
+    """How far the files of a writer hold: last segment, last code, next record, and what does not hold."""
 
     def __init__(self) -> None:
         self.number = 0
         self.code = START
         self.seq = 0
-        self.cut_bytes = 0
-        self.cut_sha256 = ""
-        self.broken = ""
+        self.broken: list[str] = []
 
 
 class Folder:
@@ -82,14 +92,17 @@ class Folder:
         self._mac = mac
         self._clock = clock
         self._version = version
-        self._abandoned: tuple[Path, int] | None = None
+        self._abandoned: dict[Path, int] = {}
+        # What was cut and is not yet on record: kept until a segment that says so has been written.
+        self._cuts: list[dict[str, Any]] = []
         self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(self._lock)
             raise
-        self._head = os.open(path / "head", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._head = os.open(path / "head", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        self._head_start = head_start(mac, path.name)
 
     @classmethod
     def take(cls, ledger: Path, mac: Hmac, clock: Callable[[], float], version: str) -> Folder:
@@ -108,26 +121,54 @@ class Folder:
     def begin(self, kind: str, note: str = "") -> Segment:
         """Cut what is torn, and begin a new segment with a header and a record that says why. Error: OSError."""
         tail = self.read_tail()
+        self._reach_head(tail)
+        records: list[dict[str, Any]] = [
+            *self._cuts,
+            *({"kind": "recovery", "broken": what} for what in tail.broken),
+            {"kind": kind, **({"note": note} if note else {})},
+        ]
         segment = self._open(tail)
-        records: list[dict[str, Any]] = []
-        if tail.cut_bytes:
-            records.append({"kind": "recovery", "cut_bytes": tail.cut_bytes, "cut_sha256": tail.cut_sha256})
-        if tail.broken:
-            records.append({"kind": "recovery", "broken": tail.broken})
-        records.append({"kind": kind, **({"note": note} if note else {})})
-        now = segment.now()
-        numbered = [{"seq": segment.seq + 1 + index, "time": now, **body} for index, body in enumerate(records)]
-        segment.write(segment.seal([self._header(segment, now), *map(encode, numbered)]))
-        self.note_head(segment)
+        try:
+            now = segment.now()
+            numbered = [{"seq": segment.seq + 1 + index, "time": now, **body} for index, body in enumerate(records)]
+            segment.write(segment.seal([self._header(segment, now), *map(encode, numbered)]))
+            self.note_head(segment)
+        except OSError:
+            self.abandon(segment)
+            raise
+        self._cuts = []
         return segment
+
+    def _reach_head(self, tail: Tail) -> None:
+        """Compare the files with the head, before a new one is written: what is missing must not be forgotten.
+
+        Numbers go on behind what the head says, so that the gap stays for the auditor to see. Error: OSError.
+        """
+        content = os.pread(self._head, HEAD_BYTES + 1, 0)
+        if not content and not tail.number:
+            self._write_head(0, 0, START)
+            os.fsync(self._head)
+            return
+        line = content.rstrip(b" ").removesuffix(b"\n")
+        if len(content) != HEAD_BYTES or opened(self._mac, self._head_start, line) is None:
+            tail.broken.append("the head does not hold")
+            return
+        head = decode(line)
+        if head["seq"] > tail.seq or head["segment"] > tail.number:
+            tail.broken.append(f"the files end before record {tail.seq}, and had come to record {head['seq'] - 1}")
+            tail.seq, tail.number = max(tail.seq, head["seq"]), max(tail.number, head["segment"])
 
     def next(self, segment: Segment) -> Segment:
         """The segment after a full one. Error: OSError."""
         tail = Tail()
         tail.number, tail.code, tail.seq = segment.number, segment.code, segment.seq
         following = self._open(tail)
-        following.write(following.seal([self._header(following, following.now())]))
-        self.note_head(following)
+        try:
+            following.write(following.seal([self._header(following, following.now())]))
+            self.note_head(following)
+        except OSError:
+            self.abandon(following)
+            raise
         segment.close()
         return following
 
@@ -152,7 +193,7 @@ class Folder:
 
     def abandon(self, segment: Segment) -> None:
         """Give up a segment after a failure; what had not been acknowledged is cut when the next one begins."""
-        self._abandoned = (segment.path, segment.durable)
+        self._abandoned[segment.path] = segment.durable
         with contextlib.suppress(OSError):  # its descriptor is gone either way
             segment.close()
 
@@ -163,7 +204,7 @@ class Folder:
         """
         tail = Tail()
         while True:
-            numbers = sorted(int(path.stem) for path in self.path.glob(f"*{SUFFIX}") if path.stem.isdigit())
+            numbers = segment_numbers(self.path)
             if not numbers:
                 return tail
             path = self.path / segment_name(numbers[-1])
@@ -177,10 +218,9 @@ class Folder:
     def _read_segment(self, tail: Tail, path: Path, number: int, before: bytes) -> bool:
         """Read one segment into `tail`; False where it is empty."""
         content = path.read_bytes()
-        if self._abandoned and self._abandoned[0] == path:
-            self._cut(tail, path, content, self._abandoned[1])
-            content = content[: self._abandoned[1]]
-        self._abandoned = None
+        if path in self._abandoned:
+            self._cut(path, content, self._abandoned[path])
+            content = content[: self._abandoned.pop(path)]
         position, code, seq = 0, before, None
         while position < len(content):
             end = content.find(b"\n", position)
@@ -191,29 +231,32 @@ class Folder:
             code, position = next_code, end + 1
         rest = content[position:]
         if rest and b"\n" not in rest:
-            self._cut(tail, path, content, position)
+            self._cut(path, content, position)
         elif rest:
-            tail.broken = f"{path.name} does not hold from byte {position} on"
-            code, seq = _written_code(content.split(b"\n")), (seq or 0) + rest.count(b"\n") + 1
+            tail.broken.append(f"{path.name} does not hold from byte {position} on")
+            lines = rest.count(b"\n") + (not rest.endswith(b"\n"))
+            code, seq = _written_code(content.split(b"\n")), (seq or 0) + lines
         if seq is None:
             return False
         tail.number, tail.code, tail.seq = number, code, seq
         return True
 
-    @staticmethod
-    def _cut(tail: Tail, path: Path, content: bytes, size: int) -> None:
+    def _cut(self, path: Path, content: bytes, size: int) -> None:
         if len(content) > size:
-            tail.cut_bytes += len(content) - size
-            tail.cut_sha256 = hashlib.sha256(content[size:]).hexdigest()
+            cut = content[size:]
             _truncate(path, size)
+            digest = hashlib.sha256(cut).hexdigest()
+            self._cuts.append({"kind": "recovery", "file": path.name, "cut_bytes": len(cut), "cut_sha256": digest})
 
     def note_head(self, segment: Segment) -> None:
         """Write down how far the ledger reaches, so that a tail that somebody cut off is missed. Error: OSError.
 
         It is written in place and not synced: after a power failure it may be older than the log, and never newer.
         """
-        body = encode({"segment": segment.number, "seq": segment.seq, "code": segment.code.hex()})
-        line, _ = seal(self._mac, START, body)
+        self._write_head(segment.number, segment.seq, segment.code)
+
+    def _write_head(self, number: int, seq: int, code: bytes) -> None:
+        line, _ = seal(self._mac, self._head_start, encode({"segment": number, "seq": seq, "code": code.hex()}))
         os.pwrite(self._head, line.ljust(HEAD_BYTES), 0)
 
     def close(self) -> None:

@@ -13,7 +13,18 @@ from typing import Any
 import msgspec
 
 from yumen import Hmac
-from yumen_plugins.audit.chain import LINE_BYTES_MAX, PREFIX, REST, START, SUFFIX, decode, opened, segment_name
+from yumen_plugins.audit.chain import (
+    LINE_BYTES_MAX,
+    PREFIX,
+    REST,
+    START,
+    SUFFIX,
+    decode,
+    head_start,
+    opened,
+    segment_name,
+    segment_numbers,
+)
 from yumen_plugins.audit.segment import HEAD_BYTES
 
 
@@ -49,8 +60,13 @@ def writers(ledger: Path) -> list[Path]:
 
 def verify_writer(folder: Path, mac: Hmac, progress: Callable[[int], None] = lambda size: None) -> WriterReport:
     """Verify everything that one writer wrote; `progress` is told how many bytes were read."""
-    report = WriterReport(writer=folder.name)
-    numbers = sorted(int(path.stem) for path in folder.glob(f"*{SUFFIX}") if path.stem.isdigit())
+    report = WriterReport(writer=printable(folder.name))
+    numbers = segment_numbers(folder)
+    ours = {segment_name(number) for number in numbers}
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        if path.name not in ours:
+            name = f"{report.writer}/{printable(path.name)}"
+            report.wrong.append(Wrong(name, 0, "foreign", "this is not a segment file"))
     code, seq = START, 0
     for expected, number in enumerate(numbers, 1):
         if number != expected:
@@ -65,7 +81,7 @@ def verify_writer(folder: Path, mac: Hmac, progress: Callable[[int], None] = lam
 def _verify_segment(
     folder: Path, number: int, mac: Hmac, code: bytes, seq: int, report: WriterReport, progress: Callable[[int], None]
 ) -> tuple[bytes, int]:
-    name = f"{folder.name}/{segment_name(number)}"
+    name = f"{report.writer}/{segment_name(number)}"
     report.segments += 1
     for line_number, line in enumerate(read_lines(folder / segment_name(number)), 1):
         progress(len(line))
@@ -81,8 +97,11 @@ def _verify_segment(
         if record.get("seq") != seq:
             what = f"record {record.get('seq')} stands where {seq} belongs"
             report.wrong.append(Wrong(name, line_number, "sequence", what))
-        if line_number == 1 and (record.get("kind"), record.get("segment")) != ("header", number):
+        header = (record.get("kind"), record.get("segment"), record.get("writer"))
+        if line_number == 1 and header != ("header", number, folder.name):
             report.wrong.append(Wrong(name, line_number, "header", "the segment does not begin with its header"))
+        if "broken" in record:
+            report.wrong.append(Wrong(name, line_number, "found-broken", f"at {record['time']}: {record['broken']}"))
         seq = int(record.get("seq", seq)) + 1
         _count(report, record)
     return code, seq
@@ -99,12 +118,15 @@ def _count(report: WriterReport, record: dict[str, Any]) -> None:
 def _check_head(folder: Path, mac: Hmac, numbers: list[int], seq: int, report: WriterReport) -> None:
     """The head says how far the ledger had come: records may be newer than it, never missing."""
     path = folder / "head"
-    name = f"{folder.name}/head"
+    name = f"{report.writer}/head"
     if not path.is_file() or path.is_symlink():
         report.wrong.append(Wrong(name, 0, "head-missing", "nothing says how far the ledger had come"))
         return
-    line = path.read_bytes()[:4096].rstrip(b" ")
-    if opened(mac, START, line.removesuffix(b"\n")) is None or path.stat().st_size != HEAD_BYTES:
+    with path.open("rb") as file:
+        content = file.read(HEAD_BYTES + 1)
+    line = content.rstrip(b" ")
+    start = head_start(mac, folder.name)
+    if len(content) != HEAD_BYTES or opened(mac, start, line.removesuffix(b"\n")) is None:
         report.wrong.append(Wrong(name, 1, "changed", "the head does not hold"))
         return
     head = decode(line)
@@ -121,6 +143,11 @@ def read_lines(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while line := file.readline(LINE_BYTES_MAX):
             yield line
+
+
+def printable(name: str) -> str:
+    """A file's name without anything that a terminal would act on or that is not text."""
+    return "".join(char if char.isprintable() else "?" for char in name)
 
 
 def _written(line: bytes) -> bytes:

@@ -38,10 +38,10 @@ class LedgerUnavailable(Exception):
 class Waiting:
     """One record on its way to the disk."""
 
-    __slots__ = ("body", "future", "queued_at")
+    __slots__ = ("future", "queued_at", "record")
 
-    def __init__(self, body: dict[str, Any], future: asyncio.Future[None], queued_at: float) -> None:
-        self.body = body
+    def __init__(self, record: bytes, future: asyncio.Future[None], queued_at: float) -> None:
+        self.record = record
         self.future = future
         self.queued_at = queued_at
 
@@ -77,7 +77,12 @@ class Writer:
         if len(self._waiting) >= self._queue_records:
             self._host.metrics.count("refused")
             raise LedgerUnavailable("too many records wait for the disk")
-        waiting = Waiting(body, self._loop.create_future(), time.monotonic())
+        try:
+            record = encode(body)
+        except Exception as error:  # one record that cannot be written must not fail the others
+            self._host.log.error("record_not_encodable", error=type(error).__name__)
+            raise LedgerUnavailable("the record cannot be encoded") from None
+        waiting = Waiting(record, self._loop.create_future(), time.monotonic())
         self._waiting.append(waiting)
         self._flush_soon()
         return waiting.future
@@ -113,12 +118,7 @@ class Writer:
         batch, self._waiting = self._waiting, []
         self._idle.clear()
         self._batch_size, self._batch_at = len(batch), time.monotonic()
-        try:
-            records = [encode({"seq": segment.seq + index, **one.body}) for index, one in enumerate(batch)]
-            data = segment.seal(records)
-        except Exception as error:  # a record that cannot be encoded must not stop the ledger silently
-            self._failed(error, batch)
-            return
+        data = segment.seal([b'{"seq":%d,' % (segment.seq + index) + one.record[1:] for index, one in enumerate(batch)])
         head = not self._head_at or self._batch_at - self._head_at >= HEAD_EVERY_S or len(batch) == 1
         self._head_at = self._batch_at if head else self._head_at
 
