@@ -18,6 +18,7 @@ from yumen.errors import Code, Problem, Unsupported
 from yumen.exchange import Block, Decision, Respond, Trace
 from yumen.forms import ExchangeState
 from yumen.plugin import Manifest, Plugin
+from yumen.policy.bundle import ANY
 from yumen.telemetry import log, metrics, place
 from yumen.view import View
 
@@ -29,7 +30,7 @@ Async = Callable[[Any], Coroutine[Any, Any, Decision | None]]
 
 
 class Step:
-    """A started plugin under its policy. `hooks` are those that the class overrides."""
+    """A started plugin under its policy. `hooks` are those that the class overrides and `match.directions` lets run."""
 
     def __init__(self, instance: Instance, plugin: Plugin[Any]) -> None:
         self.instance = instance
@@ -37,11 +38,14 @@ class Step:
         self.name = instance.name
         self.manifest: Manifest = plugin.manifest
         self.shadow = instance.mode == "shadow"
+        hooks: tuple[Hook, ...] = ("on_request", "on_response", "on_complete")
         self.hooks: dict[str, Async] = {
             hook: getattr(plugin, hook)
-            for hook in ("on_request", "on_response", "on_complete")
-            if getattr(type(plugin), hook) is not getattr(Plugin, hook)
+            for hook in hooks
+            if getattr(type(plugin), hook) is not getattr(Plugin, hook) and self.directed(hook)
         }
+        match = instance.match
+        self._everywhere = match.routes == match.tenants == match.models == ANY
         self.streams = type(plugin).stream is not Plugin.stream
         self.timeout_s = instance.timeout_ms / 1000
         self.seconds = metrics.plugin_seconds(instance.name)
@@ -49,7 +53,7 @@ class Step:
     def applies(self, exchange: ExchangeState) -> bool:
         """Whether the instance's `match` covers this exchange."""
         match = self.instance.match
-        return (
+        return self._everywhere or (
             _any_glob(match.routes, exchange.route)
             and _any_glob(match.tenants, exchange.principal.tenant)
             and _any_glob(match.models, exchange.model)
@@ -66,14 +70,23 @@ class Step:
         Errors: `Problem` where the hook failed and policy says that the exchange ends then.
         """
         function = self.hooks.get(hook)
-        if function is None or not self.directed(hook):
+        if function is None:
             return None
         started = time.perf_counter()
         try:
-            decision = await self._run(function(view), started)
-            edits = view.commit(shadow=self.shadow)
+            coroutine = function(view)
+            try:
+                waited_for = coroutine.send(None)
+            except StopIteration as finished:
+                decision: Decision | None = finished.value
+                if time.perf_counter() - started > self.timeout_s:
+                    raise TimeoutError from None
+            else:
+                with Deadline(self.timeout_s):
+                    decision = await _resume(coroutine, waited_for)
             if decision is not None and not isinstance(decision, Decision):
                 raise TypeError("a hook returns a Decision or None")
+            edits = view.commit(shadow=self.shadow)
         except asyncio.CancelledError:
             view.discard()
             task = asyncio.current_task()
@@ -85,38 +98,11 @@ class Step:
             view.discard()
             self.failed(hook, exchange, started, error)
             return None
-        self._record(hook, exchange, view, started, decision, edits)
-        return None if self.shadow else decision
-
-    async def _run(self, coroutine: Coroutine[Any, Any, Decision | None], started: float) -> Decision | None:
-        try:
-            waited_for = coroutine.send(None)
-        except StopIteration as finished:
-            if time.perf_counter() - started > self.timeout_s:
-                raise TimeoutError from None
-            decision: Decision | None = finished.value
-            return decision
-        with Deadline(self.timeout_s):
-            outcome: Decision | None = await _resume(coroutine, waited_for)
-            return outcome
-
-    def _record(
-        self,
-        hook: Hook,
-        exchange: ExchangeState,
-        view: View,
-        started: float,
-        decision: Decision | None,
-        edits: int,
-    ) -> None:
         seconds = time.perf_counter() - started
         view.seconds += seconds
-        kind, reason = "allow", ""
-        if isinstance(decision, Block):
-            kind, reason = "block", decision.reason
-        elif isinstance(decision, Respond):
-            kind = "respond"
+        kind, reason = _verdict(decision)
         exchange.trace.append(Trace(self.name, hook, seconds * 1000, kind, reason, edits, self.shadow))
+        return None if self.shadow else decision
 
     def record_stream_block(self, exchange: ExchangeState, block: Block) -> None:
         """Note that a filter blocked, or in shadow would have."""
@@ -143,8 +129,15 @@ class Step:
         raise Problem(code)
 
 
+def _verdict(decision: Decision | None) -> tuple[str, str]:
+    """A decision as a trace names it, and its reason."""
+    if isinstance(decision, Block):
+        return "block", decision.reason
+    return ("respond" if isinstance(decision, Respond) else "allow"), ""
+
+
 def _any_glob(globs: tuple[str, ...], name: str) -> bool:
-    return globs == ("*",) or any(fnmatch.fnmatchcase(name, glob) for glob in globs)
+    return globs == ANY or any(fnmatch.fnmatchcase(name, glob) for glob in globs)
 
 
 @types.coroutine

@@ -73,54 +73,43 @@ def check_headers(headers: Headers, limits: Limits) -> None:
 async def read_body(headers: Headers, receive: Receive, limits: Limits) -> bytes:
     """The body, decompressed. Errors: `Problem` payload_too_large or bad_request; `ClientGone`."""
     announced = header(headers, b"content-length")
+    length = -1
     if announced:
         if not announced.isdigit():
             raise Problem("bad_request", "The header content-length is not a number.")
         if len(announced) > 18 or int(announced) > limits.body_bytes:
             raise _too_large(limits.body_bytes)
+        # Where the length is given and counts, no further message is needed to know that the body is complete.
+        length = -1 if header(headers, b"transfer-encoding") else int(announced)
     encoding = header(headers, b"content-encoding").lower().strip()
-    message = await _receive(receive, limits)
-    body = message.get("body", b"")
-    if message.get("more_body"):
-        body = await _read_rest(body, receive, limits)
-    if len(body) > limits.body_bytes:
-        raise _too_large(limits.body_bytes)
+    try:
+        with Deadline(limits.request_read_ms / 1000):
+            body = await _receive(receive, length, limits.body_bytes)
+    except TimeoutError:
+        raise Problem("bad_request", "The body did not arrive in time.", status=408) from None
     if encoding in (b"", b"identity"):
-        return bytes(body)
+        return body
     if encoding not in (b"gzip", b"x-gzip"):
         raise Problem("bad_request", "The body's content-encoding is neither gzip nor identity.", status=415)
     return _gunzip(body, limits.decompressed_bytes)
 
 
-async def _receive(receive: Receive, limits: Limits) -> dict[str, Any]:
-    try:
-        with Deadline(limits.request_read_ms / 1000):
-            message = await receive()
-    except TimeoutError:
-        raise Problem("bad_request", "The body did not arrive in time.", status=408) from None
-    if message["type"] == "http.disconnect":
-        raise ClientGone
-    return message
-
-
-async def _read_rest(first: bytes, receive: Receive, limits: Limits) -> bytes:
-    parts, size = [first], len(first)
+async def _receive(receive: Receive, length: int, bytes_max: int) -> bytes:
+    """The body as it was sent: until `length` bytes are there, or, where that is negative, until its end is announced."""
+    parts: list[bytes] = []
+    size = 0
     more = True
-    try:
-        with Deadline(limits.request_read_ms / 1000):
-            while more:
-                if size > limits.body_bytes:
-                    raise _too_large(limits.body_bytes)
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientGone
-                part = message.get("body", b"")
-                parts.append(part)
-                size += len(part)
-                more = message.get("more_body", False)
-    except TimeoutError:
-        raise Problem("bad_request", "The body did not arrive in time.", status=408) from None
-    return b"".join(parts)
+    while more and size != length:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        part = message.get("body", b"")
+        size += len(part)
+        if size > bytes_max:
+            raise _too_large(bytes_max)
+        parts.append(part)
+        more = message.get("more_body", False)
+    return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
 
 
 def _gunzip(body: bytes, size_max: int) -> bytes:

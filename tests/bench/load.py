@@ -36,7 +36,12 @@ def wrk(url: str, key: str, connections: int, seconds: float, folder: Path) -> L
     if "Non-2xx" in out or "Socket errors" in out:
         raise SystemExit(f"{url} did not answer every request well:\n{out}")
     rate = float(_found(r"Requests/sec:\s+([\d.]+)", out))
-    return Load(rate, _latency(r"50%\s+(\S+)", out), _latency(r"99%\s+(\S+)", out), _latency(r"Latency\s+(\S+)", out))
+    return Load(
+        rate,
+        _latency(r"\n\s+50%\s+(\S+)", out),
+        _latency(r"\n\s+99%\s+(\S+)", out),
+        _latency(r"\n\s+Latency\s+(\d\S*)", out),
+    )
 
 
 def _found(pattern: str, out: str) -> str:
@@ -50,5 +55,5 @@ def _latency(pattern: str, out: str) -> float:
     text = _found(pattern, out)
     match = re.fullmatch(r"([\d.]+)(us|ms|s|m)", text)
     if match is None:
-        raise SystemExit(f"not a latency: {text}")
+        raise SystemExit(f"not a latency: {text}:\n{out}")
     return float(match[1]) * UNITS_MS[match[2]]

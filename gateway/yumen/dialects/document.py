@@ -17,6 +17,7 @@ from yumen.errors import Problem
 
 # Possessive quantifiers keep this linear on hostile input. It runs only on bytes that msgspec has accepted as JSON.
 LITERAL = re.compile(rb'"(?:[^"\\]++|\\.)*+"|-?\d[\d.eE+\-]*+', re.DOTALL)
+QUOTE = ord('"')
 
 decode_json = msgspec.json.Decoder().decode
 encode_json = msgspec.json.Encoder().encode
@@ -25,13 +26,13 @@ encode_json = msgspec.json.Encoder().encode
 class Document:
     """Decoded JSON beside its source. `tree` is the decoded value; `edits` maps ordinals to new literals."""
 
-    __slots__ = ("edits", "source", "spans", "tree")
+    __slots__ = ("_spans", "edits", "source", "tree")
 
     def __init__(self, source: bytes, tree: Any) -> None:
         self.source = source
         self.tree = tree
-        self.spans = [match.span() for match in LITERAL.finditer(source)]
         self.edits: dict[int, bytes] = {}
+        self._spans: list[tuple[int, int]] | None = None
 
     @classmethod
     def parse(cls, source: bytes, what: str = "body") -> Document:
@@ -45,6 +46,19 @@ class Document:
             detail = f" {place[0]}" if place else ""
             raise Problem("bad_request", f"The {what} is not valid JSON in UTF-8{detail}.") from None
         return cls(source, tree)
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """Where every literal stands in the source; looked for only once it is asked for, as most replies are not edited."""
+        if self._spans is None:
+            self._spans = [match.span() for match in LITERAL.finditer(self.source)]
+        return self._spans
+
+    def count_strings(self) -> int:
+        """How many strings stand in the source, names of members too."""
+        if b"\\" not in self.source:
+            return self.source.count(b'"') // 2
+        return sum(self.source[start] == QUOTE for start, _ in self.spans)
 
     def literal(self, ordinal: int) -> str:
         """The source of one literal."""

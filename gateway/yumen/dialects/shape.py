@@ -69,18 +69,19 @@ def words(*allowed: str) -> Shape:
 class Walk:
     """Walks one document beside its shape, in source order, and collects its texts."""
 
-    __slots__ = ("_depth_max", "_document", "_group", "_next", "_role", "_texts_max", "texts")
+    __slots__ = ("_depth_max", "_document", "_group", "_next", "_numbers", "_role", "_texts_max", "texts")
 
     def __init__(self, document: Document, shape: Shape, *, depth_max: int, texts_max: int) -> None:
         self.texts: list[TextState] = []
         self._document = document
         self._depth_max = depth_max
         self._texts_max = texts_max
-        self._next = 0
+        # The ordinal of the next literal, and how many of those so far were numbers.
+        self._next = self._numbers = 0
         self._role = ""
         self._group = -1
         self._visit(document.tree, shape, "", 0)
-        if self._next != len(document.spans):
+        if self._next - self._numbers != document.count_strings():
             # The decoder keeps the last of two members with one name; an engine may keep the first.
             raise Problem("bad_request", "The body names a member of an object twice.")
 
@@ -124,8 +125,11 @@ class Walk:
             # This loop runs for every member of every payload: the two most frequent cases are decided here.
             self._next += 1
             kind = type(item)
-            if (kind is str and item in field.words) or (kind is int and field.plain_numbers):
+            if kind is str and item in field.words:
                 self._next += 1
+            elif kind is int and field.plain_numbers:
+                self._next += 1
+                self._numbers += 1
             else:
                 self._visit(item, field, prefix + name, depth)
 
@@ -162,6 +166,7 @@ class Walk:
     def _add_number(self, shape: Shape, path: str) -> None:
         ordinal = self._next
         self._next = ordinal + 1
+        self._numbers += 1
         if shape.tokens:
             self._add(TextState(path, self._role, "media", "", self._group, self._document, ordinal))
         elif not shape.plain_numbers:

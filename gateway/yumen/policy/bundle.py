@@ -12,8 +12,8 @@ from yumen.plugin import Manifest, Plugin
 
 Mode = Literal["enforce", "shadow", "off"]
 ANY = ("*",)
-# Model names come from callers, so what is remembered about them is bounded.
-ROUTES_REMEMBERED_MAX = 4096
+# Paths and model names come from callers, so what is remembered about them is bounded.
+REMEMBERED_MAX = 4096
 
 
 class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,7 +89,6 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] = ANY
     accept_raw: str = ""
     timeout_ms: int = 120_000
-    stream_timeout_ms: int = 600_000
 
     def covers(self, path: str, model: str) -> bool:
         """Whether this route takes a path and model."""
@@ -109,16 +108,21 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     instances: dict[str, Instance]
     limits: Limits = Limits()
     _found: dict[tuple[str, str], Route | None] = msgspec.field(default_factory=dict)
+    _served: dict[str, bool] = msgspec.field(default_factory=dict)
 
     def route_for(self, path: str, model: str) -> Route | None:
         """The first route, in the order of the file, that takes a path and model."""
         key = (path, model)
         if key not in self._found:
-            if len(self._found) >= ROUTES_REMEMBERED_MAX:
+            if len(self._found) >= REMEMBERED_MAX:
                 self._found.clear()
             self._found[key] = next((route for route in self.routes if route.covers(path, model)), None)
         return self._found[key]
 
     def serves(self, path: str) -> bool:
         """Whether any route takes this path at all."""
-        return any(fnmatchcase(path, glob) for route in self.routes for glob in route.paths)
+        if path not in self._served:
+            if len(self._served) >= REMEMBERED_MAX:
+                self._served.clear()
+            self._served[path] = any(fnmatchcase(path, glob) for route in self.routes for glob in route.paths)
+        return self._served[path]

@@ -26,6 +26,7 @@ class Detector:
     id: str
     pattern: re.Pattern[str]
     prefilter: str
+    needs: str
     score: float
     validate: Callable[[str], bool] = field(default=lambda value: True)
     canonical: Callable[[str], str] = field(default=str.lower)

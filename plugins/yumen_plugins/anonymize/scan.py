@@ -40,8 +40,7 @@ class Scanner:
     def __init__(self, detectors: tuple[Detector, ...]) -> None:
         self._detectors = detectors
         self._could = {detector.id: re.compile(detector.prefilter).search for detector in detectors}
-        # What every value of this set has somewhere; a text without it needs no closer look.
-        self._hint = re.compile("|".join(f"(?:{detector.prefilter})" for detector in detectors))
+        self._needs = re.compile("[" + "".join(detector.needs for detector in detectors) + "]").search
         self._order = {detector.id: index for index, detector in enumerate(detectors)}
         self._database = hyperscan.Database()
         self._database.compile(
@@ -78,7 +77,7 @@ class Scanner:
         plain, places = text, None
         if spelt and needed(text):
             plain, places = normalise(text)
-        if self._hint.search(plain) is None:
+        if self._needs(plain) is None:
             return []
         hits: list[Hit] = []
         for detector in named:

@@ -44,11 +44,13 @@ class Audit(Plugin[AuditConfig]):
     async def on_request(self, exchange: Exchange) -> Decision | None:
         if self._writer.failure:
             return Block(reason="audit.ledger_unavailable", code="ledger_unavailable")
-        exchange.set_header(HEADER, self.receipt(exchange.id))
+        receipt = exchange.state["receipt"] = self.receipt(exchange.id)
+        exchange.set_header(HEADER, receipt)
         return None
 
     async def on_complete(self, exchange: Exchange) -> None:
-        await self._writer.append(record_of(exchange, self.receipt(exchange.id), self.config, self._digest))
+        receipt = exchange.state.get("receipt") or self.receipt(exchange.id)
+        await self._writer.append(record_of(exchange, receipt, self.config, self._digest))
 
     async def ready(self) -> str:
         return self._writer.failure

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from yumen import Exchange, Hmac, Text
@@ -26,9 +27,15 @@ class Digester:
         return "hmac:" + self._mac(value.encode("utf-8", "surrogatepass"))[:16].hex()
 
 
+@lru_cache(16)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
 def moment(seconds: float) -> str:
     """RFC 3339 in UTC, with microseconds."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    whole, micros = divmod(round(seconds * 1e6), 1_000_000)
+    return f"{_second(whole)}.{micros:06d}Z"
 
 
 def clean(name: str) -> str:

@@ -43,6 +43,7 @@ CHINA = (
         id="cn.id_card",
         pattern=re.compile(r"(?<![0-9])[1-9][0-9]{5}(?:(?:18|19|20)[0-9]{9}[0-9Xx]|[0-9]{9})(?![0-9])"),
         prefilter=r"[1-9][0-9]{14}",
+        needs="0-9",
         score=1.0,
         validate=id_card,
         canonical=digits,
@@ -61,6 +62,7 @@ CHINA = (
             r"(?<![0-9])(?:(?:\+|00)?86[- ]?)?1(?:[3578][0-9]|4[5-9]|6[25-7]|9[0-35-9])[- ]?[0-9]{4}[- ]?[0-9]{4}(?![0-9])"
         ),
         prefilter=r"1[3-9][0-9][- ]?[0-9]{4}[- ]?[0-9]{4}",
+        needs="0-9",
         score=0.9,
         canonical=mobile,
         context=("电话", "手机", "phone", "mobile", "call", "tel"),

@@ -25,10 +25,11 @@ NET = (
     Detector(
         id="email",
         pattern=re.compile(
-            r"(?<![A-Za-z0-9._%+\-])[A-Za-z0-9._%+\-]{1,64}@"
+            r"(?<![A-Za-z0-9._%+\-])[A-Za-z0-9._%+\-]{1,64}+@"
             r"(?:[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9])"
         ),
         prefilter=r"[A-Za-z0-9._%+\-]@[A-Za-z0-9]",
+        needs="@",
         score=1.0,
         context=("邮箱", "邮件", "mail"),
         examples=(
@@ -47,6 +48,7 @@ NET = (
             r"|(?<![0-9A-Za-z:.])::(?:[0-9A-Fa-f]{1,4}:){0,6}[0-9A-Fa-f]{1,4}(?![0-9A-Za-z:])"
         ),
         prefilter=r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]|[0-9A-Fa-f]:[0-9A-Fa-f]{0,4}:|::[0-9A-Fa-f]",
+        needs="0-9:",
         score=0.8,
         validate=ip,
         context=(),
