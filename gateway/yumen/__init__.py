@@ -21,6 +21,7 @@ from yumen.exchange import (
     Usage,
 )
 from yumen.plugin import Channel, Host, Manifest, MaskingFilter, NoConfig, Plugin, Store, StreamFilter
+from yumen.screen import display
 from yumen.settings import Secret, Settings
 
 __all__ = [
@@ -57,4 +58,5 @@ __all__ = [
     "Trace",
     "Unsupported",
     "Usage",
+    "display",
 ]

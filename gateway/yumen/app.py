@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
+import signal
 from typing import Any
 
 from litestar import Litestar, MediaType, Request, Response, asgi, get
@@ -19,6 +21,9 @@ from yumen.settings import Secret, Settings
 from yumen.telemetry import configure_logging, log
 
 GC_ALLOCATIONS = 20_000
+LOOK_EVERY_S = 1.0
+# Set by `yumen serve`, for its workers to know whom to watch.
+SERVER_PID = "YUMEN_SERVER_PID"
 
 
 @get("/healthz", sync_to_thread=False)
@@ -72,6 +77,17 @@ def settle_memory() -> None:
     gc.set_threshold(GC_ALLOCATIONS, 20, 100)
 
 
+async def leave_with(server_pid: int) -> None:
+    """End this worker when the process that started it has gone, however it went.
+
+    A worker that is left over would go on serving an old policy beside its successors, on the same port.
+    """
+    while os.getppid() == server_pid:  # noqa: ASYNC110  # nothing tells a process that its parent has gone
+        await asyncio.sleep(LOOK_EVERY_S)
+    log.error("server_gone", pid=server_pid)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def create_app(settings: Settings | None = None) -> Litestar:
     """The ASGI application. Error: `PolicyError` for a bundle that does not hold."""
     settings = settings or Settings.from_env()
@@ -84,9 +100,14 @@ def create_app(settings: Settings | None = None) -> Litestar:
         await runtime.start()
         app.state.plane = DataPlane(runtime, Keys.open(settings.data_dir, secret), secret)
         settle_memory()
+        if os.environ.get(SERVER_PID) == str(os.getppid()):
+            app.state.guard = asyncio.create_task(leave_with(os.getppid()))
         log.info("started", policy=bundle.name, policy_hash=bundle.hash[:12], routes=len(bundle.routes))
 
     async def stop(app: Litestar) -> None:
+        guard: asyncio.Task[None] | None = app.state.get("guard")
+        if guard is not None:
+            guard.cancel()
         plane: DataPlane | None = app.state.get("plane")
         if plane is not None:
             await plane.runtime.stop()

@@ -134,3 +134,27 @@ def test_an_unwritable_ledger_stops_traffic(tmp_path: Path, upstream: Upstream) 
     finally:
         connection.close()
         gateway.stop()
+
+
+def test_workers_end_with_their_server(tmp_path: Path) -> None:
+    """When the server process is killed alone, its worker goes too, and the next start takes the same ledger over."""
+    gateway = Gateway(tmp_path).start()
+    assert gateway.process is not None
+    server = gateway.process.pid
+    (worker,) = [int(one) for one in Path(f"/proc/{server}/task/{server}/children").read_text().split()]
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=20)
+    receipt = ask(connection, gateway).headers["x-audit-receipt"]
+    connection.close()
+    gateway.process.kill()
+    gateway.process.wait()
+    until = time.monotonic() + 20
+    while Path(f"/proc/{worker}").exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{worker}").exists()
+    gateway.start()
+    try:
+        assert gateway.yumen("audit", "show", receipt).returncode == 0
+        assert len({path.parent for path in gateway.ledger_files}) == 1
+        assert gateway.yumen("audit", "verify").returncode == 0
+    finally:
+        gateway.stop()

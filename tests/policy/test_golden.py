@@ -64,7 +64,9 @@ def plan(bundle: Bundle) -> list[str]:
     for route in bundle.routes:
         chain = " ".join(f"{one.name}:{one.mode}" for one in route.chain) or "(nothing)"
         egress = bundle.engines[route.engine].egress
-        lines.append(f"route {route.id}: {' '.join(route.paths)} | {' '.join(route.models)} | {chain} -> {route.engine} ({egress})")
+        lines.append(
+            f"route {route.id}: {' '.join(route.paths)} | {' '.join(route.models)} | {chain} -> {route.engine} ({egress})"
+        )
         if route.accept_raw:
             lines.append(f"  accepts raw text: {route.accept_raw}")
     return lines

@@ -13,6 +13,8 @@ from yumen_engines.faq.features import COLUMNS, VERSION, featurise
 
 # The label for everything that the service desk has no answer to.
 NONE = "none"
+# The columns of a text that is nothing but numbers.
+NUMBERS_ALONE = featurise("1").keys()
 PATH = Path(__file__).parent / "model.onnx"
 
 
@@ -62,7 +64,7 @@ class Classifier:
         The confidence weighs the best label against `none` alone: a question between two neighbours is still ours.
         """
         found = featurise(text)
-        if not found:
+        if found.keys() <= NUMBERS_ALONE:
             return None
         columns = np.fromiter(found.keys(), dtype=np.int64, count=len(found))[np.newaxis]
         counts = np.fromiter(found.values(), dtype=np.float32, count=len(found))[np.newaxis]

@@ -13,10 +13,9 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
-from yumen import CannotStart
+from yumen import CannotStart, display
 from yumen_engines.faq import corpus
 from yumen_engines.faq.classifier import PATH, Classifier, confidence
 from yumen_engines.faq.config import CONFIDENCE_MIN
@@ -120,7 +119,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.json:
         print(msgspec.json.encode(report).decode())
     else:
-        Console().print(table(report))
+        display(table(report))
     if report.confidence_min != CONFIDENCE_MIN:
         print(f"set CONFIDENCE_MIN in config.py to {report.confidence_min}; it is {CONFIDENCE_MIN}", file=sys.stderr)
     return 0

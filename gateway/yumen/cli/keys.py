@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from yumen.identity import NAME, Keys
 from yumen.keyfile import Entry, Role
+from yumen.screen import display
 from yumen.settings import Secret, Settings
 
 
@@ -59,7 +59,7 @@ def list_(settings: Settings, as_json: bool) -> None:
             entry.id, entry.tenant, entry.app, entry.role, "yes" if entry.trusted else "", entry.created, entry.revoked
         )
     # A fixed width, so that a pipe gets whole lines too.
-    Console(width=240, highlight=False, markup=False).print(table)
+    display(table)
 
 
 @keys.command()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from yumen import registry
+from yumen.screen import display
 
 
 def show(kind: str, as_json: bool) -> None:
@@ -19,4 +19,4 @@ def show(kind: str, as_json: bool) -> None:
     table = Table("name", "distribution", "version", "class")
     for listing in found:
         table.add_row(listing.name, listing.distribution, listing.version, listing.target)
-    Console().print(table)
+    display(table)

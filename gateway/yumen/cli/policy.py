@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from yumen.errors import Diagnostic, PolicyError
 from yumen.policy.bundle import Bundle
 from yumen.policy.load import check_bundle
+from yumen.screen import display
 from yumen.settings import Settings
 
 
@@ -39,7 +39,7 @@ def check(settings: Settings, bundle: str | None, as_json: bool) -> None:
         for diagnostic in diagnostics:
             click.echo(str(diagnostic))
         if compiled is not None:
-            Console().print(_table(compiled))
+            display(_table(compiled))
             click.echo(f"policy hash {compiled.hash}")
     if compiled is None:
         raise SystemExit(2)

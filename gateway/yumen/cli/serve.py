@@ -84,6 +84,7 @@ def run(settings: Settings) -> None:
     from granian.log import LogLevels
     from granian.server import Server
 
+    os.environ["YUMEN_SERVER_PID"] = str(os.getpid())
     if settings.workers > 1 and "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="yumen-metrics-")
     server = Server(

@@ -76,6 +76,10 @@ class Source:
         kinds = {dict: "a mapping", list: "a list", type(None): "nothing"}
         return kinds.get(type(value)) or f"`{str(value)[:40]}`"
 
+    def from_env(self, path: Path) -> bool:
+        """Whether anything at or below a path came from the environment."""
+        return any(one[: len(path)] == path for one in self._from_env)
+
     def line(self, path: Path = ()) -> int:
         """The line of a value."""
         return self.places.get(path, (1, 1))[0]

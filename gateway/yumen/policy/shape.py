@@ -40,7 +40,8 @@ def build(source: Source, path: Path, data: Any, struct: type[StructT]) -> Struc
     try:
         return msgspec.convert({} if data is None else data, struct)
     except (msgspec.ValidationError, ValueError, TypeError) as error:
-        source.wrong(path, "policy.value", _sentence(error), "correct it")
+        what = "a value from the environment is refused" if source.from_env(path) else _sentence(error)
+        source.wrong(path, "policy.value", what, "correct it")
         return None
 
 

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from yumen_plugins.anonymize.detectors import select
+
 Action = Literal["pseudonym", "redact", "mask", "hash"]
 
 
@@ -22,3 +24,7 @@ class AnonymizeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     mask_keep_last: Annotated[
         int, msgspec.Meta(ge=0, le=8, description="Characters that the action `mask` leaves readable.")
     ] = 4
+
+    def __post_init__(self) -> None:
+        """Error: ValueError for an id or glob that names no detector: a misspelt one would protect nothing."""
+        select([*self.detect, *(glob for glob in self.action if glob != "default")])

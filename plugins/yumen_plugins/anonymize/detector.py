@@ -14,9 +14,13 @@ CONTEXT_BEFORE, CONTEXT_AFTER = 24, 12
 class Detector:
     """One kind of personal data.
 
-    `pattern` finds it. Its edges are digit or ASCII edges, written as lookarounds: `\\b` and `\\w` break next to Han
-    characters. It must be linear: no unbounded repeat inside another. `prefilter` is what hyperscan looks for in the one
-    pass over everything; it may find more than `pattern` and must never find less.
+    `patterns` find it, each form with a pattern of its own, so that one that does not hold cannot hide another. Their edges
+    are digit or ASCII edges, written as lookarounds: `\\b` and `\\w` break next to Han characters. They must be linear: no
+    unbounded repeat inside another, and nothing longer than some hundred characters.
+
+    `prefilter` is what hyperscan looks for in the one pass over everything; it may find more than `patterns` and must never
+    find less. `needs` is a set of characters, as a regex class has it, one of which stands in every value: text without any
+    of them is done with at once.
 
     `validate` says whether the checksum (or whatever makes it sure) holds; a value that fails is still taken where one of
     `context` stands near it, since people mistype. `canonical` is what makes two spellings the same value. `examples` and
@@ -24,7 +28,7 @@ class Detector:
     """
 
     id: str
-    pattern: re.Pattern[str]
+    patterns: tuple[re.Pattern[str], ...]
     prefilter: str
     needs: str
     score: float

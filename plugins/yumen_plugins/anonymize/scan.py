@@ -83,12 +83,8 @@ class Scanner:
         for detector in named:
             if self._could[detector.id](plain) is None:
                 continue
-            for match in detector.pattern.finditer(plain):
-                start, end = match.span()
-                value = match[0]
-                valid = detector.validate(value)
-                if valid or detector.named(plain, start, end):
-                    hits.append(Hit(detector, start, end, value, valid))
+            for pattern in detector.patterns:
+                _look(detector, pattern, plain, hits)
         if len(hits) > 1:
             hits = self._resolve(hits)
         if places is not None:
@@ -118,3 +114,27 @@ class Scanner:
             if all(hit.end <= other.start or other.end <= hit.start for other in kept):
                 kept.append(hit)
         return sorted(kept, key=lambda hit: hit.start)
+
+
+def _look(detector: Detector, pattern: re.Pattern[str], plain: str, hits: list[Hit]) -> None:
+    """Add what one pattern finds.
+
+    Behind the start of a candidate that is not sure the search begins anew: what looks like a value may hide the beginning
+    of one. Doubtful values that overlap are one, so that no end of any is left over.
+    """
+    doubtful: Hit | None = None
+    match = pattern.search(plain)
+    while match is not None:
+        start, end = match.span()
+        value = match[0]
+        if detector.validate(value):
+            hits.append(Hit(detector, start, end, value, True))
+            match = pattern.search(plain, end)
+            continue
+        match = pattern.search(plain, start + 1)
+        if detector.named(plain, start, end):
+            if doubtful is not None and start < doubtful.end:
+                hits.pop()  # it is the last: a sure one behind it would have moved the search beyond it
+                start = doubtful.start
+            doubtful = Hit(detector, start, end, plain[start:end], False)
+            hits.append(doubtful)

@@ -13,6 +13,8 @@ from yumen_plugins.audit.writer import LedgerUnavailable, Writer
 
 FOLDER = "ledger"
 HEADER = "x-audit-receipt"
+# What stands there where the record could not be written.
+NO_RECEIPT = "none"
 
 
 class Audit(Plugin[AuditConfig]):
@@ -50,7 +52,11 @@ class Audit(Plugin[AuditConfig]):
 
     async def on_complete(self, exchange: Exchange) -> None:
         receipt = exchange.state.get("receipt") or self.receipt(exchange.id)
-        await self._writer.append(record_of(exchange, receipt, self.config, self._digest))
+        try:
+            await self._writer.append(record_of(exchange, receipt, self.config, self._digest))
+        except LedgerUnavailable:
+            exchange.set_header(HEADER, NO_RECEIPT)
+            raise
 
     async def ready(self) -> str:
         return self._writer.failure

@@ -54,9 +54,10 @@ def segment_name(number: int) -> str:
     return f"{number:08d}{SUFFIX}"
 
 
-def segment_numbers(folder: Path) -> list[int]:
-    """The numbers of the segments in a writer's folder; files with other names are none of ours."""
-    stems = (path.name.removesuffix(SUFFIX) for path in folder.glob(f"*{SUFFIX}"))
+def segment_numbers(folder: Path, names: list[str] | None = None) -> list[int]:
+    """The numbers of the segments in a writer's folder, or among `names`; files with other names are none of ours."""
+    found = names if names is not None else [path.name for path in folder.glob(f"*{SUFFIX}")]
+    stems = (name.removesuffix(SUFFIX) for name in found)
     numbers = (int(stem) for stem in stems if stem.isascii() and stem.isdigit() and len(stem) >= 8)
     return sorted({number for number in numbers if (folder / segment_name(number)).is_file()})
 

@@ -15,7 +15,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.tree import Tree
 
-from yumen import Hmac, Secret, Settings
+from yumen import Hmac, Secret, Settings, display
 from yumen_plugins.audit import FOLDER
 from yumen_plugins.audit.chain import decode, segment_name, segment_numbers
 from yumen_plugins.audit.verify import WriterReport, read_lines, verify_writer, writers
@@ -46,7 +46,7 @@ def verify(settings: Settings, ledger: Path | None, secret: Path | None, as_json
     else:
         for problem in wrong:
             click.echo(str(problem))
-        Console().print(_summary(reports))
+        display(_summary(reports))
     raise SystemExit(2 if wrong else 0)
 
 
@@ -78,9 +78,9 @@ def show(settings: Settings, wanted: str | None, last: int, tenant: str | None, 
         for record in shown:
             click.echo(msgspec.json.encode(record).decode())
     elif wanted is not None:
-        Console().print(_tree(shown[-1]))
+        display(_tree(shown[-1]))
     else:
-        Console().print(_table(shown))
+        display(_table(shown))
 
 
 def _ledger(settings: Settings, ledger: Path | None) -> Path:

@@ -25,7 +25,6 @@ from yumen_plugins.audit.chain import encode
 from yumen_plugins.audit.segment import Folder, Segment
 
 RETRY_FIRST_S, RETRY_MOST_S = 1.0, 30.0
-HEAD_EVERY_S = 0.1
 STOP_S = 10.0
 
 
@@ -60,7 +59,7 @@ class Writer:
         self._idle.set()
         self._flush_timer: asyncio.Handle | None = None
         self._batch_size = 0
-        self._batch_at = self._head_at = 0.0
+        self._batch_at = 0.0
         self._closing = False
         self._retry_s = RETRY_FIRST_S
         self.failure = ""
@@ -119,13 +118,10 @@ class Writer:
         self._idle.clear()
         self._batch_size, self._batch_at = len(batch), time.monotonic()
         data = segment.seal([b'{"seq":%d,' % (segment.seq + index) + one.record[1:] for index, one in enumerate(batch)])
-        head = not self._head_at or self._batch_at - self._head_at >= HEAD_EVERY_S or len(batch) == 1
-        self._head_at = self._batch_at if head else self._head_at
 
         def write() -> None:
             segment.write(data)
-            if head:
-                self._folder.note_head(segment)
+            self._folder.note_head(segment)
 
         self._in_thread(write).add_done_callback(lambda done: self._written(done, segment, batch))
 

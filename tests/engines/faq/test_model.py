@@ -72,7 +72,6 @@ def test_the_model_was_made_from_this_corpus() -> None:
     assert PATH.stat().st_size < 2_000_000
 
 
-@pytest.mark.xfail(strict=True, reason="the model says 0.65, config.py 0.73; set CONFIDENCE_MIN and remove this mark")
 def test_the_default_threshold_is_what_training_chose() -> None:
     """The config's default and the model's own threshold are the same number."""
     assert float(Classifier.open().metadata["confidence_min"]) == CONFIDENCE_MIN
