@@ -28,6 +28,7 @@ ELSEWHERE = {
     "bundle.unreadable",
     "yaml.encoding",
     "yaml.too-large",
+    "policy.config",
     "flow.masks-sees-masked",
     "flow.masked-edit-before-masking",
     "flow.raw-edit-after-masking",

@@ -150,9 +150,8 @@ class Compiler:
             try:
                 owner(config)
             except Exception as error:  # a plugin's own check of its configuration
-                source.wrong(
-                    path, "policy.config", f"{owner.manifest.name} refuses this: {_sentence(error)}", "correct it"
-                )
+                what = f"{owner.manifest.name} refuses this: {source.sentence(path, error)}"
+                source.wrong(path, "policy.config", what, "correct it")
         return config
 
     def _engines(self, gateway: Source, form: GatewayFile) -> dict[str, EngineSpec]:
@@ -310,7 +309,3 @@ def _listed(value: Any) -> list[Any]:
 def _covered(globs: tuple[str, ...], by: tuple[str, ...]) -> bool:
     """Whether everything that the first globs take is taken by the second; sound, not complete."""
     return all(glob in by or "*" in by for glob in globs)
-
-
-def _sentence(error: Exception) -> str:
-    return (str(error).split("\n")[0] or type(error).__name__)[:300]

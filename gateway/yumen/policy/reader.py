@@ -76,9 +76,11 @@ class Source:
         kinds = {dict: "a mapping", list: "a list", type(None): "nothing"}
         return kinds.get(type(value)) or f"`{str(value)[:40]}`"
 
-    def from_env(self, path: Path) -> bool:
-        """Whether anything at or below a path came from the environment."""
-        return any(one[: len(path)] == path for one in self._from_env)
+    def sentence(self, path: Path, error: Exception) -> str:
+        """What an error about a value says, on one line; nothing of it where anything in the value may be a secret."""
+        if any(one[: len(path)] == path for one in self._from_env):
+            return f"{type(error).__name__}, about values of which some come from the environment and are not shown"
+        return (str(error).split("\n")[0] or type(error).__name__).replace(";", ",")[:300]
 
     def line(self, path: Path = ()) -> int:
         """The line of a value."""

@@ -40,13 +40,8 @@ def build(source: Source, path: Path, data: Any, struct: type[StructT]) -> Struc
     try:
         return msgspec.convert({} if data is None else data, struct)
     except (msgspec.ValidationError, ValueError, TypeError) as error:
-        what = "a value from the environment is refused" if source.from_env(path) else _sentence(error)
-        source.wrong(path, "policy.value", what, "correct it")
+        source.wrong(path, "policy.value", source.sentence(path, error), "correct it")
         return None
-
-
-def _sentence(error: Exception) -> str:
-    return str(error).split("\n")[0].replace(";", ",")[:300]
 
 
 def _check(source: Source, path: Path, value: Any, info: types.Type) -> None:
