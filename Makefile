@@ -1,6 +1,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+COMPILED := .venv-compiled
+SOURCES := $(shell find gateway plugins engines policies -name '*.py')
 
 # Creates .venv with everything that running, testing and measuring need; rebuilt when pyproject.toml changes.
 $(VENV)/.installed: pyproject.toml
@@ -30,6 +32,14 @@ types: $(VENV)/.installed
 # Measures throughput, latency, detection and streaming side by side in one run; needs nginx and wrk.
 bench: $(VENV)/.installed
 	$(BIN)/python -m tests.bench
+
+# Creates .venv-compiled with the same program, its hot modules compiled to machine code; needs a C compiler.
+$(COMPILED)/.installed: pyproject.toml hatch_build.py $(SOURCES)
+	$(PYTHON) -m venv $(COMPILED)
+	$(COMPILED)/bin/pip install --quiet --upgrade 'pip>=25.1'
+	$(COMPILED)/bin/pip uninstall --quiet --yes yumen
+	HATCH_BUILD_HOOKS_ENABLE=1 $(COMPILED)/bin/pip install --quiet '.[cpu]' --group dev
+	touch $@
 
 # Trains the built-in FAQ model anew from its corpus and prints its accuracy on phrasings it has not seen.
 train-faq: $(VENV)/.installed

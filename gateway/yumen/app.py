@@ -14,7 +14,7 @@ from litestar.datastructures import State
 from litestar.types import Receive, Scope, Send
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest, multiprocess
 
-from yumen.dataplane import DataPlane
+from yumen.dataplane import PREFIXES, DataPlane
 from yumen.identity import Keys
 from yumen.policy.load import load_bundle
 from yumen.runtime import Runtime
@@ -60,6 +60,21 @@ async def data_plane(scope: Scope, receive: Receive, send: Send) -> None:
     await plane(scope, receive, send)  # type: ignore[arg-type]  # our ASGI types are plain dicts, the same at run time
 
 
+class Gateway(Litestar):
+    """The data plane, mounted in Litestar; paths that can only be its own go to it directly.
+
+    Finding a mount among the routes costs Litestar about ten microseconds, a tenth of a whole exchange without plugins.
+    """
+
+    plane: DataPlane | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if self.plane is not None and scope["type"] == "http" and scope["raw_path"].startswith(PREFIXES):
+            await self.plane(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
 def on_error(_: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
     """Errors of the control plane's own handlers, in the shape of all others."""
     status = getattr(error, "status_code", 500)
@@ -92,7 +107,7 @@ async def leave_with(server_pid: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def create_app(settings: Settings | None = None) -> Litestar:
+def create_app(settings: Settings | None = None) -> Gateway:
     """The ASGI application. Error: `PolicyError` for a bundle that does not hold."""
     settings = settings or Settings.from_env()
     configure_logging(settings.log_level)
@@ -102,7 +117,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
     async def start(app: Litestar) -> None:
         runtime = Runtime(bundle, settings, secret)
         await runtime.start()
-        app.state.plane = DataPlane(runtime, Keys.open(settings.data_dir, secret), secret)
+        app.state.plane = gateway.plane = DataPlane(runtime, Keys.open(settings.data_dir, secret), secret)
         tune_interpreter()
         if os.environ.get(SERVER_PID) == str(os.getppid()):
             app.state.guard = asyncio.create_task(leave_with(os.getppid()))
@@ -117,10 +132,11 @@ def create_app(settings: Settings | None = None) -> Litestar:
             await plane.runtime.stop()
         log.info("stopped")
 
-    return Litestar(
+    gateway = Gateway(
         [healthz, readyz, prometheus, data_plane],
         on_startup=[start],
         on_shutdown=[stop],
         exception_handlers={Exception: on_error},
         openapi_config=None,
     )
+    return gateway

@@ -40,6 +40,8 @@ from yumen.wire import (
 OPENAI = OpenAI()
 JSON = Json()
 MODELS = "/v1/models"
+# Every path of the data plane begins with one of these.
+PREFIXES = (b"/v1/", b"/apps/")
 # A client that leaves a plain exchange is looked for only once the exchange takes this long: watching costs a task.
 WATCH_AFTER_S = 0.25
 DIGEST_MACS_MAX = 4096

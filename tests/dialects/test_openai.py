@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from yumen.dialects import Payload
@@ -194,6 +194,22 @@ events = st.recursive(
 
 
 @given(events)
+@example({"choices": [{"finish_reason": [None]}]})
+def test_any_reply_is_read_or_refused(tree: Any) -> None:
+    """An upstream's reply of any shape becomes texts or a problem, never a crash."""
+    try:
+        payload = OpenAI().decode_reply(json.dumps(tree).encode(), depth_max=8, texts_max=100)
+    except Problem as problem:
+        assert problem.code in ("engine_unavailable", "bad_request", "payload_too_large")
+        return
+    for text in payload.texts:
+        if text.kind not in ("media", "number"):
+            text.write("<P>" + text.raw)
+    json.loads(payload.document.render())
+
+
+@given(events)
+@example({"choices": [{"finish_reason": [None]}]})
 def test_any_event_is_read_or_refused(tree: Any) -> None:
     """An upstream's event of any shape is an event or a problem, never a crash."""
     try:

@@ -15,7 +15,7 @@ import pytest
 
 import yumen
 
-ROOT = Path(yumen.__file__).parents[2]
+ROOT = Path(__file__).parents[2]
 FRAMEWORK = ROOT / "gateway" / "yumen"
 LINES_MAX = 400
 PUBLIC = {f"yumen.{name}" for name in yumen.__all__} | {"yumen"}

@@ -7,7 +7,7 @@ from typing import Any
 
 from yumen.dialects import Event, Payload
 from yumen.dialects.document import Document, encode_json
-from yumen.dialects.openai_events import FINISH_REASONS, ChatEvent, usage_of
+from yumen.dialects.openai_events import ChatEvent, finish_reason_of, usage_of
 from yumen.dialects.openai_shapes import CHAT, COMPLETIONS, EMBEDDINGS, REPLY
 from yumen.dialects.shape import Shape, Walk
 from yumen.engine import Delta
@@ -61,8 +61,7 @@ class OpenAI:
         payload.usage = usage_of(tree)
         choices = tree.get("choices")
         if type(choices) is list and choices and type(choices[0]) is dict:
-            reason = choices[0].get("finish_reason")
-            payload.finish_reason = reason if reason in FINISH_REASONS else ""
+            payload.finish_reason = finish_reason_of(choices[0])
         return payload
 
     def decode_event(self, data: bytes) -> Event:

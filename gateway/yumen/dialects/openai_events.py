@@ -70,10 +70,10 @@ class ChatEvent:
         index = choice.get("index", 0)
         if type(index) is not int or not 0 <= index < 1024:
             raise Problem("engine_unavailable")
-        reason = choice.get("finish_reason")
-        if reason:  # some servers send an empty one with every event
+        reason = finish_reason_of(choice)
+        if reason:
             self.finished.append(index)
-            self.finish_reason = reason if reason in FINISH_REASONS else "other"
+            self.finish_reason = reason
             self.bare = False
         if choice.get("logprobs") is not None:
             self.bare = False
@@ -151,6 +151,14 @@ class ChatEvent:
 
 
 LOOSE = Channel(-1, "loose")
+
+
+def finish_reason_of(choice: dict[str, Any]) -> str:
+    """Why a choice ended, `other` for what is none of `FINISH_REASONS`; empty while it goes on, as some servers say too."""
+    reason = choice.get("finish_reason")
+    if not reason:
+        return ""
+    return reason if type(reason) is str and reason in FINISH_REASONS else "other"
 
 
 def usage_of(tree: dict[str, Any]) -> Usage | None:

@@ -64,7 +64,8 @@ class Segment:
         """Append sealed lines and make them durable. Error: OSError; the file must then be given up."""
         left = memoryview(data)
         while left:
-            left = left[os.write(self._descriptor, left) :]
+            written = os.write(self._descriptor, left)
+            left = left[written:]
         os.fdatasync(self._descriptor)
         self.durable += len(data)
 

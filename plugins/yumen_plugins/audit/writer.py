@@ -66,8 +66,8 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._segment: Segment | None = folder.begin("start")
         self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name=f"ledger-{folder.writer}", daemon=True)
-        self._thread.start()
+        self._syncer = threading.Thread(target=self._work, name=f"ledger-{folder.writer}", daemon=True)
+        self._syncer.start()
 
     def append(self, body: dict[str, Any]) -> asyncio.Future[None]:
         """Queue a record; the future is done when it is durable. Error: `LedgerUnavailable`, at once or in the future."""
@@ -97,7 +97,7 @@ class Writer:
                     await asyncio.sleep(0)
                 await self._in_thread(self._finish)
         self._jobs.put(None)
-        await asyncio.to_thread(self._thread.join, STOP_S)
+        await asyncio.to_thread(self._syncer.join, STOP_S)
 
     def _flush_soon(self) -> None:
         if not self._idle.is_set() or self._flush_timer is not None or not self._waiting:
