@@ -30,10 +30,13 @@ types: $(VENV)/.installed
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 # Measures throughput, latency, detection and streaming side by side in one run; needs nginx and wrk.
-bench: $(VENV)/.installed
+bench: $(VENV)/.installed $(COMPILED)/.installed
 	$(BIN)/python -m tests.bench
 
-# Creates .venv-compiled with the same program, its hot modules compiled to machine code; needs a C compiler.
+# Makes the faster installation.
+compiled: $(COMPILED)/.installed
+
+# Creates .venv-compiled: the same program with its hot modules compiled to machine code; needs a C compiler.
 $(COMPILED)/.installed: pyproject.toml hatch_build.py $(SOURCES)
 	$(PYTHON) -m venv $(COMPILED)
 	$(COMPILED)/bin/pip install --quiet --upgrade 'pip>=25.1'
@@ -41,8 +44,12 @@ $(COMPILED)/.installed: pyproject.toml hatch_build.py $(SOURCES)
 	HATCH_BUILD_HOOKS_ENABLE=1 $(COMPILED)/bin/pip install --quiet '.[cpu]' --group dev
 	touch $@
 
+# Runs every test on the compiled program, as continuous integration does after `make test`.
+test-compiled: $(COMPILED)/.installed
+	$(COMPILED)/bin/python -m pytest -q
+
 # Trains the built-in FAQ model anew from its corpus and prints its accuracy on phrasings it has not seen.
 train-faq: $(VENV)/.installed
 	$(BIN)/python -m yumen_engines.faq.train
 
-.PHONY: run test lint types bench train-faq
+.PHONY: run test lint types bench compiled test-compiled train-faq

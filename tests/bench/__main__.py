@@ -30,19 +30,21 @@ def throughput(folder: Path, rounds: int, seconds: float) -> dict[str, dict[str,
     """Loads at 32 connections and at 1, round by round so that the machine's moods fall on all alike."""
     with ExitStack() as stack:
         upstream = servers.canned_upstream(stack, folder)
+        bare = servers.granian(stack, folder, "bare_proxy:app", {"UPSTREAM": upstream}, "bare")
         targets = {
-            "nginx proxy": servers.nginx_proxy(stack, folder, upstream),
-            "bare ASGI proxy": servers.granian(stack, folder, "bare_proxy:app", {"UPSTREAM": upstream}, "bare"),
-            "yumen, starter chain": servers.yumen(stack, folder, upstream),
+            "nginx proxy": servers.Target(servers.nginx_proxy(stack, folder, upstream)),
+            "bare ASGI proxy": servers.Target(bare),
+            "yumen, starter chain": servers.yumen(stack, folder, upstream, "yumen"),
         }
-        key = servers.trusted_key(folder)
-        time.sleep(1.5)  # a key made by another process is noticed within a second
-        for url in targets.values():
+        if servers.COMPILED.exists():
+            compiled = servers.yumen(stack, folder, upstream, "yumen-compiled", servers.COMPILED)
+            targets["yumen, starter chain, compiled"] = compiled
+        for url, key in targets.values():
             wrk(url, key, 32, 2, folder)
         loads: dict[str, dict[str, list[Load]]] = {name: {"32": [], "1": []} for name in targets}
         for index in range(rounds):
             for connections in (32, 1):
-                for name, url in targets.items():
+                for name, (url, key) in targets.items():
                     console.print(f"round {index + 1}/{rounds}: {name}, {connections} connections", style="dim")
                     loads[name][str(connections)].append(wrk(url, key, connections, seconds, folder))
         return loads
@@ -64,15 +66,14 @@ def streaming(folder: Path, count: int) -> dict[str, streams.Delay]:
     """Token delays at `count` streams: the upstream itself, the bare proxy, Yumen."""
     with ExitStack() as stack:
         upstream = servers.granian(stack, folder, "streams:app", {}, "token-upstream")
+        bare = servers.granian(stack, folder, "bare_proxy:app", {"UPSTREAM": upstream}, "bare-stream")
         targets = {
-            "upstream itself": upstream,
-            "bare ASGI proxy": servers.granian(stack, folder, "bare_proxy:app", {"UPSTREAM": upstream}, "bare-stream"),
+            "upstream itself": servers.Target(upstream),
+            "bare ASGI proxy": servers.Target(bare),
             "yumen, starter chain": servers.yumen(stack, folder, upstream, "yumen-stream"),
         }
-        key = servers.trusted_key(folder, "yumen-stream")
-        time.sleep(1.5)
         delays = {}
-        for name, url in targets.items():
+        for name, (url, key) in targets.items():
             console.print(f"streaming: {name}, {count} streams", style="dim")
             asyncio.run(streams.measure(url, key, count))
             delays[name] = asyncio.run(streams.measure(url, key, count))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -14,15 +15,25 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 HERE = Path(__file__).parent
-KEY = "bench-key-000000000000000000"
+PROGRAM = Path(sys.executable).with_name("yumen")
+# The same program with its hot modules compiled; `make bench` builds it.
+COMPILED = HERE.parents[1] / ".venv-compiled" / "bin" / "yumen"
 
 REPLY = (
     '{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":'
     '{"role":"assistant","content":"Thank you, we have noted it and call you back tomorrow morning."},'
     '"finish_reason":"stop"}],"usage":{"prompt_tokens":40,"completion_tokens":12,"total_tokens":52}}'
 )
+
+
+class Target(NamedTuple):
+    """A server to measure, and the key that it lets in."""
+
+    url: str
+    key: str = "none"
 
 
 def free_port() -> int:
@@ -116,29 +127,18 @@ def granian(stack: ExitStack, folder: Path, target: str, env: dict[str, str], na
     return f"http://127.0.0.1:{port}"
 
 
-def yumen(stack: ExitStack, folder: Path, upstream: str, name: str = "yumen") -> str:
-    """Yumen with the starter bundle and a trusted key, one worker."""
-    port, log, data = free_port(), folder / f"{name}.log", folder / f"{name}-data"
+def yumen(stack: ExitStack, folder: Path, upstream: str, name: str, program: Path = PROGRAM) -> Target:
+    """Yumen with the starter bundle and a trusted key made by its own command line, one worker."""
+    port, log = free_port(), folder / f"{name}.log"
     env = {
-        "YUMEN_DATA": str(data),
+        "YUMEN_DATA": str(folder / f"{name}-data"),
         "YUMEN_PORT": str(port),
         "YUMEN_UPSTREAM": upstream,
         "YUMEN_WORKERS": "1",
         "YUMEN_POLICIES": "starter",
     }
-    program = str(Path(sys.executable).with_name("yumen"))
-    stack.enter_context(process([program, "serve"], env, folder, log))
+    command = [str(program), "keys", "create", "--tenant", "bench", "--app", "bench", "--trusted", "--json"]
+    made = subprocess.run(command, env={**os.environ, **env}, capture_output=True, text=True, check=True).stdout
+    stack.enter_context(process([str(program), "serve"], env, folder, log))
     wait_for(f"http://127.0.0.1:{port}/healthz", log)
-    return f"http://127.0.0.1:{port}"
-
-
-def trusted_key(folder: Path, name: str = "yumen") -> str:
-    """A trusted key of that gateway, made with its own command line."""
-    import json
-
-    program = str(Path(sys.executable).with_name("yumen"))
-    command = [program, "keys", "create", "--tenant", "bench", "--app", "bench", "--trusted", "--json"]
-    env = {**os.environ, "YUMEN_DATA": str(folder / f"{name}-data")}
-    out = subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
-    key: str = json.loads(out)["key"]
-    return key
+    return Target(f"http://127.0.0.1:{port}", json.loads(made)["key"])
