@@ -124,3 +124,15 @@ def test_limits_are_written_down() -> None:
     page = (ROOT / "docs" / "limits.md").read_text()
     for name in Limits.__struct_fields__:
         assert f"`{name}`" in page, name
+
+
+def test_compiled_modules_hold_no_coroutines_and_no_structs() -> None:
+    """mypyc passes a cancellation on in another way than Python does, and Structs bring machinery of their own."""
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    folders = {Path(package).name: ROOT / package for package in wheel["packages"]}
+    for module in wheel["hooks"]["custom"]["modules"]:
+        package, _, rest = module.partition("/")
+        for node in ast.walk(ast.parse((folders[package] / rest).read_text())):
+            assert not isinstance(node, ast.AsyncFunctionDef | ast.Await), f"{module}:{node.lineno}: a coroutine"
+            if isinstance(node, ast.ClassDef):
+                assert "Struct" not in ast.unparse(ast.Tuple(node.bases)), f"{module}:{node.lineno}: a Struct"
