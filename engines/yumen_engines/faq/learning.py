@@ -59,8 +59,8 @@ def vectors(counts: Floats, idf: Floats) -> Floats:
 
 def softmax(logits: Floats) -> Floats:
     """Probabilities, row by row."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    rows: Floats = powers / powers.sum(axis=1, keepdims=True)
+    powers: Floats = np.exp(logits - np.max(logits, axis=1, keepdims=True), dtype=np.float32)
+    rows: Floats = np.divide(powers, np.sum(powers, axis=1, keepdims=True), dtype=np.float32)
     return rows
 
 
