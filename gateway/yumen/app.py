@@ -15,6 +15,7 @@ from litestar.types import Receive, Scope, Send
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest, multiprocess
 
 from yumen.dataplane import PREFIXES, DataPlane
+from yumen.errors import CannotStart
 from yumen.identity import Keys
 from yumen.policy.load import load_bundle
 from yumen.runtime import Runtime
@@ -67,12 +68,30 @@ class Gateway(Litestar):
     """
 
     plane: DataPlane | None = None
+    # Why it cannot start.
+    refusal = ""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if self.plane is not None and scope["type"] == "http" and scope["raw_path"].startswith(PREFIXES):
             await self.plane(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
+
+    async def _live(self, scope: Any, receive: Any, send: Any) -> None:
+        """Start and stop. What stands in the way of starting is said in a sentence instead of Litestar's traceback."""
+
+        async def plainly(message: Any) -> None:
+            if self.refusal and message["type"] == "lifespan.startup.failed":
+                sys.stderr.write(f"yumen: {self.refusal}\n")
+                message = {"type": message["type"]}
+            await send(message)
+
+        try:
+            await super().__call__(scope, receive, plainly)
+        except* CannotStart:
+            pass  # it has been said
 
 
 def on_error(_: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
@@ -116,7 +135,11 @@ def create_app(settings: Settings | None = None) -> Gateway:
 
     async def start(app: Litestar) -> None:
         runtime = Runtime(bundle, settings, secret)
-        await runtime.start()
+        try:
+            await runtime.start()
+        except CannotStart as error:
+            gateway.refusal = str(error)
+            raise
         app.state.plane = gateway.plane = DataPlane(runtime, Keys.open(settings.data_dir, secret), secret)
         tune_interpreter()
         if os.environ.get(SERVER_PID) == str(os.getppid()):

@@ -61,6 +61,26 @@ def test_what_else_cannot_be(tmp_path: Path, env: dict[str, str], says: str) -> 
 
 
 @pytest.mark.server
+def test_what_plugins_refuse_is_said_in_a_sentence(tmp_path: Path) -> None:
+    """A worker whose plugin cannot start ends the server, with the plugin's own words."""
+    result = serve(tmp_path, YUMEN_WORKERS="2")
+    assert result.returncode == 1
+    assert "yumen: plugin limits: rate limits need a store that all 2 workers share; run one worker" in result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+@pytest.mark.server
+def test_a_ledger_that_cannot_be_begun_is_said_in_a_sentence(tmp_path: Path) -> None:
+    """Without a ledger the gateway does not serve."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "ledger").write_text("in the way")
+    result = serve(tmp_path)
+    assert result.returncode == 1
+    assert "yumen: plugin audit: " in result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+@pytest.mark.server
 def test_first_keys_are_shown_once_and_the_printed_line_works(tmp_path: Path) -> None:
     """A first start prints both keys and a curl line; the line works as it is; a second start prints no key."""
     gateway = Gateway(tmp_path, YUMEN_APP_KEY="", YUMEN_ADMIN_KEY="").start()
