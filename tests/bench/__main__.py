@@ -62,7 +62,7 @@ def fdatasync_ms(folder: Path, rounds: int = 300) -> float:
     return statistics.median(times) * 1000
 
 
-def streaming(folder: Path, count: int) -> dict[str, streams.Delay]:
+def streaming(folder: Path, count: int, rounds: int) -> dict[str, streams.Delay]:
     """Token delays at `count` streams: the upstream itself, the bare proxy, Yumen."""
     with ExitStack() as stack:
         upstream = servers.granian(stack, folder, "streams:app", {}, "token-upstream")
@@ -72,18 +72,17 @@ def streaming(folder: Path, count: int) -> dict[str, streams.Delay]:
             "bare ASGI proxy": servers.Target(bare),
             "yumen, starter chain": servers.yumen(stack, folder, upstream, "yumen-stream"),
         }
-        delays = {}
-        for name, (url, key) in targets.items():
-            console.print(f"streaming: {name}, {count} streams", style="dim")
-            asyncio.run(streams.measure(url, key, count))
-            delays[name] = asyncio.run(streams.measure(url, key, count))
-        return delays
+        ages: dict[str, list[float]] = {name: [] for name in targets}
+        for index in range(rounds + 1):
+            for name, (url, key) in targets.items():
+                console.print(f"round {index}/{rounds}: {name}, {count} streams", style="dim")
+                read = asyncio.run(streams.measure(url, key, count))
+                ages[name] += read if index else []  # the first round warms up
+        return {name: streams.delay_of(read) for name, read in ages.items()}
 
 
-def report(
-    loads: dict[str, dict[str, list[Load]]], sync_ms: float, delays: dict[str, streams.Delay]
-) -> dict[str, object]:
-    """Print the tables and return the figures."""
+def report_throughput(loads: dict[str, dict[str, list[Load]]], sync_ms: float) -> dict[str, object]:
+    """Print the tables at 32 connections and at 1, and return their figures."""
     figures: dict[str, object] = {"fdatasync_ms": round(sync_ms, 3)}
     table = Table("32 connections", "requests/s", "p50 ms", "p99 ms", "ratio to bare ASGI")
     bare = statistics.median(load.rate for load in loads["bare ASGI proxy"]["32"])
@@ -105,11 +104,18 @@ def report(
         figures[f"{name}: p50 ms at 1"] = round(p50, 3)
     Console().print(one)
     Console().print(f"one fdatasync on this disk: {sync_ms:.2f} ms")
-    stream = Table("32 streams", "token p50 ms", "token p99 ms", "tokens")
+    return figures
+
+
+def report_streaming(delays: dict[str, streams.Delay]) -> dict[str, object]:
+    """Print the table of token delays and return its figures."""
+    figures: dict[str, object] = {}
+    table = Table("32 streams", "token p50 ms", "token p99 ms", "added p99 ms, beyond bare", "tokens")
     for name, delay in delays.items():
-        stream.add_row(name, f"{delay.p50_ms:.2f}", f"{delay.p99_ms:.2f}", str(delay.tokens))
+        later = f"{delay.p99_ms - delays['bare ASGI proxy'].p99_ms:.2f}" if name.startswith("yumen") else ""
+        table.add_row(name, f"{delay.p50_ms:.2f}", f"{delay.p99_ms:.2f}", later, str(delay.tokens))
         figures[f"{name}: token p99 ms"] = round(delay.p99_ms, 3)
-    Console().print(stream)
+    Console().print(table)
     return figures
 
 
@@ -128,14 +134,11 @@ def main() -> None:
     figures: dict[str, object] = {}
     with tempfile.TemporaryDirectory(prefix="yumen-bench-") as name:
         folder = Path(name)
-        sync_ms = fdatasync_ms(folder)
-        loads = throughput(folder, options.rounds, options.seconds) if "http" in wanted else {}
-        delays = streaming(folder, 32) if "streams" in wanted else {}
-        if loads:
-            figures |= report(loads, sync_ms, delays)
-        elif delays:
-            figures |= {name: delay._asdict() for name, delay in delays.items()}
-            Console().print(figures)
+        if "http" in wanted:
+            sync_ms = fdatasync_ms(folder)
+            figures |= report_throughput(throughput(folder, options.rounds, options.seconds), sync_ms)
+        if "streams" in wanted:
+            figures |= report_streaming(streaming(folder, 32, options.rounds))
         if "parts" in wanted:
             figures |= detection.main()
             figures |= ledger.main(folder)
