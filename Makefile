@@ -44,9 +44,9 @@ $(COMPILED)/.installed: pyproject.toml hatch_build.py $(SOURCES)
 	HATCH_BUILD_HOOKS_ENABLE=1 $(COMPILED)/bin/pip install --quiet '.[cpu]' --group dev
 	touch $@
 
-# Runs every test on the compiled program, as continuous integration does after `make test`.
+# Runs the tests on the compiled program, as continuous integration does after `make test`, but for the very long ones.
 test-compiled: $(COMPILED)/.installed
-	$(COMPILED)/bin/python -m pytest -q
+	$(COMPILED)/bin/python -m pytest -q -m 'not slow'
 
 # Trains the built-in FAQ model anew from its corpus and prints its accuracy on phrasings it has not seen.
 train-faq: $(VENV)/.installed

@@ -109,8 +109,9 @@ class Ledger(Plugin[NoConfig]):
 
 
 def step(plugin: Plugin[Any], **knobs: Any) -> Step:
-    """A plugin on the route, with the core's knobs."""
+    """A plugin on the route, with the core's knobs; unless a test is about it, no slow machine makes a hook late."""
     name = knobs.pop("name", plugin.manifest.name)
+    knobs.setdefault("timeout_ms", 30_000)
     return Step(Instance(name=name, plugin_class=type(plugin), config=NoConfig(), **knobs), plugin)
 
 

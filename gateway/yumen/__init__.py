@@ -13,6 +13,8 @@ from yumen.exchange import (
     Decision,
     Exchange,
     Finding,
+    Mode,
+    Operation,
     Principal,
     Reply,
     Respond,
@@ -20,8 +22,9 @@ from yumen.exchange import (
     Trace,
     Usage,
 )
-from yumen.plugin import Channel, Host, Manifest, MaskingFilter, NoConfig, Plugin, Store, StreamFilter
-from yumen.screen import display
+from yumen.ledger import LedgerReader, Progress
+from yumen.plugin import Channel, Host, Lint, Manifest, MaskingFilter, NoConfig, Plugin, Rule, Store, StreamFilter
+from yumen.screen import display, explain_record
 from yumen.settings import Secret, Settings
 
 __all__ = [
@@ -41,15 +44,21 @@ __all__ = [
     "Finding",
     "Hmac",
     "Host",
+    "LedgerReader",
+    "Lint",
     "Manifest",
     "MaskingFilter",
     "Message",
+    "Mode",
     "Native",
     "NoConfig",
+    "Operation",
     "Plugin",
     "Principal",
+    "Progress",
     "Reply",
     "Respond",
+    "Rule",
     "Secret",
     "Settings",
     "Store",
@@ -59,4 +68,5 @@ __all__ = [
     "Unsupported",
     "Usage",
     "display",
+    "explain_record",
 ]

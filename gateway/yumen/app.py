@@ -1,4 +1,4 @@
-"""The application: the data plane as a mount beside the health and metrics handlers of Litestar."""
+"""The application: the data plane as a mount beside the handlers of health, metrics and the control plane."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from litestar.datastructures import State
 from litestar.types import Receive, Scope, Send
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest, multiprocess
 
+from yumen.admin import OPENAPI, control_plane
 from yumen.dataplane import PREFIXES, DataPlane
-from yumen.errors import CannotStart
+from yumen.errors import CannotStart, Problem
 from yumen.identity import Keys
-from yumen.policy.load import load_bundle
+from yumen.parts import Parts
+from yumen.policy.trusted import load_trusted
+from yumen.reload import Reloader
 from yumen.runtime import Runtime
 from yumen.settings import Secret, Settings
-from yumen.telemetry import configure_logging, log
+from yumen.telemetry import configure_logging, log, place
 
 GC_ALLOCATIONS = 20_000
 SWITCH_S = 0.05
@@ -96,10 +99,15 @@ class Gateway(Litestar):
 
 def on_error(_: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
     """Errors of the control plane's own handlers, in the shape of all others."""
-    status = getattr(error, "status_code", 500)
+    status = getattr(error, "status", 0) or getattr(error, "status_code", 500)
     code = {404: "not_found", 405: "method_not_allowed"}.get(status, "bad_request" if status < 500 else "plugin_fault")
-    body = {"error": {"message": "This path cannot be served so.", "type": "api_error", "code": code, "param": None}}
-    return Response(body, status_code=status)
+    message = "This path cannot be served so."
+    if isinstance(error, Problem):
+        code, message = error.code, error.message
+    elif status >= 500:
+        log.error("internal_error", error=type(error).__name__, at=place(error))
+    body = {"error": {"message": message, "type": "api_error", "code": code, "param": None}}
+    return Response(body, status_code=status, headers={"www-authenticate": "Bearer"} if status == 401 else None)
 
 
 def tune_interpreter() -> None:
@@ -130,17 +138,23 @@ def create_app(settings: Settings | None = None) -> Gateway:
     """The ASGI application. Error: `PolicyError` for a bundle that does not hold."""
     settings = settings or Settings.from_env()
     configure_logging(settings.log_level)
-    bundle = load_bundle(settings.policies)
+    loaded = load_trusted(settings.policies, settings.require_signed)
+    bundle = loaded.bundle
     secret = Secret.open(settings.data_dir)
 
     async def start(app: Litestar) -> None:
-        runtime = Runtime(bundle, settings, secret)
+        runtime = Runtime(bundle, Parts(settings, secret))
+        app.state.key_ring = keys = Keys.open(settings.data_dir, secret)
+        app.state.plane = plane = DataPlane(runtime, keys, secret)
+        app.state.reloader = reloader = Reloader(settings, plane, loaded)
         try:
             await runtime.start()
+            await reloader.begin()
         except CannotStart as error:
             gateway.refusal = str(error)
+            await runtime.stop()
             raise
-        app.state.plane = gateway.plane = DataPlane(runtime, Keys.open(settings.data_dir, secret), secret)
+        gateway.plane = plane
         tune_interpreter()
         if os.environ.get(SERVER_PID) == str(os.getppid()):
             app.state.guard = asyncio.create_task(leave_with(os.getppid()))
@@ -150,16 +164,17 @@ def create_app(settings: Settings | None = None) -> Gateway:
         guard: asyncio.Task[None] | None = app.state.get("guard")
         if guard is not None:
             guard.cancel()
-        plane: DataPlane | None = app.state.get("plane")
-        if plane is not None:
-            await plane.runtime.stop()
+        reloader: Reloader | None = app.state.get("reloader")
+        if reloader is not None:
+            await reloader.close()
+            await reloader.plane.runtime.stop()
         log.info("stopped")
 
     gateway = Gateway(
-        [healthz, readyz, prometheus, data_plane],
+        [healthz, readyz, prometheus, control_plane, data_plane],
         on_startup=[start],
         on_shutdown=[stop],
         exception_handlers={Exception: on_error},
-        openapi_config=None,
+        openapi_config=OPENAPI,
     )
     return gateway

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # An engine's reply is read under the same depth limit as a request; its texts are bounded by the reply's bytes.
 REPLY_TEXTS_MAX = 200_000
+# What the engine gets, by what the masking plugin has done.
+SENT = {"none": "raw", "shadow": "raw", "partly": "partly masked", "enforce": "masked"}
 
 
 class Chain:
@@ -33,12 +35,26 @@ class Chain:
 
     def __init__(self, route: Route, steps: list[Step], engine: Engine[Any], egress: str, limits: Limits) -> None:
         self.route = route
-        # Only masked text may reach a remote engine, unless the route gives a reason why raw text may.
-        self.guarded = egress == "remote" and not route.accept_raw
+        self.egress = egress
+        # The rules in shadow that let raw text pass meanwhile, each with its reason or without.
+        self._quiet = [
+            rule for step in steps if step.manifest.masks for rule in step.instance.quiet if rule.mode == "shadow"
+        ]
+        # Why raw text may leave or be stored: the reason stands in every audit record.
+        self.accept_raw = route.accept_raw or "; ".join(
+            f"{one.id}: {one.accept_raw}" for one in self._quiet if one.accept_raw
+        )
+        self.shadowing = any(step.shadowing for step in steps)
         self.steps = steps
         self.engine = engine
         self.limits = limits
         self.dialects = engine.manifest.dialects
+
+    def may_send(self, masking: str) -> bool:
+        """Whether what the masking plugin has done is enough for this engine, which the flow check has proved before."""
+        if self.egress != "remote" or self.route.accept_raw or masking == "enforce":
+            return True
+        return masking == "partly" and all(rule.accept_raw for rule in self._quiet)
 
 
 class Run:
@@ -90,7 +106,10 @@ class Run:
         for step in self.chain.steps:
             if not step.applies(exchange):
                 continue
-            view = View(exchange, step.name, step.manifest)
+            posture = step.posture(exchange)
+            if posture is None:
+                continue
+            view = View(exchange, step.name, step.manifest, *posture)
             self.ran.append((step, view))
             decision = await step.call("on_request", exchange, view)
             if decision is None:
@@ -106,12 +125,13 @@ class Run:
     async def generate(self) -> Answer | Native | Events:
         """Ask the engine. Error: `Problem` engine_unavailable or engine_timeout."""
         exchange, chain = self.exchange, self.chain
-        masked = exchange.masking == "enforce"
-        if chain.guarded and not masked:
+        if not chain.may_send(exchange.masking):
             # The flow check proves that this cannot happen; if it ever does, nothing leaves.
             log.error("raw_egress_stopped", exchange=exchange.id, route=exchange.route)
             raise Problem("plugin_fault")
+        masked = exchange.engine_masked
         body = exchange.to_engine()
+        exchange.egress, exchange.sent_bytes, exchange.sent_form = chain.egress, len(body), SENT[exchange.masking]
         named = exchange.payload.model_text
         seconds = chain.route.timeout_ms / 1000
         neutral = exchange.dialect not in chain.dialects
@@ -119,7 +139,7 @@ class Run:
             exchange_id=exchange.id,
             dialect=exchange.dialect,
             path=exchange.payload.path,
-            model=exchange.model if named is None or not masked or named.masked is None else named.masked,
+            model=exchange.model if named is None else named.for_engine(masked),
             streamed=exchange.streamed,
             body=body,
             messages=exchange.payload.messages(masked=masked) if neutral else [],
@@ -223,10 +243,22 @@ class Run:
             step.seconds(view.seconds)
         metrics.exchange_seconds(exchange.route)(time.perf_counter() - self.started)
         metrics.exchanges(exchange.route, exchange.outcome, exchange.policy_hash)()
+        if self.chain.shadowing:
+            self._count_shadow()
         if exchange.outcome != "ok" or telemetry.verbose:
             log.info("exchange", exchange=exchange.id, route=exchange.route, outcome=exchange.outcome,
                      tenant=exchange.principal.tenant, key=exchange.principal.key_id,
                      ms=round(exchange.timings_ms["total"], 2))  # fmt: skip
+
+    def _count_shadow(self) -> None:
+        """Count what shadow would have done beside what was done."""
+        exchange = self.exchange
+        for one in exchange.trace:
+            if one.shadow and (one.decision != "allow" or one.edits):
+                would = "edit" if one.decision == "allow" else one.decision
+                metrics.shadow(one.plugin, one.reason if would == "block" else "", would, exchange.outcome)
+        for plugin, rule in {(one.plugin, one.rule) for one in exchange.findings if one.shadow}:
+            metrics.shadow(plugin, rule, "find", exchange.outcome)
 
     async def broken(self) -> None:
         """The core itself failed: the exchange is still recorded, as a fault."""

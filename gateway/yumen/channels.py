@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from yumen.errors import Problem
-from yumen.exchange import Block
+from yumen.exchange import Block, Trace
 from yumen.forms import ExchangeState, TextState
 from yumen.plugin import Channel, MaskingFilter, StreamFilter
 from yumen.step import Step
@@ -20,7 +20,10 @@ KINDS: dict[str, Any] = {"reasoning": "reasoning", "tool_arguments": "tool_argum
 class FilterSlot:
     """One plugin's filter for one channel, called under the plugin's policy."""
 
-    __slots__ = ("_exchange", "_filter", "_held", "_hold_max", "_view", "edits", "masks", "sees_masked", "step")
+    __slots__ = (
+        "_exchange", "_filter", "_held", "_hold_max", "_kept_back", "_pending", "_view", "edits", "masks", "only_holds",
+        "sees_masked", "step",
+    )  # fmt: skip
 
     def __init__(self, step: Step, view: View, exchange: ExchangeState, channel: Channel, hold_chars: int) -> None:
         self.step = step
@@ -31,7 +34,10 @@ class FilterSlot:
         self._hold_max = 0
         self.masks = step.manifest.masks
         self.sees_masked = step.manifest.sees == "masked"
-        self.edits = step.manifest.mutates and not step.shadow
+        self.edits = step.manifest.mutates and not view.shadow
+        # A filter that may not edit may still wait before it lets text go on, or it could block only what has left.
+        self.only_holds = not (step.manifest.mutates or self.masks or view.shadow)
+        self._pending = self._kept_back = ""
         started = time.perf_counter()
         try:
             self._filter = step.plugin.stream(view, channel)
@@ -41,7 +47,7 @@ class FilterSlot:
                     raise TypeError("the filter of a masking plugin is a MaskingFilter")
         except Exception as error:  # a plugin may raise anything; what it means is policy
             self._filter = None
-            step.failed("stream", exchange, started, error)
+            step.failed("stream", exchange, started, error, view.shadow)
 
     @property
     def idle(self) -> bool:
@@ -63,14 +69,18 @@ class FilterSlot:
                 out = rest if isinstance(rest, Block) else out + rest
             if isinstance(out, str):
                 self._check(text, out, started)
+                if self.only_holds:
+                    self._let_go(text, out)
             elif not isinstance(out, Block):
                 raise TypeError("a filter returns text or a Block")
         except Exception as error:  # a plugin may raise anything; what it means is policy
             self._filter = None
-            self.step.failed("stream", self._exchange, started, error)
+            self.step.failed("stream", self._exchange, started, error, self._view.shadow)
             return ""
         if isinstance(out, Block):
-            return self._blocked(out, text)
+            out = self._blocked(out, text)
+        if self._view.quiet_blocks:
+            self.step.record_quiet("stream", self._exchange, self._view)
         return out
 
     def masked(self) -> str:
@@ -87,11 +97,35 @@ class FilterSlot:
         if seconds > self.step.timeout_s:
             raise TimeoutError
 
+    def _let_go(self, text: str, out: str) -> None:
+        """Keep what a filter that may not edit holds back. Error: PermissionError where it lets other text go."""
+        self._pending += text
+        if not self._pending.startswith(out):
+            raise PermissionError(f"the manifest of {self.step.manifest.name} does not say `mutates`")
+        self._pending = self._pending[len(out) :]
+
+    def held_back(self, raw: str, *, last: bool) -> str:
+        """What of the raw form may go on while the filter holds some of the masked form; the two have other lengths."""
+        self._kept_back += raw
+        if self._pending and not last and self._filter is not None:
+            return ""
+        raw, self._kept_back = self._kept_back, ""
+        return raw
+
     def _blocked(self, block: Block, text: str) -> str:
-        self.step.record_stream_block(self._exchange, block)
-        if self.step.shadow:
+        """Follow the filter's decision; in shadow the filter has had its say, and the text goes on without it.
+
+        A filter that decides by several rules asks `Exchange.block` and goes on itself: where one that does not blocks under
+        a rule in shadow, what its other rules would have done with the rest is not known, and the stream ends.
+        """
+        view = self._view
+        enforced = view.ruled(block)
+        if view.shadow or (enforced is None and not self.step.enforces):
+            if enforced is not None:
+                view.quiet_blocks.append(block.reason)
             self._filter = None
             return text
+        self._exchange.trace.append(Trace(self.step.name, "stream", 0.0, "block", block.reason))
         raise Problem(block.code, retry_after_s=block.retry_after_s)
 
 
@@ -121,7 +155,9 @@ class Strand:
             out = slot.feed(masked if slot.sees_masked else raw, last=last)
             if slot.masks:
                 masked, below = slot.masked(), False
-            if slot.edits:
+            if slot.only_holds and slot.sees_masked and not below:
+                raw = slot.held_back(raw, last=last)
+            elif slot.edits or slot.only_holds:
                 raw = out
                 if below:
                     masked = out

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
 from yumen.chain import Chain, Run
 from yumen.dialects import Dialect, Payload
@@ -18,7 +19,7 @@ from yumen.engine import Native
 from yumen.errors import Problem
 from yumen.exchange import Principal
 from yumen.forms import ExchangeState
-from yumen.identity import Keys
+from yumen.keyfile import Entry
 from yumen.policy.bundle import Bundle
 from yumen.runtime import Runtime
 from yumen.settings import Secret
@@ -47,22 +48,45 @@ WATCH_AFTER_S = 0.25
 DIGEST_MACS_MAX = 4096
 
 
-class DataPlane:
-    """One per process; `runtime` is what new exchanges run on, and is swapped whole."""
+class Doorkeeper(Protocol):
+    """Tells whose request it is; `yumen.identity.Keys` does by the key."""
 
-    def __init__(self, runtime: Runtime, keys: Keys, secret: Secret) -> None:
+    def authenticate(self, headers: Iterable[tuple[bytes, bytes]]) -> Entry:
+        """Error: `Problem` unauthorized."""
+        ...
+
+
+class DataPlane:
+    """One per process; `runtime` is what new exchanges run on, and is swapped whole.
+
+    `now` and `ids` are where times and ids of exchanges come from; tests and replays bring their own.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        keys: Doorkeeper,
+        secret: Secret,
+        *,
+        now: Callable[[], float] = time.time,
+        ids: Callable[[], str] | None = None,
+    ) -> None:
         self.runtime = runtime
         self._keys = keys
+        self._now = now
+        self._new_id = ids or new_id
         self._secret = secret
         self._digest_macs: dict[str, Hmac] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; whatever happens, the reply is in the client's dialect and has a stable code."""
-        exchange_id = new_id()
+        exchange_id = self._new_id()
         # The path as it was sent: the mount rewrites `path`, and no path of ours needs decoding.
         path = scope["raw_path"].decode("latin-1")
         dialect = JSON if path.startswith("/apps/") else OPENAI
         runtime = self.runtime
+        # From here on, before anything is waited for: a runtime that is replaced stops when nobody is in it.
+        runtime.enter()
         headers = [(b"x-request-id", exchange_id.encode()), (b"x-policy-hash", runtime.bundle.hash[:12].encode())]
         incoming = Incoming(receive)
         try:
@@ -80,12 +104,14 @@ class DataPlane:
             log.error("internal_error", exchange=exchange_id, error=type(error).__name__, at=place(error))
             with contextlib.suppress(Exception):
                 await send_problem(send, dialect, Problem("plugin_fault"), headers)
+        finally:
+            runtime.leave()
 
     async def _serve(
         self, scope: Scope, path: str, receive: Receive, send: Send, exchange_id: str, dialect: Dialect, runtime: Runtime,
         headers: Headers,
     ) -> None:  # fmt: skip
-        started, received_at = time.perf_counter(), time.time()
+        started, received_at = time.perf_counter(), self._now()
         bundle = runtime.bundle
         sent: Headers = scope["headers"]
         check_path(path, scope["method"], bundle)
@@ -100,7 +126,8 @@ class DataPlane:
         limits = bundle.limits
         payload = dialect.decode(path, body, depth_max=limits.json_depth, texts_max=limits.texts_per_exchange)
         chain = find_chain(runtime, path, payload)
-        exchange = self._open(exchange_id, received_at, entry.principal, payload, chain, bundle)
+        exchange = self.open(exchange_id, received_at, entry.principal, payload, chain, bundle)
+        exchange.path = path
         exchange.client = (scope.get("client") or ("",))[0]
         run = Run(chain, exchange, dialect, started)
         metrics.started()
@@ -115,13 +142,14 @@ class DataPlane:
         finally:
             metrics.ended()
 
-    def _open(
+    def open(
         self, exchange_id: str, received_at: float, principal: Principal, payload: Payload, chain: Chain, bundle: Bundle
     ) -> ExchangeState:
+        """A new exchange on its way into a chain."""
         exchange = ExchangeState(exchange_id, received_at, principal, payload)
         exchange.route = chain.route.id
         exchange.engine = chain.route.engine
-        exchange.accept_raw = chain.route.accept_raw
+        exchange.accept_raw = chain.accept_raw
         exchange.policy_hash = bundle.hash[:12]
         mac = self._digest_macs.get(principal.tenant)
         if mac is None:

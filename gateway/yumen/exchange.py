@@ -21,6 +21,7 @@ import msgspec
 from yumen.errors import Code
 
 Direction = Literal["request", "reply"]
+Mode = Literal["enforce", "shadow", "off"]
 # `media` is data that no text plugin can read (an image, a sound); `key` is the name of an undeclared JSON member and
 # `number` an undeclared number of seven digits or more, since both can carry what a string could.
 Kind = Literal[
@@ -68,7 +69,8 @@ class Finding(msgspec.Struct, frozen=True):
     """Something a plugin noticed. It says where and what kind, never the value.
 
     `rule` is the detector or rule id, `path` the text's path, `start` and `end` offsets in code points in the form that
-    the plugin was given, `score` between 0 and 1. The core fills in `plugin`.
+    the plugin was given, `score` between 0 and 1. The core fills in `plugin`, and `shadow` where policy has the plugin or
+    this rule in shadow: it was found, and nothing was done about it.
     """
 
     rule: str
@@ -79,6 +81,7 @@ class Finding(msgspec.Struct, frozen=True):
     score: float = 1.0
     direction: Direction = "request"
     plugin: str = ""
+    shadow: bool = False
 
 
 class Allow(msgspec.Struct, frozen=True):
@@ -121,6 +124,20 @@ class Trace(msgspec.Struct, frozen=True):
     shadow: bool = False
 
 
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that was done to the gateway and is no exchange: a policy was loaded, say.
+
+    `kind` is a stable word (`policy_loaded`, `policy_reloaded`, `policy_reload_failed`), `actor` who did it: `start`,
+    `watch`, or `admin:` and the id of a key. `at` is in seconds since the epoch. `details` are ids, hashes and
+    codes, never text of a payload.
+    """
+
+    kind: str
+    actor: str
+    at: float
+    details: Mapping[str, str] = {}
+
+
 class Text(Protocol):
     """One piece of human-readable text inside a payload."""
 
@@ -145,16 +162,26 @@ class Text(Protocol):
         """The form that the manifest names, as it was when the hook began."""
         ...
 
-    def replace(self, start: int, end: int, new: str) -> None:
-        """Edit what flows on. Offsets are code points in `value`.
+    @property
+    def raw_chars(self) -> int:
+        """How many code points the raw form has, whichever form this plugin sees."""
+        ...
+
+    def replace(self, start: int, end: int, new: str, *, rule: str = "") -> None:
+        """Edit what flows on. Offsets are code points in `value`; `rule` is the rule of this plugin that asks for it.
+
+        Under a rule that policy has in shadow or off nothing flows on otherwise.
 
         Errors: ValueError where the span is out of range or overlaps an earlier edit of the same hook; PermissionError
         where the manifest does not say `mutates`, or where the reply has already been sent.
         """
         ...
 
-    def mask(self, start: int, end: int, new: str) -> None:
-        """Edit the masked form: what the engine and every store get. Same offsets and errors; needs `masks`."""
+    def mask(self, start: int, end: int, new: str, *, rule: str = "") -> None:
+        """Edit the masked form: what the engine and every store get. Same offsets and errors; needs `masks`.
+
+        Under a rule that policy has in shadow only stores get the edit, and the engine the text without it.
+        """
         ...
 
 
@@ -203,6 +230,26 @@ class Exchange(Protocol):
     @property
     def accept_raw(self) -> str:
         """The reason a route gives for letting raw text reach a remote engine or a store, or empty."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """The path of the request, as it was sent."""
+        ...
+
+    @property
+    def egress(self) -> str:
+        """`local` or `remote` once the engine has been asked, empty before and where it never was."""
+        ...
+
+    @property
+    def sent_form(self) -> str:
+        """What the engine got: `masked`; `partly masked`, where rules in shadow found something; `raw`; or empty."""
+        ...
+
+    @property
+    def sent_bytes(self) -> int:
+        """Bytes of the payload that the engine was given."""
         ...
 
     @property
@@ -257,6 +304,17 @@ class Exchange(Protocol):
         score: float = 1.0,
     ) -> None:
         """Record a finding."""
+        ...
+
+    def mode(self, rule: str) -> Mode:
+        """The mode that policy gives a rule of this plugin on this exchange."""
+        ...
+
+    def block(self, rule: str, code: Code = "policy_blocked", retry_after_s: float | None = None) -> Block | None:
+        """The decision to end the exchange under a rule; return it where it is one.
+
+        None where policy has the rule off, or in shadow (what it would have done is then on record): go on to the next rule.
+        """
         ...
 
     def set_header(self, name: str, value: str) -> None:

@@ -24,12 +24,13 @@ FINDINGS_MAX = 1000
 class TextState:
     """One text: where it stands in its document, and its forms.
 
+    `unheld` is what the engine gets where that is not the masked form: the text without the edits of rules in shadow.
     `group` is the index of the message it belongs to, or -1. `edited` says that
     the raw form is not the source's any more. `outer` is set where the text stands in JSON that itself
     stands in a string of another document (tool-call arguments).
     """
 
-    __slots__ = ("document", "edited", "group", "kind", "masked", "ordinal", "outer", "path", "raw", "role")
+    __slots__ = ("document", "edited", "group", "kind", "masked", "ordinal", "outer", "path", "raw", "role", "unheld")
 
     def __init__(
         self, path: str, role: str, kind: Kind, raw: str, group: int, document: Document | None, ordinal: int
@@ -39,11 +40,18 @@ class TextState:
         self.kind: Kind = kind
         self.raw = raw
         self.masked: str | None = None
+        self.unheld: str | None = None
         self.edited = False
         self.group = group
         self.document = document
         self.ordinal = ordinal
         self.outer: tuple[Document, int] | None = None
+
+    def for_engine(self, masked: bool) -> str:
+        """What the engine gets; `masked` says whether a masking plugin has enforced."""
+        if not masked or self.masked is None:
+            return self.raw
+        return self.masked if self.unheld is None else self.unheld
 
     def write(self, value: str) -> None:
         """Put a value in the text's place in its document, and the document in its outer one."""
@@ -82,9 +90,10 @@ class ExchangeState:
     """Everything the core knows about one exchange."""
 
     __slots__ = (
-        "accept_raw", "client", "dialect", "digest_mac", "engine", "findings", "findings_dropped", "headers", "id",
-        "masking", "model", "outcome", "payload", "policy_hash", "principal", "received_at", "reply", "reply_bytes",
-        "request_bytes", "restored", "route", "streamed", "texts", "timings_ms", "trace",
+        "accept_raw", "client", "dialect", "digest_mac", "egress", "engine", "findings", "findings_dropped", "headers", "id",
+        "masking", "model", "outcome", "path", "payload", "policy_hash", "principal", "received_at", "reply",
+        "reply_bytes", "request_bytes", "restored", "route", "sent_bytes", "sent_form", "streamed", "texts",
+        "timings_ms", "trace",
     )  # fmt: skip
 
     def __init__(self, exchange_id: str, received_at: float, principal: Principal, payload: Payload) -> None:
@@ -98,14 +107,20 @@ class ExchangeState:
         self.dialect = payload.dialect
         self.request_bytes = payload.size
         self.reply_bytes = 0
+        self.path = ""
         self.route = ""
         self.engine = ""
+        # What the engine was given, once it has been: see `yumen.exchange.Exchange`.
+        self.egress = ""
+        self.sent_form = ""
+        self.sent_bytes = 0
         self.policy_hash = ""
         self.accept_raw = ""
         self.client = ""
         self.digest_mac = NO_MAC
-        # What the route's masking plugin has done: nothing yet, masked what the engine gets, or only what stores get.
-        self.masking: Literal["none", "enforce", "shadow"] = "none"
+        # What the route's masking plugin has done: nothing yet, masked what the engine gets, all of that but what its rules
+        # in shadow found, or only what stores get.
+        self.masking: Literal["none", "enforce", "partly", "shadow"] = "none"
         # Whether the masking plugin's response hook has run: from then on a reply has two forms.
         self.restored = False
         self.reply: ReplyState | None = None
@@ -122,14 +137,18 @@ class ExchangeState:
             return text.masked
         return digest(self.digest_mac, text.raw)
 
+    @property
+    def engine_masked(self) -> bool:
+        """Whether the engine gets what a masking plugin has made of the texts."""
+        return self.masking == "enforce" or self.masking == "partly"
+
     def to_engine(self) -> bytes:
         """The payload as the engine gets it."""
-        masked = self.masking == "enforce"
+        masked = self.engine_masked
         for text in self.texts:
-            if masked and text.masked is not None and (text.edited or text.masked != text.raw):
-                text.write(text.masked)
-            elif text.edited:
-                text.write(text.raw)
+            form = text.for_engine(masked)
+            if text.edited or form != text.raw:
+                text.write(form)
         return self.payload.document.render()
 
 

@@ -5,10 +5,14 @@
 3. `start` is awaited once per process before the first exchange; raise `CannotStart` to refuse.
 4. `on_request` sees the exchange on its way down.
 5. `on_response` sees a plain reply on its way up; on a streamed reply the filters that `stream` returned do. A plugin that
-   has `on_response` but no `stream` gets a streamed reply whole: the core holds it back until the hook has decided, so
-   that asking for a stream is never a way around a plugin.
+   has `on_response` but no `stream`, or says so in `whole`, gets a streamed reply whole: the core holds it back until the
+   hook has decided, so that asking for a stream is never a way around a plugin.
 6. `on_complete` is awaited when the outcome is known, before the last byte leaves.
-7. `stop` is awaited once.
+7. `on_operation` is awaited when something was done to the gateway itself.
+8. `stop` is awaited once.
+
+Where policy can switch single things off, say which: `rules` lists them, and every finding, block and edit names its rule.
+`lint` says what is unwise or wrong in a configuration that has the right form, and `judge` serves replays.
 
 Every plugin whose request hook ran gets its response and completion hooks, in reverse order, always: on success, block,
 fault, timeout and client disconnect. The core, not the plugin, owns `mode`, `on_error`, `on_unsupported`, `timeout_ms` and
@@ -17,12 +21,13 @@ fault, timeout and client disconnect. The core, not the plugin, owns `mode`, `on
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar, get_args, get_origin
 
 import msgspec
 
-from yumen.exchange import Block, Decision, Exchange
+from yumen.exchange import Block, Decision, Exchange, Finding, Operation
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -44,6 +49,32 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     mutates: bool = False
     masks: bool = False
     stores: Literal["nothing", "masked", "raw"] = "nothing"
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """One thing that a plugin may find or decide under its configuration, and that policy can name by its id.
+
+    `id` is what stands in `Finding.rule` and `Block.reason`. `path` is where the configuration asks for it, as keys and
+    indices below `config:`, so that people are shown the line; empty where no single place does.
+    """
+
+    id: str
+    description: str = ""
+    path: tuple[str | int, ...] = ()
+
+
+class Lint(msgspec.Struct, frozen=True):
+    """Something about a configuration that its form alone does not tell.
+
+    `path` is a place below `config:`. `wrong` refuses the bundle (its code is then `policy.<code>`, else `warning.<code>`).
+    `code` is a short word with hyphens: `regex`, `shadowed-rule`, or `config` for all else.
+    """
+
+    path: tuple[str | int, ...]
+    what: str
+    fix: str
+    code: str = "config"
+    wrong: bool = False
 
 
 class NoConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -114,6 +145,8 @@ class Host(Protocol):
     workers: int
     store: Store
     metrics: Metrics
+    # Rules of this instance that policy has switched off for good; what they would do is dropped by the core anyway.
+    disabled: frozenset[str]
 
     @property
     def log(self) -> FilteringBoundLogger: ...
@@ -146,6 +179,14 @@ class Plugin(Generic[ConfigT]):
     def __init__(self, config: ConfigT) -> None:
         self.config = config
 
+    def rules(self) -> Sequence[Rule]:
+        """What this configuration can find or decide; called before `start`."""
+        return ()
+
+    def lint(self) -> Sequence[Lint]:
+        """What is unwise or wrong in this configuration; called before `start`, by whoever checks the bundle."""
+        return ()
+
     async def start(self, host: Host) -> None:
         """Open what the plugin needs."""
 
@@ -155,11 +196,25 @@ class Plugin(Generic[ConfigT]):
     def stream(self, exchange: Exchange, channel: Channel) -> StreamFilter | None:
         """The filter for one channel of a streamed reply, or None to let it pass."""
 
+    def whole(self, exchange: Exchange) -> bool:
+        """Whether `on_response` must see a streamed reply whole, although there are filters; asked when the reply begins."""
+        return False
+
     async def on_response(self, exchange: Exchange) -> Decision | None:
         """The reply on its way up."""
 
     async def on_complete(self, exchange: Exchange) -> None:
         """The outcome is known, and the last byte has not left yet."""
+
+    async def on_operation(self, operation: Operation) -> None:
+        """Something was done to the gateway itself."""
+
+    def judge(self, exchange: Exchange, finding: Finding) -> Decision | None:
+        """What this configuration decides about something that it found once, when the value is not at hand any more.
+
+        Replays call it for findings of this instance that are on record; the recorded text holds their masked form.
+        """
+        return None
 
     async def ready(self) -> str:
         """Why this plugin cannot work at the moment, or empty; asked by `/readyz`."""

@@ -6,6 +6,8 @@ Discovery reads metadata and imports nothing: an installed plugin that no bundle
 from __future__ import annotations
 
 import importlib.util
+import os
+import sys
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -16,7 +18,13 @@ import msgspec
 from yumen.engine import Engine, EngineManifest
 from yumen.plugin import API_VERSION, Manifest, Plugin
 
-GROUPS = {"plugin": "yumen.plugins", "engine": "yumen.engines", "command": "yumen.commands", "bundle": "yumen.bundles"}
+GROUPS = {
+    "plugin": "yumen.plugins",
+    "engine": "yumen.engines",
+    "command": "yumen.commands",
+    "bundle": "yumen.bundles",
+    "ledger": "yumen.ledgers",
+}
 
 
 class RegistryError(Exception):
@@ -38,7 +46,7 @@ def listings(kind: str) -> list[Listing]:
         (point.name, point.dist.name if point.dist else ""): Listing(
             point.name, point.dist.name if point.dist else "", point.dist.version if point.dist else "", point.value
         )
-        for point in entry_points(group=GROUPS[kind])
+        for point in _points(kind)
     }
     return [found[key] for key in sorted(found)]
 
@@ -69,6 +77,11 @@ def load_command(name: str) -> Any:
     return _import("command", _one("command", name))
 
 
+def load_ledger(name: str) -> Any:
+    """Import what opens a ledger; see `yumen.ledger`. Error: `RegistryError`."""
+    return _import("ledger", _one("ledger", name))
+
+
 def bundle_folder(name: str) -> Path | None:
     """The folder of an installed bundle, without importing its package; None where there is none of this name."""
     if name not in names("bundle"):
@@ -97,13 +110,30 @@ def _load(kind: str, name: str, base: type, manifest_type: type) -> type:
 
 
 def _one(kind: str, name: str) -> EntryPoint:
-    points = {(point.value, _distribution(point)): point for point in entry_points(group=GROUPS[kind], name=name)}
+    points = {(point.value, _distribution(point)): point for point in _points(kind) if point.name == name}
     if not points:
         raise RegistryError(f"no {kind} `{name}` is installed")
     if len(points) > 1:
         owners = ", ".join(sorted(owner for _, owner in points))
         raise RegistryError(f"several distributions offer the {kind} `{name}`: {owners}")
     return next(iter(points.values()))
+
+
+def _points(kind: str) -> tuple[EntryPoint, ...]:
+    """What is installed now. Reading that takes 20 ms with a hundred distributions; installing changes a folder's time."""
+    return _read_points(GROUPS[kind], tuple((path, _changed_at(path)) for path in sys.path))
+
+
+@lru_cache(64)
+def _read_points(group: str, _: tuple[tuple[str, int], ...]) -> tuple[EntryPoint, ...]:
+    return tuple(entry_points(group=group))
+
+
+def _changed_at(path: str) -> int:
+    try:
+        return os.stat(path or ".").st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _import(kind: str, point: EntryPoint) -> Any:

@@ -2,63 +2,36 @@
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
+import asyncio
 from typing import Any
 
-import structlog
-
 from yumen.chain import Chain
-from yumen.engine import Engine
-from yumen.errors import CannotStart
-from yumen.plugin import Metrics, Plugin, Store
+from yumen.exchange import Operation
+from yumen.parts import Part, Parts
+from yumen.plugin import Plugin
 from yumen.policy.bundle import Bundle
-from yumen.settings import Secret, Settings
 from yumen.step import Step
-from yumen.store.memory import MemoryStore
-from yumen.telemetry import PluginMetrics, log
-
-
-class InstanceHost:
-    """See `yumen.plugin.Host`."""
-
-    def __init__(self, instance: str, settings: Settings, secret: Secret, store: Store) -> None:
-        self.instance = instance
-        self.data_dir: Path = settings.data_dir
-        self.workers = settings.workers
-        self.store = store
-        self.metrics: Metrics = PluginMetrics(instance)
-        self._secret = secret
-
-    @property
-    def log(self) -> structlog.typing.FilteringBoundLogger:
-        bound: structlog.typing.FilteringBoundLogger = log.bind(instance=self.instance)
-        return bound
-
-    def now(self) -> float:
-        return time.time()
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def secret(self, purpose: str, *context: str) -> bytes:
-        return self._secret.derive(purpose, *context)
+from yumen.telemetry import log
 
 
 class Runtime:
-    """Started plugins and engines of one bundle. `chains` maps route ids to chains."""
+    """Started plugins and engines of one bundle. `chains` maps route ids to chains.
 
-    def __init__(self, bundle: Bundle, settings: Settings, secret: Secret) -> None:
+    Every exchange stands in it from `enter` to `leave`, so that a runtime which was replaced stops behind the last of them.
+    """
+
+    def __init__(self, bundle: Bundle, parts: Parts) -> None:
         self.bundle = bundle
+        self.parts = parts
         self.chains: dict[str, Chain] = {}
-        self._settings = settings
-        self._secret = secret
-        self._store = MemoryStore()
-        self._plugins: dict[str, Plugin[Any]] = {}
-        self._engines: dict[str, Engine[Any]] = {}
+        self._plugins: dict[str, Part] = {}
+        self._engines: dict[str, Part] = {}
+        self._exchanges = 0
+        self._left = asyncio.Event()
+        self._left.set()
 
     async def start(self) -> None:
-        """Load engines and start plugins. Error: `CannotStart`, after stopping again what had been started."""
+        """Load engines and start plugins. Error: `CannotStart`, after giving back what had been started."""
         try:
             await self._start()
         except BaseException:
@@ -66,60 +39,78 @@ class Runtime:
             raise
 
     async def _start(self) -> None:
-        used = {route.engine for route in self.bundle.routes}
-        for name, spec in self.bundle.engines.items():
+        bundle = self.bundle
+        used = {route.engine for route in bundle.routes}
+        for name, spec in bundle.engines.items():
             if name in used:
-                engine: Engine[Any] = spec.engine_class(spec.config)
-                await _started(f"engine {name}", engine.load(self._host(name)))
-                self._engines[name] = engine
+                self._engines[name] = await self.parts.engine(spec)
         steps: dict[str, Step] = {}
-        for route in self.bundle.routes:
+        for route in bundle.routes:
             for instance in route.chain:
                 if instance.name not in steps and instance.mode != "off":
-                    plugin: Plugin[Any] = instance.plugin_class(instance.config)
-                    await _started(f"plugin {instance.name}", plugin.start(self._host(instance.name)))
-                    self._plugins[instance.name] = plugin
-                    steps[instance.name] = Step(instance, plugin)
+                    part = self._plugins[instance.name] = await self.parts.plugin(instance)
+                    steps[instance.name] = Step(instance, part.made)
             chain = [steps[instance.name] for instance in route.chain if instance.mode != "off"]
-            spec = self.bundle.engines[route.engine]
-            self.chains[route.id] = Chain(route, chain, self._engines[route.engine], spec.egress, self.bundle.limits)
+            engine, egress = self._engines[route.engine].made, bundle.engines[route.engine].egress
+            self.chains[route.id] = Chain(route, chain, engine, egress, bundle.limits)
 
-    def _host(self, instance: str) -> InstanceHost:
-        return InstanceHost(instance, self._settings, self._secret, self._store.namespaced(instance))
+    def enter(self) -> None:
+        """An exchange begins."""
+        self._exchanges += 1
+        self._left.clear()
+
+    def leave(self) -> None:
+        """An exchange has ended."""
+        self._exchanges -= 1
+        if not self._exchanges:
+            self._left.set()
+
+    @property
+    def exchanges(self) -> int:
+        """How many exchanges are in it."""
+        return self._exchanges
+
+    async def retire(self) -> None:
+        """Stop as soon as the last exchange has left; new ones must not come any more. Stops when cancelled, too."""
+        try:
+            await self._left.wait()
+        finally:
+            await self.stop()
+
+    async def note(self, operation: Operation, *, besides: Runtime | None = None) -> bool:
+        """Tell every plugin what was done to the gateway; whether all took it that must (`on_error: closed`).
+
+        Plugins of `besides` are left out: they have been told.
+        """
+        told = set(map(id, besides._plugins.values())) if besides is not None else set()
+        if besides is None:
+            log.info("operation", kind=operation.kind, actor=operation.actor, **operation.details)
+        taken = True
+        for name, part in self._plugins.items():
+            if id(part) in told or type(part.made).on_operation is Plugin.on_operation:
+                continue
+            instance = self.bundle.instances[name]
+            try:
+                async with asyncio.timeout(instance.timeout_ms / 1000):
+                    await part.made.on_operation(operation)
+            except Exception as error:  # a plugin may raise anything
+                taken = taken and (instance.on_error == "open" or instance.mode == "shadow")
+                log.error("operation_not_taken", plugin=name, kind=operation.kind, error=type(error).__name__)
+        return taken
 
     async def ready(self) -> dict[str, str]:
         """What is not ready and why; empty when everything is."""
-        reasons = {}
-        for name, plugin in self._plugins.items():
-            reasons[f"plugin {name}"] = await _answer(plugin.ready())
-        for name, engine in self._engines.items():
-            reasons[f"engine {name}"] = await _answer(engine.health())
+        reasons = {part.what: await _answer(part.made.ready()) for part in self._plugins.values()}
+        reasons |= {part.what: await _answer(part.made.health()) for part in self._engines.values()}
         return {name: reason for name, reason in reasons.items() if reason}
 
     async def stop(self) -> None:
-        """Stop plugins and close engines, the last started first; one that fails does not keep the others open."""
-        for name, plugin in reversed(self._plugins.items()):
-            await _stopped(f"plugin {name}", plugin.stop())
-        for name, engine in reversed(self._engines.items()):
-            await _stopped(f"engine {name}", engine.close())
+        """Give plugins and engines back, the last started first."""
+        held = [*self._engines.values(), *self._plugins.values()]
         self._plugins.clear()
         self._engines.clear()
-
-
-async def _started(what: str, starting: Any) -> None:
-    try:
-        await starting
-    except CannotStart as error:
-        raise CannotStart(f"{what}: {error}") from None
-    except Exception as error:  # a plugin may raise anything
-        raise CannotStart(f"{what} failed to start: {type(error).__name__}: {error}") from error
-
-
-async def _stopped(what: str, stopping: Any) -> None:
-    try:
-        await stopping
-    except Exception as error:  # a plugin may raise anything
-        log.error("stop_failed", what=what, error=type(error).__name__)
+        for part in reversed(held):
+            await self.parts.give_back(part)
 
 
 async def _answer(asking: Any) -> str:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from rich.console import RenderableType
+
+    from yumen.policy.explanation import Explanation
+    from yumen.settings import Settings
 
 # What is read by another program has no edge to be cut at.
 PIPE_COLUMNS = 240
@@ -23,3 +29,13 @@ def display(renderable: RenderableType) -> None:
     if not console.is_terminal:
         console.width = PIPE_COLUMNS
     console.print(renderable)
+
+
+def explain_record(record: Mapping[str, Any], settings: Settings, policies: str = "") -> Explanation:
+    """Explain an exchange that is on record: a tree for people (`tree()`) and plain data (`data()`).
+
+    `policies` is the bundle to explain it by, by default that of the settings.
+    """
+    from yumen.policy.explain import explain_record as explain  # as above
+
+    return explain(record, settings, policies)

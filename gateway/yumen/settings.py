@@ -22,7 +22,8 @@ SECRET_BYTES = 32
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """`policies` is a directory, or the name of an installed bundle; `data_dir` holds keys, secret and ledger.
 
-    `app_key` and `admin_key` fix the first keys instead of generating them.
+    `app_key` and `admin_key` fix the first keys instead of generating them. `watch`: policies that change are loaded anew.
+    `require_signed`: public keys, of which one must have signed the bundle; none, and any bundle is taken.
     """
 
     policies: str = "starter"
@@ -33,10 +34,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     app_key: str = ""
     admin_key: str = ""
     log_level: str = "info"
+    watch: bool = True
+    require_signed: tuple[Path, ...] = ()
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
-        """Read the `YUMEN_*` variables. Error: `CannotStart` for a port or worker count that is not a number."""
+        """Read the `YUMEN_*` variables. Error: `CannotStart` for a value that is not of its kind."""
         env = os.environ if env is None else env
         return cls(
             policies=env.get("YUMEN_POLICIES") or "starter",
@@ -47,6 +50,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             app_key=env.get("YUMEN_APP_KEY", ""),
             admin_key=env.get("YUMEN_ADMIN_KEY", ""),
             log_level=env.get("YUMEN_LOG_LEVEL") or "info",
+            watch=_number(env, "YUMEN_WATCH", 1, 0, 1) == 1,
+            require_signed=_paths(env, "YUMEN_REQUIRE_SIGNED"),
         )
 
 
@@ -55,6 +60,14 @@ def _number(env: Mapping[str, str], name: str, default: int, lowest: int, highes
     if not (text.isascii() and text.isdigit() and lowest <= int(text[:9]) <= highest):
         raise CannotStart(f"{name} must be a whole number from {lowest} to {highest}; set it so or unset it")
     return int(text)
+
+
+def _paths(env: Mapping[str, str], name: str) -> tuple[Path, ...]:
+    text = env.get(name, "")
+    paths = tuple(Path(one).absolute() for one in text.split(os.pathsep) if one)
+    if text and not paths:
+        raise CannotStart(f"{name} names no file; name public keys, or unset it")
+    return paths
 
 
 class Secret:

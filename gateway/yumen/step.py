@@ -10,23 +10,30 @@ import asyncio
 import fnmatch
 import time
 import types
-from collections.abc import Callable, Coroutine, Generator
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Coroutine, Generator, Mapping
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from yumen.deadline import Deadline
 from yumen.errors import Code, Problem, Unsupported
-from yumen.exchange import Block, Decision, Respond, Trace
+from yumen.exchange import Block, Decision, Mode, Respond, Trace
 from yumen.forms import ExchangeState
 from yumen.plugin import Manifest, Plugin
 from yumen.policy.bundle import ANY
 from yumen.telemetry import log, metrics, place
-from yumen.view import View
+from yumen.view import NO_MODES, View
 
 if TYPE_CHECKING:
     from yumen.policy.bundle import Instance
 
 Hook = Literal["on_request", "on_response", "on_complete", "stream"]
 Async = Callable[[Any], Coroutine[Any, Any, Decision | None]]
+
+
+class Posture(NamedTuple):
+    """What is in shadow: the whole instance, and the modes of those of its rules that do not enforce."""
+
+    shadow: bool = False
+    modes: Mapping[str, Mode] = NO_MODES
 
 
 class Step:
@@ -37,7 +44,15 @@ class Step:
         self.plugin = plugin
         self.name = instance.name
         self.manifest: Manifest = plugin.manifest
-        self.shadow = instance.mode == "shadow"
+        self._shadow = instance.mode == "shadow"
+        self._quiet = instance.quiet
+        # Whether anything of it is in shadow, and whether that depends on the exchange.
+        self.shadowing = self._shadow or any(rule.mode == "shadow" for rule in self._quiet)
+        # Whether any of its rules enforces, or it has none that policy could name.
+        self.enforces = len(self._quiet) < max(1, len(instance.rules))
+        changing = instance.until is not None or instance.sample < 1
+        changing = changing or any(rule.until is not None or rule.sample < 1 for rule in self._quiet)
+        self._constant = None if changing else Posture(self._shadow, {rule.id: rule.mode for rule in self._quiet})
         hooks: tuple[Hook, ...] = ("on_request", "on_response", "on_complete")
         self.hooks: dict[str, Async] = {
             hook: getattr(plugin, hook)
@@ -59,10 +74,34 @@ class Step:
             and _any_glob(match.models, exchange.model)
         )
 
+    def posture(self, exchange: ExchangeState) -> Posture | None:
+        """What is in shadow on this exchange; None where it is not one of those that the instance looks at in shadow."""
+        if self._constant is not None:
+            return self._constant
+        instance = self.instance
+        shadow = self._shadow and not _over(instance.until, exchange)
+        if shadow and not _sampled(instance.sample, exchange):
+            return None
+        modes: dict[str, Mode] = {}
+        for rule in self._quiet:
+            if rule.mode == "off" or not _sampled(rule.sample, exchange):
+                modes[rule.id] = "off"
+            elif not _over(rule.until, exchange):
+                modes[rule.id] = "shadow"
+        return Posture(shadow, modes)
+
     def directed(self, hook: Hook) -> bool:
         """Whether the instance's `match.directions` lets this hook run; completion always does."""
         directions = self.instance.match.directions
         return hook == "on_complete" or ("request" if hook == "on_request" else "reply") in directions
+
+    def wants_whole(self, view: View) -> bool:
+        """Whether the plugin must see a streamed reply whole; one that fails to say so does."""
+        try:
+            return self.plugin.whole(view)
+        except Exception as error:  # a plugin may raise anything; its response hook will have the whole reply to judge
+            log.warning("plugin_fault", plugin=self.name, hook="whole", error=type(error).__name__, at=place(error))
+            return True
 
     async def call(self, hook: Hook, exchange: ExchangeState, view: View) -> Decision | None:
         """Run one hook. Returns the decision that counts: None in shadow.
@@ -86,29 +125,36 @@ class Step:
                     decision = await _resume(coroutine, waited_for)
             if decision is not None and not isinstance(decision, Decision):
                 raise TypeError("a hook returns a Decision or None")
-            edits = view.commit(shadow=self.shadow)
+            if type(decision) is Block:
+                decision = view.ruled(decision)
+            edits = view.commit()
         except asyncio.CancelledError:
             view.discard()
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
-            self.failed(hook, exchange, started, RuntimeError("cancelled itself"))
+            self.failed(hook, exchange, started, RuntimeError("cancelled itself"), view.shadow)
             return None
         except Exception as error:  # a plugin may raise anything; what it means is policy
             view.discard()
-            self.failed(hook, exchange, started, error)
+            self.failed(hook, exchange, started, error, view.shadow)
             return None
         seconds = time.perf_counter() - started
         view.seconds += seconds
         kind, reason = _verdict(decision)
-        exchange.trace.append(Trace(self.name, hook, seconds * 1000, kind, reason, edits, self.shadow))
-        return None if self.shadow else decision
+        exchange.trace.append(Trace(self.name, hook, seconds * 1000, kind, reason, edits, view.shadow))
+        if view.quiet_blocks or view.quiet_edits:
+            self.record_quiet(hook, exchange, view)
+        return None if view.shadow else decision
 
-    def record_stream_block(self, exchange: ExchangeState, block: Block) -> None:
-        """Note that a filter blocked, or in shadow would have."""
-        exchange.trace.append(Trace(self.name, "stream", 0.0, "block", block.reason, 0, self.shadow))
+    def record_quiet(self, hook: Hook, exchange: ExchangeState, view: View) -> None:
+        """Note what rules in shadow would have done."""
+        exchange.trace += [Trace(self.name, hook, 0.0, "block", reason, 0, True) for reason in view.quiet_blocks]
+        if view.quiet_edits:
+            exchange.trace.append(Trace(self.name, hook, 0.0, "allow", "", view.quiet_edits, True))
+        view.quiet_blocks, view.quiet_edits = [], 0
 
-    def failed(self, hook: Hook, exchange: ExchangeState, started: float, error: Exception) -> None:
+    def failed(self, hook: Hook, exchange: ExchangeState, started: float, error: Exception, shadow: bool) -> None:
         """Follow `on_error` or `on_unsupported`. Error: `Problem` where the exchange ends."""
         unsupported = isinstance(error, Unsupported)
         action = self.instance.on_unsupported if unsupported else self.instance.on_error
@@ -116,12 +162,12 @@ class Step:
         kind = "unsupported" if unsupported else "fault"
         # The type only: the message of an exception may hold what the plugin was looking at.
         reason = type(error).__name__
-        exchange.trace.append(Trace(self.name, hook, ms, kind, reason, 0, self.shadow))
+        exchange.trace.append(Trace(self.name, hook, ms, kind, reason, 0, shadow))
         if action != "skip":
             metrics.plugin_faults(self.name, kind)
             log.warning("plugin_" + kind, exchange=exchange.id, plugin=self.name, hook=hook, error=reason,
-                        at=place(error), policy=action, shadow=self.shadow)  # fmt: skip
-        if self.shadow or action in ("open", "warn", "skip"):
+                        at=place(error), policy=action, shadow=shadow)  # fmt: skip
+        if shadow or action in ("open", "warn", "skip"):
             return
         code: Code = "unsupported_payload" if unsupported else "plugin_fault"
         if getattr(error, "code", "") == "ledger_unavailable":
@@ -134,6 +180,16 @@ def _verdict(decision: Decision | None) -> tuple[str, str]:
     if isinstance(decision, Block):
         return "block", decision.reason
     return ("respond" if isinstance(decision, Respond) else "allow"), ""
+
+
+def _over(until: float | None, exchange: ExchangeState) -> bool:
+    """Whether a shadow phase has ended when the exchange began."""
+    return until is not None and exchange.received_at >= until
+
+
+def _sampled(share: float, exchange: ExchangeState) -> bool:
+    """Whether an exchange is in a sample: a fact of its id, so that a replay looks at the same ones."""
+    return share >= 1 or int(exchange.id[-8:], 16) < share * (1 << 32)
 
 
 def _any_glob(globs: tuple[str, ...], name: str) -> bool:

@@ -52,8 +52,10 @@ class StreamRun:
 
     def _wants_whole(self) -> bool:
         return any(
-            "on_response" in step.hooks and not step.streams and step.directed("on_response")
-            for step, _ in self.run.ran
+            "on_response" in step.hooks
+            and step.directed("on_response")
+            and (not step.streams or step.wants_whole(view))
+            for step, view in self.run.ran
         )
 
     async def pump(self) -> None:

@@ -7,6 +7,7 @@ logged at level `debug` only.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable
 from functools import lru_cache
@@ -19,6 +20,8 @@ from yumen.dialects.document import encode_json
 
 BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
 LABEL_LENGTH_MAX = 64
+# Of how many policies, the last that were served, there are series.
+POLICIES_MAX = 8
 
 # Whether exchanges that end well are logged too. A call that the level drops would still cost what masking a text costs.
 verbose = False
@@ -67,13 +70,62 @@ class CoreMetrics:
         self._plugin = Histogram("yumen_plugin_seconds", "All hooks of one exchange", ("plugin",), buckets=BUCKETS_S)
         self._faults = Counter("yumen_plugin_faults", "Hooks that failed", ("plugin", "kind"))
         self._in_flight = Gauge("yumen_exchanges_in_flight", "Exchanges under way", multiprocess_mode="livesum")
+        self._shadow = Counter(
+            "yumen_shadow",
+            "What shadow would have done, and the exchange's outcome",
+            ("plugin", "rule", "would", "outcome"),
+        )
         self._refused = Counter("yumen_refused", "Requests refused before the chain", ("code",))
+        self._policy = Gauge("yumen_policy", "Workers that serve this policy", ("policy",), multiprocess_mode="livesum")
+        self._reloads = Counter("yumen_policy_reloads", "Policies that took another's place")
+        self._reload_failed = Counter("yumen_policy_reload_failed", "Reloads that kept the old policy", ("reason",))
+        self._reload_ok = Gauge(
+            "yumen_policy_reload_ok", "Whether the last reload found nothing wrong", multiprocess_mode="livemin"
+        )
+        # The series that name a policy, by policy, the one served last at the end.
+        self._series: dict[str, set[tuple[str, str, str]]] = {}
         self.exchange_seconds = lru_cache(256)(lambda route: self._seconds.labels(route).observe)
         self.engine_seconds = lru_cache(256)(lambda engine: self._engine.labels(engine).observe)
         self.first_token_seconds = lru_cache(256)(lambda route: self._first.labels(route).observe)
-        self.exchanges = lru_cache(1024)(lambda *labels: self._exchanges.labels(*labels).inc)
+        self.exchanges = lru_cache(1024)(self._exchanges_of)
         self.started = self._in_flight.inc
         self.ended = self._in_flight.dec
+
+    def _exchanges_of(self, route: str, outcome: str, policy: str) -> Callable[[], None]:
+        labels = (route, outcome, policy)
+        self._series.setdefault(policy, set()).add(labels)
+        count: Callable[[], None] = self._exchanges.labels(*labels).inc
+        return count
+
+    def serves(self, policy: str) -> None:
+        """From now on this process serves this policy; there are series of the last few only."""
+        for other in self._series:
+            self._policy.labels(other).set(0)
+        self._policy.labels(policy).set(1)
+        self._reload_ok.set(1)
+        self._series[policy] = self._series.pop(policy, set())
+        while len(self._series) > POLICIES_MAX:
+            oldest = next(iter(self._series))
+            dropped = self._series.pop(oldest)
+            if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+                continue  # what is in the files that processes share stays there
+            for labels in dropped:
+                self._exchanges.remove(*labels)
+            self._policy.remove(oldest)
+            self.exchanges.cache_clear()
+
+    def reloaded(self) -> None:
+        """Count a policy that took another's place."""
+        self._reloads.inc()
+
+    def reload_ok(self) -> None:
+        """A reload found nothing wrong and nothing new."""
+        self._reload_ok.set(1)
+
+    def reload_failed(self, reason: str) -> None:
+        """Count a reload that kept the old policy."""
+        self._reload_failed.labels(reason).inc()
+        self._reload_ok.set(0)
 
     def plugin_seconds(self, plugin: str) -> Callable[[float], None]:
         """The observer of one plugin instance."""
@@ -83,6 +135,10 @@ class CoreMetrics:
     def plugin_faults(self, plugin: str, kind: str) -> None:
         """Count a hook that failed."""
         self._faults.labels(plugin, kind).inc()
+
+    def shadow(self, plugin: str, rule: str, would: str, outcome: str) -> None:
+        """Count what an instance or rule in shadow would have done on an exchange that ended so."""
+        self._shadow.labels(plugin, rule, would, outcome).inc()
 
     def refused(self, code: str) -> None:
         """Count a request that never became an exchange."""

@@ -10,25 +10,37 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from yumen.exchange import Direction, Finding, Kind, Principal, Text, Trace, Usage
+from yumen.errors import Code
+from yumen.exchange import Block, Direction, Finding, Kind, Mode, Principal, Text, Trace, Usage
 from yumen.forms import Edits, ExchangeState, ReplyState, TextState, note
 from yumen.plugin import Manifest
 
 HEADER_NAME = re.compile(r"[a-z0-9-]{1,64}")
 HEADER_VALUE = re.compile(r"[\x20-\x7e]{0,1024}")
+# Where every rule enforces.
+NO_MODES: Mapping[str, Mode] = {}
 
 
 class TextView:
-    """One text in the form that the plugin may see, with the edits of the running hook."""
+    """One text in the form that the plugin may see, with the edits of the running hook.
 
-    __slots__ = ("_manifest", "_masks", "_replaces", "_sent", "_state", "value")
+    `_unheld` are the edits of the masked form without those of rules in shadow; `_quiet` counts what such rules would have
+    replaced.
+    """
 
-    def __init__(self, state: TextState, value: str, manifest: Manifest, sent: bool) -> None:
+    __slots__ = ("_manifest", "_masks", "_modes", "_quiet", "_replaces", "_sent", "_state", "_unheld", "value")
+
+    def __init__(
+        self, state: TextState, value: str, manifest: Manifest, sent: bool, modes: Mapping[str, Mode] = NO_MODES
+    ) -> None:
         self._state = state
         self._manifest = manifest
         self._sent = sent
+        self._modes = modes
+        self._quiet = 0
         self._replaces: Edits | None = None
         self._masks: Edits | None = None
+        self._unheld: Edits | None = None
         self.value = value
 
     @property
@@ -43,17 +55,34 @@ class TextView:
     def kind(self) -> Kind:
         return self._state.kind
 
-    def replace(self, start: int, end: int, new: str) -> None:
+    @property
+    def raw_chars(self) -> int:
+        return len(self._state.raw)
+
+    def replace(self, start: int, end: int, new: str, *, rule: str = "") -> None:
         self._allow(self._manifest.mutates, "mutates")
+        mode = self._modes.get(rule) if self._modes else None
+        if mode is not None:
+            self._quiet += mode == "shadow"
+            return
         if self._replaces is None:
             self._replaces = Edits()
         self._replaces.add(len(self.value), start, end, new)
 
-    def mask(self, start: int, end: int, new: str) -> None:
+    def mask(self, start: int, end: int, new: str, *, rule: str = "") -> None:
         self._allow(self._manifest.masks, "masks")
+        mode = self._modes.get(rule) if self._modes else None
+        if mode == "off":
+            return
         if self._masks is None:
             self._masks = Edits()
         self._masks.add(len(self.value), start, end, new)
+        if not self._modes:
+            return
+        if self._unheld is None:
+            self._unheld = Edits()
+        if mode != "shadow":
+            self._unheld.add(len(self.value), start, end, new)
 
     def _allow(self, allowed: bool, what: str) -> None:
         if self._sent:
@@ -95,12 +124,29 @@ class ReplyView:
 class View:
     """An `Exchange` for one plugin instance; see that protocol for what each member means."""
 
-    __slots__ = ("_exchange", "_instance", "_manifest", "_reply_texts", "_scratch", "_texts", "seconds")
+    __slots__ = (
+        "_exchange", "_instance", "_manifest", "_modes", "_quiet_known", "_reply_texts", "_scratch", "_texts",
+        "quiet_blocks", "quiet_edits", "seconds", "shadow",
+    )  # fmt: skip
 
-    def __init__(self, exchange: ExchangeState, instance: str, manifest: Manifest) -> None:
+    def __init__(
+        self,
+        exchange: ExchangeState,
+        instance: str,
+        manifest: Manifest,
+        shadow: bool = False,
+        modes: Mapping[str, Mode] = NO_MODES,
+    ) -> None:
         self._exchange = exchange
         self._instance = instance
         self._manifest = manifest
+        # The mode of the whole instance on this exchange, and of those of its rules that do not enforce.
+        self.shadow = shadow
+        self._modes = modes
+        # What rules in shadow would have done in the running hook: blocks by rule, and a number of edits.
+        self.quiet_blocks: list[str] = []
+        self._quiet_known: list[str] = []
+        self.quiet_edits = 0
         self._texts: list[TextView] | None = None
         self._reply_texts: list[TextView] | None = None
         self._scratch: dict[str, Any] | None = None
@@ -138,6 +184,22 @@ class View:
     @property
     def accept_raw(self) -> str:
         return self._exchange.accept_raw
+
+    @property
+    def path(self) -> str:
+        return self._exchange.path
+
+    @property
+    def egress(self) -> str:
+        return self._exchange.egress
+
+    @property
+    def sent_form(self) -> str:
+        return self._exchange.sent_form
+
+    @property
+    def sent_bytes(self) -> int:
+        return self._exchange.sent_bytes
 
     @property
     def request_bytes(self) -> int:
@@ -189,7 +251,8 @@ class View:
             manifest = self._manifest
             # Once a reply exists the request has gone to the engine, so its texts can be read but not edited.
             sent = self._exchange.reply is not None
-            self._texts = [TextView(text, self._form(text), manifest, sent) for text in self._exchange.texts]
+            modes = self._modes
+            self._texts = [TextView(text, self._form(text), manifest, sent, modes) for text in self._exchange.texts]
         return self._texts
 
     @property
@@ -202,15 +265,38 @@ class View:
             reply = self._exchange.reply
             texts = reply.texts if reply is not None else []
             sent = reply is not None and reply.sent
-            self._reply_texts = [TextView(text, self._form(text), self._manifest, sent) for text in texts]
+            modes = self._modes
+            self._reply_texts = [TextView(text, self._form(text), self._manifest, sent, modes) for text in texts]
         return self._reply_texts
 
     def find(
         self, rule: str, *, category: str, text: Text | None = None, start: int = 0, end: int = 0, score: float = 1.0
     ) -> None:
+        mode = self._modes.get(rule) if self._modes else None
+        if mode == "off":
+            return
         direction: Direction = "request" if self._exchange.reply is None else "reply"
         path = "" if text is None else text.path
-        note(self._exchange, Finding(rule, category, path, start, end, score, direction, self._instance))
+        shadow = self.shadow or mode == "shadow"
+        note(self._exchange, Finding(rule, category, path, start, end, score, direction, self._instance, shadow))
+
+    def mode(self, rule: str) -> Mode:
+        default: Mode = "shadow" if self.shadow else "enforce"
+        return self._modes.get(rule, default)
+
+    def block(self, rule: str, code: Code = "policy_blocked", retry_after_s: float | None = None) -> Block | None:
+        return self.ruled(Block(rule, code, retry_after_s))
+
+    def ruled(self, block: Block) -> Block | None:
+        """A block under the mode of its rule: None where the rule does not enforce."""
+        mode = self._modes.get(block.reason) if self._modes else None
+        if mode is None:
+            return block
+        if mode == "shadow" and block.reason not in self._quiet_known:
+            # Once an exchange: a stream could ask at every piece.
+            self._quiet_known.append(block.reason)
+            self.quiet_blocks.append(block.reason)
+        return None
 
     def set_header(self, name: str, value: str) -> None:
         if not HEADER_NAME.fullmatch(name) or not HEADER_VALUE.fullmatch(value):
@@ -220,12 +306,12 @@ class View:
     def _form(self, text: TextState) -> str:
         return self._exchange.masked_form(text) if self._manifest.sees == "masked" else text.raw
 
-    def commit(self, *, shadow: bool) -> int:
+    def commit(self) -> int:
         """Apply what the hook asked for and forget the hook's texts; return the number of edits.
 
         In shadow nothing that flows on is edited, but the masked form still is: stores stay clean.
         """
-        exchange = self._exchange
+        exchange, shadow = self._exchange, self.shadow
         views = self._texts if exchange.reply is None else self._reply_texts
         self._texts = self._reply_texts = None
         edits = 0
@@ -233,10 +319,17 @@ class View:
             if view._masks is not None:
                 edits += len(view._masks)
                 view._state.masked = view._masks.apply(view.value)
+                if view._unheld is not None and exchange.reply is None and not shadow:
+                    quiet = len(view._masks) - len(view._unheld)
+                    edits -= quiet
+                    self.quiet_edits += quiet
+                    if quiet:
+                        view._state.unheld = view._unheld.apply(view.value)
             if view._replaces is not None:
                 edits += len(view._replaces)
                 if not shadow:
                     self._replace(view._state, view._replaces.apply(view.value))
+            self.quiet_edits += view._quiet
         if self._manifest.masks:
             self._settle(shadow)
         return edits
@@ -248,7 +341,8 @@ class View:
             if manifest.sees == "raw":
                 text.raw, text.edited = edited, True
             elif text.masked is not None:
-                text.masked = edited
+                # The flow check refuses this behind a rule in shadow, so nothing is lost by giving the engine the same.
+                text.masked, text.unheld = edited, None
             else:
                 raise PermissionError("there is no masked form to edit before a masking plugin has run")
         else:
@@ -260,8 +354,11 @@ class View:
         """The masking plugin has looked at every text: where it changed nothing, both forms are the same."""
         exchange = self._exchange
         if exchange.reply is None:
-            exchange.masking = "shadow" if shadow else "enforce"
             texts = exchange.texts
+            if shadow:
+                exchange.masking = "shadow"
+            else:
+                exchange.masking = "partly" if any(text.unheld is not None for text in texts) else "enforce"
         else:
             exchange.restored = True
             texts = exchange.reply.texts
@@ -272,3 +369,4 @@ class View:
     def discard(self) -> None:
         """Forget the edits of a hook that failed."""
         self._texts = self._reply_texts = None
+        self.quiet_blocks, self.quiet_edits = [], 0

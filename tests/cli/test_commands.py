@@ -66,6 +66,7 @@ def test_init_and_check(tmp_path: Path) -> None:
     made = run("init", str(folder))
     assert made.exit_code == 0
     assert sorted(path.name for path in folder.iterdir()) == [
+        ".schema",
         "anonymize.yaml",
         "audit.yaml",
         "gateway.yaml",

@@ -369,3 +369,61 @@ async def test_neutral_deltas_become_events() -> None:
     outcome = await exchange([], Neutral(NoConfig()), stream_request(stream_options={"include_usage": True}))
     assert (outcome.channel(), outcome.channel(name="reasoning_content")) == ("你好", "hm")
     assert outcome.events[-1]["usage"]["total_tokens"] == 3
+
+
+class Holder(Plugin[NoConfig]):
+    """Blocks at a word, and holds back what could become one; it may not edit."""
+
+    manifest: ClassVar[Manifest] = Manifest(name="holder", version="1", sees="raw")
+    filter_out: ClassVar[str | None] = None
+
+    def stream(self, exchange: Any, channel: Channel) -> StreamFilter:
+        out = self.filter_out
+
+        class Filter(StreamFilter):
+            hold_max = 8
+            held = ""
+
+            def feed(self, text: str) -> str | Block:
+                text = self.held + text
+                if "禁词abc" in text:
+                    return Block("holder.word")
+                keep = max((size for size in range(1, 5) if text.endswith("禁词abc"[:size])), default=0)
+                self.held = text[len(text) - keep :]
+                return (out or "") + text[: len(text) - keep]
+
+            def finish(self) -> str:
+                return self.held
+
+        return Filter()
+
+
+class MaskedHolder(Holder):
+    """The same of the masked form."""
+
+    manifest: ClassVar[Manifest] = Manifest(name="masked_holder", version="1", sees="masked")
+
+
+@pytest.mark.parametrize(("plugin", "masking"), [(Holder, False), (Holder, True), (MaskedHolder, True)])
+async def test_a_filter_that_may_not_edit_may_wait(plugin: type[Holder], masking: bool) -> None:
+    """At every split a blocked word stays behind from its first character on, whichever form the filter sees."""
+    reply = "好的 禁词abc"
+    for cut in range(1, len(reply)):
+        events = [chunk(reply[:cut]), chunk(reply[cut:]), chunk("!"), chunk(finish="stop")]
+        steps = [step(plugin(NoConfig())), *([step(Tokens())] if masking else [])]
+        outcome = await exchange(steps, ScriptedEngine(events), request(stream=True))
+        assert outcome.code == "policy_blocked", cut
+        assert "好的 ".startswith(outcome.channel())
+    whole = [chunk("好 禁词a"), chunk("bd 禁"), chunk(finish="stop")]
+    outcome = await exchange(steps, ScriptedEngine(whole), request(stream=True))
+    assert outcome.channel() == "好 禁词abd 禁"
+
+
+async def test_a_filter_that_edits_without_saying_so() -> None:
+    """Text that the engine did not write is a fault of a filter whose manifest does not say `mutates`."""
+
+    class Editor(Holder):
+        filter_out: ClassVar[str | None] = "x"
+
+    outcome = await exchange([step(Editor(NoConfig()))], ScriptedEngine([chunk("hello")]), request(stream=True))
+    assert (outcome.channel(), outcome.code) == ("", "plugin_fault")

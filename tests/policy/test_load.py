@@ -14,8 +14,9 @@ from tests.policy.acme import install
 
 from yumen import registry
 from yumen.errors import PolicyError
-from yumen.policy.load import FILES_MAX, check_bundle, find, load_bundle
-from yumen.policy.reader import BYTES_MAX, read
+from yumen.policy.folder import EXTENDS_MAX, FILES_MAX, find, read_folder
+from yumen.policy.load import check_bundle, load_bundle
+from yumen.policy.reader import BYTES_MAX, DIAGNOSTICS_MAX, read
 
 GATEWAY = """version: 1
 engines:
@@ -60,7 +61,7 @@ def hash_of(folder: Path, **env: str) -> str:
 
 def test_what_is_not_there() -> None:
     """A name that is no folder and no installed bundle is refused with the names of those that are."""
-    with pytest.raises(PolicyError, match=r"bundle\.not-found: .*name a folder, or one of: starter"):
+    with pytest.raises(PolicyError, match=r"bundle\.not-found: .*name a folder, or one of: .*starter"):
         find("没有这个")
 
 
@@ -80,7 +81,9 @@ def test_links_out_of_the_bundle(tmp_path: Path) -> None:
 
 def test_too_many_files(tmp_path: Path) -> None:
     """The number of files is bounded; tests beside the policy do not count."""
-    folder = bundle(tmp_path / "b", gateway=GATEWAY % "", **{f"t{n}.test": "" for n in range(FILES_MAX)})
+    folder = bundle(
+        tmp_path / "b", gateway=GATEWAY % "", **{f"t{n}.test": "version: 1\ntests: []\n" for n in range(FILES_MAX)}
+    )
     assert codes(folder) == []
     bundle(folder, **{f"p{n:03}": f"version: 1\nplugin: limits\nname: p{n}\n" for n in range(FILES_MAX)})
     assert "bundle.too-many-files" in codes(folder)
@@ -110,11 +113,15 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
         ("stores_raw", "flow.raw-store"),
         ("anonymize, stores_seen", "flow.store-sees-raw"),
         ("edits_raw, anonymize, edits_masked", ""),
+        ("shadowing, edits_masked", "flow.edit-behind-shadow-rule"),
+        ("shadowing", ""),
     ],
 )
 def test_the_flow_of_plugins_from_outside(tmp_path: Path, chain: str, code: str) -> None:
     """What a plugin declares decides where it may stand; a reason to accept raw text covers stores, and only those."""
     files = {name: f"version: 1\nplugin: {name}\n" for name in chain.split(", ")}
+    if "shadowing" in files:
+        files["shadowing"] = "version: 1\nplugin: anonymize\nrules: {email: {mode: shadow}}\n"
     folder = bundle(tmp_path / "b", gateway=GATEWAY % chain, **files)
     assert codes(folder) == ([code] if code else [])
     bundle(folder, gateway=GATEWAY % chain + '    accept_raw: "contract 17"\n')
@@ -152,7 +159,9 @@ def test_the_hash_is_of_what_the_policy_does(tmp_path: Path) -> None:
     folder = bundle(tmp_path / "b", gateway=far % "anonymize", anonymize=MASKING)
     first = hash_of(folder, KEY="one")
     assert hash_of(folder, KEY="two") == first
-    reordered = "# 注释\nplugin: anonymize\nversion: 1\nmode: 'enforce'\ntests: [{name: x}]\n"
+    reordered = (
+        "# 注释\nplugin: anonymize\nversion: 1\nmode: 'enforce'\ntests: [{name: x, request: {text: a}, expect: {}}]\n"
+    )
     bundle(folder, anonymize=reordered)
     with_mode = hash_of(folder, KEY="one")
     bundle(folder, anonymize="mode: enforce\nversion: 1\nplugin: anonymize\n")
@@ -234,3 +243,101 @@ def test_any_form_is_compiled_or_refused(
     assert (compiled is None) == bool([one for one in found if not one.code.startswith("warning.")])
     for name in os.listdir(folder):
         (folder / name).unlink()
+
+
+def test_a_long_row_of_bundles(tmp_path: Path) -> None:
+    """Bundles may extend one another, up to a written number of them."""
+    bundle(tmp_path / "b0", gateway=GATEWAY % "anonymize", anonymize=MASKING)
+    for number in range(1, EXTENDS_MAX + 2):
+        bundle(tmp_path / f"b{number}", gateway=f"version: 1\nextends: ../b{number - 1}\n")
+    assert codes(tmp_path / f"b{EXTENDS_MAX}") == []
+    last = load_bundle(str(tmp_path / f"b{EXTENDS_MAX}"), {})
+    assert Path(last.instances["anonymize"].file).parent == tmp_path / "b0"
+    assert codes(tmp_path / f"b{EXTENDS_MAX + 1}") == ["bundle.extends-depth"]
+
+
+def test_what_is_inherited_keeps_its_place(tmp_path: Path) -> None:
+    """A rule is shown where it was written, in this bundle or in the one below; cases of both are run."""
+    case = "tests:\n  - {name: %s, request: {text: a}, expect: {}}\n"
+    detect = "config:\n  detect:\n    - %s\n"
+    bundle(tmp_path / "below", gateway=GATEWAY % "anonymize", anonymize=MASKING + detect % "email" + case % "below")
+    folder = bundle(tmp_path / "b", gateway="version: 1\nextends: ../below\n", anonymize="version: 1\n" + case % "mine")
+    inherited = load_bundle(str(folder), {})
+    rule = inherited.instances["anonymize"].rules["email"]
+    assert (Path(rule.file).parent.name, rule.line) == ("below", 5)
+    assert [(one.case.name, Path(one.file).parent.name, one.line) for one in inherited.cases] == [
+        ("below", "below", 7),
+        ("mine", "b", 3),
+    ]
+    bundle(folder, anonymize="# 本包\nversion: 1\n" + detect % "email")
+    rule = load_bundle(str(folder), {}).instances["anonymize"].rules["email"]
+    assert (Path(rule.file).parent.name, rule.line) == ("b", 5)
+
+
+def test_the_hash_follows_what_is_inherited(tmp_path: Path) -> None:
+    """Another base is another policy; a bundle that only extends one is the same policy as that one."""
+    bundle(tmp_path / "below", gateway=GATEWAY % "anonymize", anonymize=MASKING)
+    folder = bundle(tmp_path / "b", gateway="version: 1\nextends: ../below\n")
+    first = hash_of(folder)
+    assert first == hash_of(tmp_path / "below")
+    bundle(tmp_path / "below", anonymize=MASKING + "timeout_ms: 7\n")
+    assert hash_of(folder) != first
+    bundle(folder, gateway="version: 1\nextends: ../below\ndisable: [email]\n")
+    assert hash_of(folder) != hash_of(tmp_path / "below")
+
+
+def test_many_errors_are_listed_up_to_a_number(tmp_path: Path) -> None:
+    """Of thousands of errors in one file the first ones are listed, and that there are more."""
+    keys = "".join(f"k{number}: 1\n" for number in range(3000))
+    folder = bundle(tmp_path / "b", gateway=GATEWAY % "limits", limits="version: 1\nplugin: limits\n" + keys)
+    found = codes(folder)
+    assert len(found) == DIAGNOSTICS_MAX + 1
+    assert found.count("policy.many-errors") == 1
+
+
+def test_items_with_ids_are_merged_by_them(tmp_path: Path) -> None:
+    """A bundle adds a pattern to those it inherits, or writes one of them anew; each keeps the place it was written at."""
+    pattern = "config:\n  detect: [email]\n  patterns:\n    - {id: acme.%s, pattern: '%s'}\n"
+    below = MASKING + pattern % ("one", "A[0-9]") + "    - {id: acme.two, pattern: 'B[0-9]'}\n"
+    bundle(tmp_path / "below", gateway=GATEWAY % "anonymize", anonymize=below)
+    mine = "version: 1\nconfig:\n  patterns:\n    - {id: acme.two, pattern: 'C[0-9]'}\n"
+    mine += "    - {id: acme.new, pattern: 'D[0-9]'}\n"
+    folder = bundle(tmp_path / "b", gateway="version: 1\nextends: ../below\n", anonymize=mine)
+    instance = load_bundle(str(folder), {}).instances["anonymize"]
+    places = {rule.id: (Path(rule.file).parent.name, rule.line) for rule in instance.rules.values()}
+    assert places == {"email": ("below", 4), "acme.one": ("below", 6), "acme.two": ("b", 4), "acme.new": ("b", 5)}
+    assert "C[0-9]" in str(instance.config)
+    assert "B[0-9]" not in str(instance.config)
+    bundle(folder, anonymize=mine.replace("'D[0-9]'", "'(?=D)'"))
+    (wrong,) = check_bundle(str(folder), {})[1]
+    assert (wrong.code, Path(wrong.file).parent.name, wrong.line) == ("policy.regex", "b", 5)
+
+
+def test_a_plugin_of_another_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plugin that is written for another version of the contract is refused where the file names it."""
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "later_plugin.py").write_text(
+        "from yumen import Manifest, NoConfig, Plugin\n"
+        "class Later(Plugin[NoConfig]):\n"
+        "    manifest = Manifest(name='later', version='1', api=99)\n"
+        "    async def on_request(self, exchange): return None\n"
+    )
+    info = site / "later-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: later\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[yumen.plugins]\nlater = later_plugin:Later\n")
+    monkeypatch.syspath_prepend(str(site))
+    folder = bundle(tmp_path / "b", gateway=GATEWAY % "later", later="version: 1\n\nplugin: later\n")
+    (wrong,) = check_bundle(str(folder), {})[1]
+    assert (Path(wrong.file).name, wrong.line, wrong.column, wrong.code) == ("later.yaml", 3, 9, "policy.plugin")
+    assert "is written for another API version" in wrong.what
+
+
+def test_a_very_large_file(tmp_path: Path) -> None:
+    """A file of 10 MB is refused for its size, and no more of it is read than that takes."""
+    folder = bundle(
+        tmp_path / "b", gateway=GATEWAY % "limits", limits="version: 1\nplugin: limits\n" + "# x\n" * 2_500_000
+    )
+    assert codes(folder) == ["yaml.too-large"]
+    assert len(read_folder(folder).files["limits.yaml"]) == BYTES_MAX + 1

@@ -183,3 +183,18 @@ async def test_overwriting_does_not_let_the_heap_of_ends_grow() -> None:
         await store.set("同一个", b"value", 3600)
         await asyncio.sleep(0)
     assert len(store._ends) < 100
+
+
+def test_clearing_forgets_every_key_space_and_keeps_it() -> None:
+    """A key space that somebody holds is empty afterwards, whole again in its bounds, and still the same one."""
+    store = MemoryStore(Clock(), entries_max=ENTRIES_MAX, bytes_max=BYTES_MAX)
+    space = store.namespaced("one")
+    for one in (store, space):
+        now_of(one.set("a", b"x" * 10, 5))
+        now_of(one.add("b", 1, 5))
+    store.clear()
+    assert [now_of(one.get(key)) for one in (store, space) for key in "ab"] == [None] * 4
+    for key in "abc":
+        now_of(space.set(key, b"x", 5))
+    assert [now_of(space.get(key)) for key in "abc"] == [b"x"] * 3
+    assert store.namespaced("one") is space

@@ -14,7 +14,7 @@ from yumen.settings import Settings
 VERBS = {
     "serve": "Serve a policy bundle.",
     "init": "Copy a bundle as a beginning.",
-    "policy": "Check policy bundles.",
+    "policy": "Check, test, explain, compare, replay and sign policy bundles.",
     "keys": "Create, list and revoke keys.",
     "plugins": "List installed plugins.",
     "engines": "List installed engines.",

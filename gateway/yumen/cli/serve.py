@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
+import multiprocessing
 import os
 import tempfile
+from pathlib import Path
 
 import click
 
 from yumen.errors import CannotStart, PolicyError
 from yumen.identity import Keys, ensure_first_keys
-from yumen.policy.load import load_bundle
+from yumen.policy.trusted import load_trusted
 from yumen.settings import Secret, Settings
 
 # Requests waiting in the kernel, and what the server itself may hold per connection.
@@ -23,15 +25,37 @@ HEADERS_BYTES_MAX = 128 * 1024
 @click.option("--port", type=click.IntRange(1, 65535), help="Port to bind (YUMEN_PORT).")
 @click.option("--workers", type=click.IntRange(1, 256), help="Worker processes (YUMEN_WORKERS).")
 @click.option("--policies", help="Bundle directory or name (YUMEN_POLICIES).")
+@click.option(
+    "--watch/--no-watch", default=None, help="Load policies anew when they change; on by default (YUMEN_WATCH)."
+)
+@click.option(
+    "--require-signed",
+    "keys",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Serve only bundles that this public key, a PEM file, has signed; repeatable (YUMEN_REQUIRE_SIGNED).",
+)
 @click.pass_obj
-def serve(settings: Settings, host: str | None, port: int | None, workers: int | None, policies: str | None) -> None:
+def serve(
+    settings: Settings,
+    host: str | None,
+    port: int | None,
+    workers: int | None,
+    policies: str | None,
+    watch: bool | None,
+    keys: tuple[Path, ...],
+) -> None:
     """Serve a policy bundle."""
-    for name, value in (("HOST", host), ("PORT", port), ("WORKERS", workers), ("POLICIES", policies)):
+    watching = None if watch is None else int(watch)
+    given = {"HOST": host, "PORT": port, "WORKERS": workers, "POLICIES": policies, "WATCH": watching}
+    for name, value in given.items():
         if value is not None:
             os.environ[f"YUMEN_{name}"] = str(value)
+    if keys:
+        os.environ["YUMEN_REQUIRE_SIGNED"] = joined(keys)
     settings = Settings.from_env()
     try:
-        bundle = load_bundle(settings.policies)
+        bundle = load_trusted(settings.policies, settings.require_signed).bundle
     except PolicyError as error:
         click.echo(str(error), err=True)
         raise SystemExit(2) from None
@@ -39,6 +63,14 @@ def serve(settings: Settings, host: str | None, port: int | None, workers: int |
     new = ensure_first_keys(settings)
     greet(settings, new, bundle.hash)
     run(settings)
+
+
+def joined(keys: tuple[Path, ...]) -> str:
+    """The paths as the workers find them in their environment. Error: `CannotStart`."""
+    paths = [str(key.absolute()) for key in keys]
+    if any(os.pathsep in path for path in paths):
+        raise CannotStart(f"the path of a key cannot hold `{os.pathsep}`; rename the file or its folder")
+    return os.pathsep.join(paths)
 
 
 def refuse_open_bind(settings: Settings) -> None:
@@ -85,8 +117,11 @@ def run(settings: Settings) -> None:
     from granian.server import Server
 
     os.environ["YUMEN_SERVER_PID"] = str(os.getpid())
-    if settings.workers > 1 and "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="yumen-metrics-")
+    if settings.workers > 1:
+        # Read when the library of metrics is imported, which a fork of this process would not do again.
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="yumen-metrics-")
+        multiprocessing.set_start_method("spawn")
     server = Server(
         "yumen.app:create_app",
         address=settings.host,

@@ -38,12 +38,11 @@ class Payload:
         self.finish_reason = ""
 
     def messages(self, *, masked: bool) -> list[Message]:
-        """The conversation as roles and texts, in the masked form or not; parts of one message joined by newlines."""
+        """The conversation as roles and texts, as the engine gets them; parts of one message joined by newlines."""
         joined: dict[int, tuple[str, list[str]]] = {}
         for text in self.texts:
             if text.group >= 0 and text.kind in ("message", "tool_result"):
-                value = text.masked if masked and text.masked is not None else text.raw
-                joined.setdefault(text.group, (text.role, []))[1].append(value)
+                joined.setdefault(text.group, (text.role, []))[1].append(text.for_engine(masked))
         return [Message(role, "\n".join(parts)) for role, parts in joined.values()]
 
 

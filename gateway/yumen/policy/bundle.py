@@ -8,10 +8,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from yumen.engine import Engine
+from yumen.exchange import Mode
 from yumen.plugin import Manifest, Plugin
+from yumen.policy.cases import Case
 
-Mode = Literal["enforce", "shadow", "off"]
 ANY = ("*",)
+# A pattern of file names, as `fnmatch` has them; a very long one takes long to compile.
+Glob = Annotated[str, msgspec.Meta(max_length=200)]
 # Paths and model names come from callers, so what is remembered about them is bounded.
 REMEMBERED_MAX = 4096
 
@@ -19,9 +22,9 @@ REMEMBERED_MAX = 4096
 class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which exchanges an instance runs on: globs, all of which must hold."""
 
-    routes: Annotated[tuple[str, ...], msgspec.Meta(description="Globs of route ids.")] = ANY
-    tenants: Annotated[tuple[str, ...], msgspec.Meta(description="Globs of tenants.")] = ANY
-    models: Annotated[tuple[str, ...], msgspec.Meta(description="Globs of model names.")] = ANY
+    routes: Annotated[tuple[Glob, ...], msgspec.Meta(max_length=1000, description="Globs of route ids.")] = ANY
+    tenants: Annotated[tuple[Glob, ...], msgspec.Meta(max_length=1000, description="Globs of tenants.")] = ANY
+    models: Annotated[tuple[Glob, ...], msgspec.Meta(max_length=1000, description="Globs of model names.")] = ANY
     directions: Annotated[
         tuple[Literal["request", "reply"], ...], msgspec.Meta(description="Which hooks run.", min_length=1)
     ] = ("request", "reply")
@@ -49,19 +52,53 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     request_read_ms: Annotated[int, msgspec.Meta(ge=1, le=600_000, description="Time for a body to arrive.")] = 30_000
 
 
+class RulePolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """One rule of a plugin under its policy.
+
+    `until` is in seconds since the epoch; `file` and `line` are where the rule is asked for.
+    """
+
+    id: str
+    mode: Mode = "enforce"
+    description: str = ""
+    cites: tuple[str, ...] = ()
+    sample: float = 1.0
+    until: float | None = None
+    accept_raw: str = ""
+    file: str = ""
+    line: int = 0
+
+
 class Instance(msgspec.Struct, frozen=True, kw_only=True):
-    """A plugin under its policy."""
+    """A plugin under its policy. `sample` and `until` are about shadow; `until` is in seconds since the epoch.
+
+    `rules` holds every rule that the plugin says it has, by id.
+    """
 
     name: str
     plugin_class: type[Plugin[Any]]
     config: msgspec.Struct
     mode: Mode = "enforce"
+    sample: float = 1.0
+    until: float | None = None
     on_error: Literal["closed", "open"] = "closed"
     on_unsupported: Literal["reject", "warn", "skip"] = "reject"
     timeout_ms: int = 1000
     match: Match = Match()
+    cites: tuple[str, ...] = ()
+    rules: dict[str, RulePolicy] = {}
     file: str = ""
     line: int = 0
+
+    @property
+    def disabled(self) -> frozenset[str]:
+        """The rules that policy has switched off."""
+        return frozenset(rule.id for rule in self.rules.values() if rule.mode == "off")
+
+    @property
+    def quiet(self) -> tuple[RulePolicy, ...]:
+        """The rules that do not simply enforce, where the instance does."""
+        return tuple(rule for rule in self.rules.values() if rule.mode != "enforce")
 
     @property
     def manifest(self) -> Manifest:
@@ -89,12 +126,23 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] = ANY
     accept_raw: str = ""
     timeout_ms: int = 120_000
+    file: str = ""
+    line: int = 0
 
     def covers(self, path: str, model: str) -> bool:
         """Whether this route takes a path and model."""
         return any(fnmatchcase(path, glob) for glob in self.paths) and any(
             fnmatchcase(model, glob) for glob in self.models
         )
+
+
+class PlacedCase(msgspec.Struct, frozen=True):
+    """A test case and where it stands; `owner` is the instance whose file holds it, or empty."""
+
+    case: Case
+    owner: str
+    file: str
+    line: int
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +155,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     engines: dict[str, EngineSpec]
     instances: dict[str, Instance]
     limits: Limits = Limits()
+    cases: tuple[PlacedCase, ...] = ()
     _found: dict[tuple[str, str], Route | None] = msgspec.field(default_factory=dict)
     _served: dict[str, bool] = msgspec.field(default_factory=dict)
 

@@ -5,70 +5,116 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
-from yumen.policy.bundle import ANY, Limits, Match, Mode
+from yumen.exchange import Mode
+from yumen.policy.bundle import ANY, Glob, Limits, Match
+from yumen.policy.cases import MOMENT, MOMENTS, Case
 
-Version = Annotated[Literal[1], msgspec.Meta(description="The version of this form; 1.")]
+Version = Annotated[Literal[1], Meta(description="The version of this form; 1.")]
 NAME = r"^[a-z][a-z0-9_-]{0,63}$"
-Name = Annotated[str, msgspec.Meta(pattern=NAME)]
+Name = Annotated[str, Meta(pattern=NAME)]
+Modes = Annotated[Mode, Meta(description="enforce, shadow (decide and record, apply nothing) or off.")]
+Cites = Annotated[tuple[str, ...], Meta(description="The articles of law or contract that this serves.")]
+Sample = Annotated[
+    float,
+    Meta(gt=0, le=1, description="In shadow: the share of exchanges that are looked at, the same ones every time."),
+]
+Until = Annotated[
+    str,
+    Meta(
+        pattern=MOMENT,
+        examples=MOMENTS,
+        description="In shadow: the moment from which on it enforces; a date is the beginning of that day in UTC.",
+    ),
+]
 
 
 class EngineFile(msgspec.Struct, frozen=True, kw_only=True):
     """An engine; every other key belongs to the adapter's own configuration."""
 
-    adapter: Annotated[str, msgspec.Meta(description="Name of an installed engine.")]
-    egress: Annotated[Literal["local", "remote"], msgspec.Meta(description="Whether its text leaves this machine.")]
-    when_env: Annotated[str, msgspec.Meta(description="Available only where this variable is set.")] = ""
+    adapter: Annotated[str, Meta(description="Name of an installed engine.")]
+    egress: Annotated[Literal["local", "remote"], Meta(description="Whether its text leaves this machine.")]
+    when_env: Annotated[str, Meta(description="Available only where this variable is set.")] = ""
 
 
 class RouteMatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which requests a route takes."""
 
-    paths: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, description="Globs of paths.")]
-    models: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, description="Globs of model names.")] = ANY
+    paths: Annotated[tuple[Glob, ...], Meta(min_length=1, max_length=64, description="Globs of paths.")]
+    models: Annotated[tuple[Glob, ...], Meta(min_length=1, max_length=256, description="Globs of model names.")] = ANY
 
 
 class RouteFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A route."""
 
-    id: Annotated[str, msgspec.Meta(pattern=NAME, description="Its name, in metrics and audit records too.")]
+    id: Annotated[str, Meta(pattern=NAME, description="Its name, in metrics and audit records too.")]
     match: RouteMatch
-    engine: Annotated[
-        str | tuple[str, ...], msgspec.Meta(description="An engine, or several: the first available one.")
-    ]
-    chain: Annotated[tuple[str, ...], msgspec.Meta(description="Plugin instances, in order.")] = ()
-    accept_raw: Annotated[str, msgspec.Meta(description="Why raw text may leave or be stored on this route.")] = ""
-    timeout_ms: Annotated[int, msgspec.Meta(ge=1, le=3_600_000, description="Time for the engine to answer.")] = 120_000
+    engine: Annotated[str | tuple[str, ...], Meta(description="An engine, or several: the first available one.")]
+    chain: Annotated[tuple[str, ...], Meta(description="Plugin instances, in order.")] = ()
+    accept_raw: Annotated[str, Meta(description="Why raw text may leave or be stored on this route.")] = ""
+    timeout_ms: Annotated[int, Meta(ge=1, le=3_600_000, description="Time for the engine to answer.")] = 120_000
 
 
 class GatewayFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`gateway.yaml`."""
 
     version: Version
-    engines: Annotated[dict[str, dict[str, Any]], msgspec.Meta(description="Engines by name.")]
+    engines: Annotated[dict[str, dict[str, Any]], Meta(description="Engines by name.")]
     routes: Annotated[
-        tuple[RouteFile, ...], msgspec.Meta(min_length=1, description="Routes; the first that fits is taken.")
+        tuple[RouteFile, ...], Meta(min_length=1, max_length=1000, description="Routes; the first that fits is taken.")
     ]
-    limits: Annotated[Limits, msgspec.Meta(description="How much of anything one exchange may be.")] = Limits()
+    limits: Annotated[Limits, Meta(description="How much of anything one exchange may be.")] = Limits()
+    extends: Annotated[
+        str,
+        Meta(description="The bundle that this one begins from: a folder beside it, or an installed bundle's name."),
+    ] = ""
+    disable: Annotated[
+        tuple[Glob, ...],
+        Meta(
+            max_length=1000,
+            description="Rules that are switched off: ids or globs of them, `instance:rule` for those of one instance.",
+        ),
+    ] = ()
+
+
+class RuleFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What policy says about one rule of a plugin; what is left out is as for the whole instance."""
+
+    mode: Modes | None = None
+    description: Annotated[str, Meta(description="What it is for, in a sentence.")] = ""
+    cites: Cites = ()
+    sample: Sample | None = None
+    until: Until | None = None
+    accept_raw: Annotated[
+        str, Meta(description="In shadow: why what it finds may reach a remote engine unmasked meanwhile.")
+    ] = ""
 
 
 class PluginFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every other file: one plugin under its policy."""
 
     version: Version
-    plugin: Annotated[str, msgspec.Meta(description="Name of an installed plugin.")]
-    name: (
-        Annotated[str, msgspec.Meta(pattern=NAME, description="Name of the instance; the file's name by default.")]
-        | None
-    ) = None
-    mode: Annotated[Mode, msgspec.Meta(description="enforce, shadow (decide and record, apply nothing) or off.")] = (
-        "enforce"
+    plugin: Annotated[str, Meta(description="Name of an installed plugin.")]
+    name: Annotated[str, Meta(pattern=NAME, description="Name of the instance; the file's name by default.")] | None = (
+        None
     )
-    on_error: Annotated[Literal["closed", "open"], msgspec.Meta(description="What a fault or timeout does.")] = "closed"
+    mode: Modes = "enforce"
+    sample: Sample = 1.0
+    until: Until | None = None
+    on_error: Annotated[Literal["closed", "open"], Meta(description="What a fault or timeout does.")] = "closed"
     on_unsupported: Annotated[
-        Literal["reject", "warn", "skip"], msgspec.Meta(description="What a payload that it cannot read does.")
+        Literal["reject", "warn", "skip"], Meta(description="What a payload that it cannot read does.")
     ] = "reject"
-    timeout_ms: Annotated[int, msgspec.Meta(ge=1, le=600_000, description="Time for one hook.")] = 1000
+    timeout_ms: Annotated[int, Meta(ge=1, le=600_000, description="Time for one hook.")] = 1000
     match: Match = Match()
-    config: Annotated[dict[str, Any] | None, msgspec.Meta(description="The plugin's own configuration.")] = None
-    tests: Annotated[list[dict[str, Any]], msgspec.Meta(description="Cases that hold for this policy.")] = []
+    cites: Cites = ()
+    rules: Annotated[
+        dict[Glob, RuleFile],
+        Meta(
+            max_length=2000,
+            description="Single rules by id or glob; an exact id beats a glob, the first glob that fits the others.",
+        ),
+    ] = {}
+    config: Annotated[dict[str, Any] | None, Meta(description="The plugin's own configuration.")] = None
+    tests: Annotated[list[Case], Meta(description="Cases that hold for this policy.")] = []

@@ -6,7 +6,7 @@ asked only after the route's masking plugin has run. What it checks is that noth
 
 from __future__ import annotations
 
-from yumen.policy.bundle import EngineSpec, Instance, Route
+from yumen.policy.bundle import EngineSpec, Instance, Route, RulePolicy
 from yumen.policy.reader import Path, Source
 
 
@@ -72,6 +72,10 @@ class _Route:
                     f"put it behind `{self.masking[0].name}`" if self.masking else "add a masking plugin in front of it"
                 )
                 self._wrong("flow.masked-edit-before-masking", what, fix)
+            elif manifest.mutates and manifest.sees == "masked" and _in_shadow(self.masking[0]):
+                what = f"`{instance.name}` edits masked text, and rules of `{self.masking[0].name}` are in shadow"
+                fix = "put the whole instance in shadow, or let its rules enforce"
+                self._wrong("flow.edit-behind-shadow-rule", what, fix)
 
     def _check_egress(self) -> None:
         if self.engine.egress != "remote" or self.route.accept_raw:
@@ -87,7 +91,8 @@ class _Route:
         fix = (
             "let the masking plugin enforce on the whole route" if self.masking else "add a masking plugin to the chain"
         )
-        self._wrong("flow.raw-egress", what, f"{fix}, or say why under `accept_raw:`")
+        of_rule = " of the rule" if gaps and all(gap.startswith("rules.") for gap in gaps) else ""
+        self._wrong("flow.raw-egress", what, f"{fix}, or say why under `accept_raw:`{of_rule}")
 
     def _gaps(self, instance: Instance) -> list[str]:
         """What could keep a masking plugin from running, as its policy says it."""
@@ -107,7 +112,13 @@ class _Route:
             gaps.append("match.routes")
         if set(match.directions) != {"request", "reply"}:
             gaps.append("match.directions")
+        gaps += [f"rules.{rule.id}.mode: shadow" for rule in _in_shadow(instance) if not rule.accept_raw]
         return gaps
 
     def _wrong(self, code: str, what: str, fix: str) -> None:
         self.gateway.wrong(self.place, code, f"route `{self.route.id}`: {what}", fix)
+
+
+def _in_shadow(instance: Instance) -> list[RulePolicy]:
+    """The rules of an instance that are in shadow by themselves."""
+    return [rule for rule in instance.quiet if rule.mode == "shadow"]

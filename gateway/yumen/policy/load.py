@@ -1,32 +1,41 @@
-"""Loads a policy bundle: reads, checks and compiles it, and says everything that is wrong at once.
+"""Loads a policy bundle: checks and compiles it, and says everything that is wrong at once.
 
 The hash is the SHA-256 of the canonical JSON (sorted keys, no spaces) of: the form's version; every document as it was
-written, references to the environment unresolved and `tests` left out; for every route the engine that it resolved to, and
-that engine's egress; and name and version of every plugin and engine. So it depends neither on comments, order of keys or
-files, nor on secrets, and does change with whatever changes what the gateway does.
+written, with what it inherits, references to the environment unresolved and `tests` left out; for every route the engine
+that it resolved to, and that engine's egress; and name and version of every plugin and engine. So it depends neither on
+comments, order of keys or files, nor on secrets, and does change with whatever changes what the gateway does.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from yumen import registry
 from yumen.errors import Diagnostic, PolicyError
+from yumen.plugin import Plugin
 from yumen.policy import flow
-from yumen.policy.bundle import Bundle, EngineSpec, Instance, Limits, Route
-from yumen.policy.files import EngineFile, GatewayFile, PluginFile, RouteFile
-from yumen.policy.reader import Source, read
-from yumen.policy.shape import build
+from yumen.policy.bundle import Bundle, EngineSpec, Instance, PlacedCase, Route
+from yumen.policy.cases import Case, TestFile
+from yumen.policy.files import EngineFile, GatewayFile, PluginFile
+from yumen.policy.folder import Folder, read_folder
+from yumen.policy.inherit import GATEWAY, TEST
+from yumen.policy.reader import Source
+from yumen.policy.routes import check_matches, compile_routes
+from yumen.policy.rules import compile_rules, disable, moment, not_shadow
+from yumen.policy.shape import build, nearest
 
-GATEWAY = "gateway.yaml"
-FILES_MAX = 256
-FORM = 1
+FORM = 2
+# What is not part of what a bundle does.
+UNHASHED = ("tests", "extends")
+# What a plugin's own words about its configuration are filed under; all else is `config`.
+LINTS = {"regex": "policy.regex"}
+LINT_WARNINGS = {"shadowed-rule": "warning.shadowed-rule"}
 
 
 def load_bundle(path_or_name: str, env: Mapping[str, str] | None = None) -> Bundle:
@@ -39,40 +48,37 @@ def load_bundle(path_or_name: str, env: Mapping[str, str] | None = None) -> Bund
 
 def check_bundle(path_or_name: str, env: Mapping[str, str] | None = None) -> tuple[Bundle | None, list[Diagnostic]]:
     """The compiled bundle, or None, and everything that is wrong or (with a bundle) worth a warning."""
-    compiler = Compiler(find(path_or_name), os.environ if env is None else env)
+    return compile_folder(read_folder(path_or_name), env)
+
+
+def compile_folder(folder: Folder, env: Mapping[str, str] | None = None) -> tuple[Bundle | None, list[Diagnostic]]:
+    """The same for a folder that has been read."""
+    compiler = Compiler(folder, os.environ if env is None else env)
     bundle = compiler.compile()
     wrong = [one for source in compiler.sources.values() for one in source.diagnostics]
     return (None if wrong else bundle), sorted(set(wrong or compiler.warnings))
 
 
-def find(path_or_name: str) -> Path:
-    """The folder of a bundle. Error: `PolicyError` where there is none."""
-    folder = Path(path_or_name)
-    if not folder.is_dir():
-        installed = registry.bundle_folder(path_or_name)
-        if installed is None:
-            fix = f"name a folder, or one of: {', '.join(registry.names('bundle'))}"
-            raise PolicyError([Diagnostic(path_or_name, 1, 1, "bundle.not-found", "there is no such bundle", fix)])
-        folder = installed
-    return folder
-
-
 class Compiler:
     """Compiles one folder. Everything that is wrong is collected in the sources it belongs to."""
 
-    def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
+    def __init__(self, folder: Folder, env: Mapping[str, str]) -> None:
         self.folder = folder
         self.env = env
-        self.sources: dict[str, Source] = {}
+        self.sources = folder.composed()
         self.warnings: list[Diagnostic] = []
         self.versions: dict[str, str] = {}
 
     def compile(self) -> Bundle | None:
         """The bundle; it holds only where no source has diagnostics."""
-        gateway = self._read_files()
-        instances = {}
+        gateway = self.sources[GATEWAY]
+        policies = {name: source for name, source in self.sources.items() if not name.endswith(TEST)}
+        instances: dict[str, Instance] = {}
+        cases: list[PlacedCase] = []
         for name, source in self.sources.items():
-            if name != GATEWAY and (instance := self._instance(name, source)) is not None:
+            if name.endswith(TEST):
+                cases += self._cases(name, source)
+            elif name != GATEWAY and (instance := self._instance(name, source, cases)) is not None:
                 if instance.name in instances:
                     source.wrong(
                         (), "bundle.duplicate-instance", f"`{instance.name}` stands in another file too", "rename one"
@@ -81,83 +87,114 @@ class Compiler:
         if gateway.diagnostics:  # what could not be read has no form to complain about
             return None
         form = build(gateway, (), gateway.resolve((), _without_engines(gateway.data), self.env), GatewayFile)
+        engines = self._engines(gateway)
         if form is None:
             return None
-        engines = self._engines(gateway, form)
-        routes = self._routes(gateway, form, instances, engines)
+        disable(gateway, form.disable, instances)
+        routes = compile_routes(gateway, form, instances, engines, policies)
+        check_matches(policies, instances, routes)
         self._warn_unused(gateway, routes, instances, engines)
         flow.check(gateway, routes, engines)
         return Bundle(
-            name=self.folder.name,
-            path=str(self.folder),
-            hash=self._hash(routes, engines),
+            name=self.folder.path.resolve().name,
+            path=str(self.folder.path),
+            hash=self._hash(policies, routes, engines),
             routes=tuple(routes),
             engines={route.engine: engines[route.engine] for route in routes if route.engine in engines},
             instances=instances,
             limits=form.limits,
+            cases=tuple(cases),
         )
 
-    def _read_files(self) -> Source:
-        names = sorted(path.name for path in self.folder.iterdir() if path.suffix == ".yaml")
-        files = [name for name in names if not name.endswith(".test.yaml")][: FILES_MAX + 1]
-        for name in files:
-            path = self.folder / name
-            if path.is_symlink() and self.folder.resolve() not in path.resolve().parents:
-                source = self.sources[name] = Source(str(path))
-                source.wrong((), "bundle.symlink", "this is a link out of the bundle", "put the file itself here")
-            else:
-                self.sources[name] = _read(path)
-        gateway = self.sources.setdefault(GATEWAY, Source(str(self.folder / GATEWAY)))
-        if GATEWAY not in files:
-            gateway.wrong((), "bundle.no-gateway", f"there is no {GATEWAY}", "add one; `yumen init` writes a beginning")
-        if len(files) > FILES_MAX:
-            gateway.wrong((), "bundle.too-many-files", f"there are more than {FILES_MAX} files", "split the bundle")
-        return gateway
+    def _cases(self, name: str, source: Source) -> list[PlacedCase]:
+        form = None if source.diagnostics else build(source, (), source.data, TestFile)
+        return _placed(name, source, form.tests) if form is not None else []
 
-    def _instance(self, name: str, source: Source) -> Instance | None:
+    def _instance(self, name: str, source: Source, cases: list[PlacedCase]) -> Instance | None:
         if source.diagnostics:
             return None
-        data = source.resolve((), source.data, self.env)
+        data = self._resolved(source)
         form = build(source, (), data, PluginFile)
-        if form is None:
+        # Whatever else is wrong with the file, what is wrong with the plugin's own configuration is said as well.
+        named = data.get("plugin") if isinstance(data, dict) else None
+        plugin_class = self._plugin_class(source, named) if isinstance(named, str) else None
+        if plugin_class is None:
             return None
-        try:
-            plugin_class = registry.load_plugin(form.plugin)
-        except registry.RegistryError as error:
-            fix = f"install it, or name one of: {', '.join(registry.names('plugin'))}"
-            source.wrong(("plugin",), "policy.plugin", str(error), fix)
+        own = data.get("config")
+        config = build(source, ("config",), own, plugin_class.config_type) if _is_mapping(own) else None
+        plugin: Plugin[Any] | None = None if config is None else _made(source, ("config",), plugin_class, config)
+        if form is None or config is None or plugin is None:
             return None
-        config = self._config(source, ("config",), form.config, plugin_class)
-        if config is None:
-            return None
+        cases += _placed(name, source, form.tests)
         self.versions[f"plugin {form.plugin}"] = plugin_class.manifest.version
-        return Instance(
+        self._lint(source, plugin)
+        if form.mode != "shadow":
+            for key in ("sample", "until"):
+                if key in source.data:
+                    not_shadow(source, (key,), key)
+        instance = Instance(
             name=form.name or name.removesuffix(".yaml"),
             plugin_class=plugin_class,
             config=config,
             mode=form.mode,
+            sample=form.sample,
+            until=moment(source, ("until",), form.until),
             on_error=form.on_error,
             on_unsupported=form.on_unsupported,
             timeout_ms=form.timeout_ms,
             match=form.match,
+            cites=form.cites,
+            rules=compile_rules(source, form, plugin.rules()),
             file=source.file,
-            line=source.line(),
+            line=source.place(("plugin",)).line,
         )
+        self._warn_over(source, instance)
+        return instance
 
-    def _config(self, source: Source, path: tuple[str, ...], data: Any, owner: Any) -> msgspec.Struct | None:
-        config: msgspec.Struct | None = build(source, path, data, owner.config_type)
-        if config is not None:
-            try:
-                owner(config)
-            except Exception as error:  # a plugin's own check of its configuration
-                what = f"{owner.manifest.name} refuses this: {source.sentence(path, error)}"
-                source.wrong(path, "policy.config", what, "correct it")
-        return config
+    def _plugin_class(self, source: Source, name: str) -> type[Plugin[Any]] | None:
+        try:
+            return registry.load_plugin(name)
+        except registry.RegistryError as error:
+            source.wrong(("plugin",), "policy.plugin", str(error), _install("plugin", name))
+            return None
 
-    def _engines(self, gateway: Source, form: GatewayFile) -> dict[str, EngineSpec]:
-        engines = {}
-        for name in form.engines:
-            data = gateway.data["engines"][name]
+    def _resolved(self, source: Source) -> Any:
+        """A plugin's file with its references to the environment resolved; cases are taken as they are written."""
+        data = source.data
+        if not isinstance(data, dict):
+            return data
+        rest = source.resolve((), {name: value for name, value in data.items() if name != "tests"}, self.env)
+        return {**rest, **({"tests": data["tests"]} if "tests" in data else {})}
+
+    def _lint(self, source: Source, plugin: Plugin[Any]) -> None:
+        """What the plugin itself says about its configuration."""
+        for lint in plugin.lint():
+            path = ("config", *lint.path)
+            if lint.wrong:
+                source.wrong(path, LINTS.get(lint.code, "policy.config"), lint.what, lint.fix)
+            else:
+                self._warn(source, path, LINT_WARNINGS.get(lint.code, "warning.config"), lint.what, lint.fix)
+
+    def _warn(self, source: Source, path: tuple[str | int, ...], code: str, what: str, fix: str) -> None:
+        self.warnings.append(Diagnostic(*source.place(path), code, what, fix))
+
+    def _warn_over(self, source: Source, instance: Instance) -> None:
+        """A shadow phase that has ended is no error: it enforces, as it was told to."""
+        now = time.time()
+        fix = "remove `mode: shadow` and `until:`"
+        if instance.until is not None and instance.until <= now:
+            self._warn(
+                source, ("until",), "warning.shadow-over", f"`{instance.name}` has left shadow and enforces", fix
+            )
+        for rule in instance.rules.values():
+            if rule.until is not None and rule.until <= now:
+                what = f"the rule `{rule.id}` has left shadow and enforces"
+                self._warn(source, ("rules", rule.id), "warning.shadow-over", what, fix)
+
+    def _engines(self, gateway: Source) -> dict[str, EngineSpec]:
+        engines: dict[str, EngineSpec] = {}
+        declared = gateway.data.get("engines") if isinstance(gateway.data, dict) else None
+        for name, data in declared.items() if isinstance(declared, dict) else ():
             if not isinstance(data, dict):
                 gateway.wrong(
                     ("engines", name), "policy.type", "an engine is a mapping", "write `adapter:` and `egress:`"
@@ -175,110 +212,38 @@ class Compiler:
         try:
             engine_class = registry.load_engine(form.adapter)
         except registry.RegistryError as error:
-            fix = f"install it, or name one of: {', '.join(registry.names('engine'))}"
-            gateway.wrong((*path, "adapter"), "policy.engine", str(error), fix)
+            gateway.wrong((*path, "adapter"), "policy.engine", str(error), _install("engine", form.adapter))
             return None
         rest = {key: value for key, value in data.items() if key not in own}
-        config = self._config(gateway, path, gateway.resolve(path, rest, self.env), engine_class)
-        if config is None:
+        config = build(gateway, path, gateway.resolve(path, rest, self.env), engine_class.config_type)
+        if config is None or _made(gateway, path, engine_class, config) is None:
             return None
         self.versions[f"engine {form.adapter}"] = engine_class.manifest.version
         return EngineSpec(name=name, adapter=form.adapter, engine_class=engine_class, config=config, egress=form.egress)
 
-    def _routes(
-        self, gateway: Source, form: GatewayFile, instances: dict[str, Instance], engines: dict[str, EngineSpec]
-    ) -> list[Route]:
-        routes: list[Route] = []
-        for index, item in enumerate(form.routes):
-            path = ("routes", index)
-            if item.id in {route.id for route in routes}:
-                gateway.wrong(
-                    (*path, "id"), "policy.duplicate-route", f"a route `{item.id}` stands above", "rename one"
-                )
-            chain = self._chain(gateway, path, item, instances, form.limits)
-            engine = self._choose(gateway, path, item, engines)
-            route = Route(
-                id=item.id,
-                paths=item.match.paths,
-                models=item.match.models,
-                engine=engine,
-                chain=chain,
-                accept_raw=item.accept_raw,
-                timeout_ms=item.timeout_ms,
-            )
-            for earlier in routes:
-                if _covered(route.paths, earlier.paths) and _covered(route.models, earlier.models):
-                    what = f"the route `{earlier.id}` above takes everything that this one would"
-                    gateway.wrong(
-                        path, "policy.unreachable-route", what, "put the narrower route first, or remove this one"
-                    )
-            routes.append(route)
-        return routes
-
-    def _chain(
-        self,
-        gateway: Source,
-        path: tuple[str | int, ...],
-        item: RouteFile,
-        instances: dict[str, Instance],
-        limits: Limits,
-    ) -> tuple[Instance, ...]:
-        chain: list[Instance] = []
-        if len(item.chain) > limits.chain_length:
-            what = f"the chain has {len(item.chain)} plugins"
-            gateway.wrong((*path, "chain"), "policy.chain-length", what, f"use at most {limits.chain_length}")
-        for index, name in enumerate(item.chain):
-            place = (*path, "chain", index)
-            if name not in instances:
-                if f"{name}.yaml" not in self.sources:
-                    fix = f"add {name}.yaml, or name one of: {', '.join(sorted(instances)) or 'none yet'}"
-                    gateway.wrong(place, "policy.unknown-instance", f"there is no plugin instance `{name}`", fix)
-            elif instances[name] in chain:
-                gateway.wrong(place, "policy.twice-in-chain", f"`{name}` stands in this chain already", "name it once")
-            else:
-                chain.append(instances[name])
-        return tuple(chain)
-
-    def _choose(
-        self, gateway: Source, path: tuple[str | int, ...], item: RouteFile, engines: dict[str, EngineSpec]
-    ) -> str:
-        wanted = (item.engine,) if isinstance(item.engine, str) else item.engine
-        declared = gateway.data["engines"]
-        for name in wanted:
-            if name not in declared:
-                fix = f"declare it under `engines:`, or name one of: {', '.join(sorted(declared)) or 'none yet'}"
-                gateway.wrong((*path, "engine"), "policy.unknown-engine", f"there is no engine `{name}`", fix)
-        available = [name for name in wanted if name in engines]
-        if not available and not gateway.diagnostics:
-            what = f"no engine of the route `{item.id}` is available"
-            gateway.wrong(
-                (*path, "engine"), "policy.no-engine", what, "set its `when_env` variable, or add an engine without"
-            )
-        return available[0] if available else wanted[0] if wanted else ""
-
     def _warn_unused(
         self, gateway: Source, routes: list[Route], instances: dict[str, Instance], engines: dict[str, EngineSpec]
     ) -> None:
+        # Who extends a bundle cannot tidy it, and need not hear of what it leaves unused.
+        own = {source.file for source in self.folder.sources.values()}
         used = {instance.name for route in routes for instance in route.chain}
         for instance in instances.values():
-            if instance.name not in used:
+            if instance.name not in used and instance.file in own:
                 what = f"no chain names the instance `{instance.name}`"
                 self.warnings.append(
                     Diagnostic(instance.file, 1, 1, "warning.unused-instance", what, "add it to a chain")
                 )
         named = {name for route in gateway.data["routes"] for name in _listed(route["engine"])}
         for name in gateway.data["engines"]:
-            if name not in named:
-                line, column = gateway.key_places[("engines", name)]
+            place = gateway.place(("engines", name), key=True)
+            if name not in named and place.file in own:
                 what = f"no route names the engine `{name}`"
-                self.warnings.append(
-                    Diagnostic(gateway.file, line, column, "warning.unused-engine", what, "name or remove it")
-                )
+                self.warnings.append(Diagnostic(*place, "warning.unused-engine", what, "name or remove it"))
 
-    def _hash(self, routes: list[Route], engines: dict[str, EngineSpec]) -> str:
+    def _hash(self, policies: dict[str, Source], routes: list[Route], engines: dict[str, EngineSpec]) -> str:
         documents = {
-            name: {key: value for key, value in source.data.items() if key != "tests"}
-            for name, source in self.sources.items()
+            name: {key: value for key, value in source.data.items() if key not in UNHASHED}
+            for name, source in policies.items()
             if isinstance(source.data, dict)
         }
         chosen = {route.id: [route.engine, engines[route.engine].egress] for route in routes if route.engine in engines}
@@ -286,13 +251,19 @@ class Compiler:
         return hashlib.sha256(msgspec.json.encode(form, order="deterministic")).hexdigest()
 
 
-def _read(path: Path) -> Source:
+def _made(source: Source, path: tuple[str, ...], owner: Any, config: msgspec.Struct) -> Any:
+    """A plugin or engine of this configuration, or None where it refuses it."""
     try:
-        return read(str(path), path.read_bytes())
-    except OSError as error:
-        source = Source(str(path))
-        source.wrong((), "bundle.unreadable", f"this cannot be read: {error.strerror}", "make it a readable file")
-        return source
+        return owner(config)
+    except Exception as error:  # a plugin's own check of its configuration
+        what = f"{owner.manifest.name} refuses this: {source.sentence(path, error)}"
+        source.wrong(path, "policy.config", what, "correct it")
+        return None
+
+
+def _placed(name: str, source: Source, cases: list[Case]) -> list[PlacedCase]:
+    owner = "" if name.endswith(TEST) else name.removesuffix(".yaml")
+    return [PlacedCase(case, owner, *source.place(("tests", index))[:2]) for index, case in enumerate(cases)]
 
 
 def _without_engines(data: Any) -> Any:
@@ -302,10 +273,17 @@ def _without_engines(data: Any) -> Any:
     return {**data, "engines": {name: {} for name in data["engines"]}}
 
 
+def _install(kind: str, name: str) -> str:
+    """What to do about a plugin or engine that cannot be had."""
+    known = registry.names(kind)
+    if name in known:
+        return "repair its installation, or name another"
+    return nearest(name, known, f"install it, or name one of: {', '.join(known)}")
+
+
+def _is_mapping(value: Any) -> bool:
+    return value is None or isinstance(value, dict)
+
+
 def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
-
-
-def _covered(globs: tuple[str, ...], by: tuple[str, ...]) -> bool:
-    """Whether everything that the first globs take is taken by the second; sound, not complete."""
-    return all(glob in by or "*" in by for glob in globs)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -17,35 +17,62 @@ from yumen.errors import Diagnostic
 BYTES_MAX = 1 << 20
 DEPTH_MAX = 64
 NODES_MAX = 100_000
+# More than anybody reads at once; looking for the nearest known name to each of many thousands takes seconds.
+DIAGNOSTICS_MAX = 500
 
 Path = tuple[str | int, ...]
-ENV = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+# A default holds no braces: looking for its end from every `${env:` that has none would take quadratic time.
+ENV = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?::-([^{}]*))?\}")
 INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+
+
+class Place(NamedTuple):
+    """Where something stands."""
+
+    file: str
+    line: int = 1
+    column: int = 1
 
 
 class Source:
     """One file: its plain data, the place of every value, and what is wrong with it so far.
 
-    `data` holds references to the environment as they are written; `resolve` puts in what they stand for.
+    `data` holds references to the environment as they are written; `resolve` puts in what they stand for. Where the file
+    changes one of a bundle that this one extends, places lead to the file in which a value was written.
     """
 
     def __init__(self, file: str) -> None:
         self.file = file
         self.data: Any = None
-        self.places: dict[Path, tuple[int, int]] = {(): (1, 1)}
-        self.key_places: dict[Path, tuple[int, int]] = {}
+        self.places: dict[Path, Place] = {(): Place(file)}
+        self.key_places: dict[Path, Place] = {}
         self.diagnostics: list[Diagnostic] = []
         self._from_env: set[Path] = set()
 
     def wrong(self, path: Path, code: str, what: str, fix: str, *, key: bool = False) -> None:
         """Note that something is wrong at a path."""
-        places = self.key_places if key and path in self.key_places else self.places
-        while path not in places and path:
+        self.note(self.place(path, key=key), code, what, fix)
+
+    def note(self, place: Place, code: str, what: str, fix: str) -> None:
+        """Note that something is wrong at a place, up to the written limit."""
+        if len(self.diagnostics) == DIAGNOSTICS_MAX:
+            code, what, fix = "policy.many-errors", "more is wrong from here on", "correct what is listed first"
+        if not self.full:
+            self.diagnostics.append(Diagnostic(*place, code, what, fix))
+
+    @property
+    def full(self) -> bool:
+        """Whether no more is noted, so that nobody need look for more."""
+        return len(self.diagnostics) > DIAGNOSTICS_MAX
+
+    def place(self, path: Path = (), *, key: bool = False) -> Place:
+        """Where a value stands, or its key, or the nearest that is around it."""
+        if key and path in self.key_places:
+            return self.key_places[path]
+        while path not in self.places:
             path = path[:-1]
-            places = self.places
-        line, column = places.get(path, (1, 1))
-        self.diagnostics.append(Diagnostic(self.file, line, column, code, what, fix))
+        return self.places[path]
 
     def resolve(self, path: Path, value: Any, env: Mapping[str, str]) -> Any:
         """A value with its references to the environment resolved; a variable that is not set is noted as wrong."""
@@ -81,10 +108,6 @@ class Source:
         if any(one[: len(path)] == path for one in self._from_env):
             return f"{type(error).__name__}, about values of which some come from the environment and are not shown"
         return (str(error).split("\n")[0] or type(error).__name__).replace(";", ",")[:300]
-
-    def line(self, path: Path = ()) -> int:
-        """The line of a value."""
-        return self.places.get(path, (1, 1))[0]
 
 
 # The same parser in C where the wheel has it; only its events and nodes are used, values are resolved by `_scalar`.
@@ -141,10 +164,8 @@ def _plain(source: Source, text: str) -> bool:
             what = "tags are not used in policy files"
         if what:
             mark = event.start_mark
-            place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-            source.diagnostics.append(
-                Diagnostic(source.file, *place, "yaml.not-plain", what, "write the value itself, once")
-            )
+            place = Place(source.file, mark.line + 1, mark.column + 1) if mark else Place(source.file)
+            source.note(place, "yaml.not-plain", what, "write the value itself, once")
             return False
     return True
 
@@ -160,7 +181,7 @@ class _Builder:
         """The plain value of one node."""
         source = self._source
         mark = node.start_mark
-        source.places[path] = (mark.line + 1, mark.column + 1)
+        source.places[path] = Place(source.file, mark.line + 1, mark.column + 1)
         self._nodes += 1
         if self._nodes > NODES_MAX:
             raise ValueError("too many values")
@@ -175,17 +196,13 @@ class _Builder:
         out: dict[str, Any] = {}
         for key_node, value_node in node.value:
             below = (*path, str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else "")
-            place = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+            place = Place(source.file, key_node.start_mark.line + 1, key_node.start_mark.column + 1)
             if not isinstance(key_node, yaml.ScalarNode):
-                source.diagnostics.append(
-                    Diagnostic(source.file, *place, "yaml.key", "a key is not plain text", "use a word")
-                )
+                source.note(place, "yaml.key", "a key is not plain text", "use a word")
                 continue
             if key_node.value in out:
-                what = f"the key `{key_node.value}` stands here a second time"
-                source.diagnostics.append(
-                    Diagnostic(source.file, *place, "yaml.duplicate-key", what, "keep one of the two")
-                )
+                what = f"the key `{key_node.value[:60]}` stands here a second time"
+                source.note(place, "yaml.duplicate-key", what, "keep one of the two")
                 continue
             source.key_places[below] = place
             out[key_node.value] = self.build(value_node, below, depth + 1)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,6 +18,9 @@ from msgspec import inspect as types
 from yumen.policy.reader import Path, Source
 
 StructT = TypeVar("StructT", bound=msgspec.Struct)
+# Describing a type takes most of the time of compiling a bundle, and the types stay.
+_described = lru_cache(512)(types.type_info)
+NEAR_CHARS_MAX = 100
 NAMES = {
     types.StrType: "text",
     types.IntType: "a whole number",
@@ -34,20 +39,33 @@ NAMES = {
 def build(source: Source, path: Path, data: Any, struct: type[StructT]) -> StructT | None:
     """The Struct, or None where something is wrong, which `source.diagnostics` then says."""
     before = len(source.diagnostics)
-    _check(source, path, {} if data is None else data, types.type_info(struct))
+    _check(source, path, {} if data is None else data, _described(struct))
     if len(source.diagnostics) > before:
         return None
     try:
         return msgspec.convert({} if data is None else data, struct)
     except (msgspec.ValidationError, ValueError, TypeError) as error:
-        source.wrong(path, "policy.value", source.sentence(path, error), "correct it")
+        inner, what = _inner(str(error))
+        source.wrong((*path, *inner), "policy.value", source.sentence(path, type(error)(what)), "correct it")
         return None
 
 
+def _inner(message: str) -> tuple[Path, str]:
+    """Where below the whole something is wrong, as msgspec says it at the end of its message, and the rest of that."""
+    what, found, place = message.rpartition(" - at `$")
+    if not found:
+        return (), message
+    steps = re.match(r"(?:\.\w+|\[\d+\])*", place)
+    names = re.findall(r"\.(\w+)|\[(\d+)\]", steps[0] if steps else "")
+    return tuple(name or int(index) for name, index in names), what
+
+
 def _check(source: Source, path: Path, value: Any, info: types.Type) -> None:
+    examples: list[Any] = []
     if isinstance(info, types.Metadata):
+        examples = (info.extra_json_schema or {}).get("examples", [])
         info = info.type
-    if isinstance(info, types.AnyType | types.RawType | types.CustomType):
+    if isinstance(info, types.AnyType | types.RawType | types.CustomType) or source.full:
         return
     if isinstance(info, types.UnionType):
         _check_union(source, path, value, info)
@@ -68,6 +86,7 @@ def _check(source: Source, path: Path, value: Any, info: types.Type) -> None:
             path, "policy.type", f"{source.shown(path, value)} stands where {expected} belongs", f"write {expected}"
         )
     elif isinstance(info, types.DictType):
+        _check_length(source, path, value, info)
         for name, item in value.items():
             _check(source, (*path, name), name, info.key_type)
             _check(source, (*path, name), item, info.value_type)
@@ -76,7 +95,7 @@ def _check(source: Source, path: Path, value: Any, info: types.Type) -> None:
         for index, item in enumerate(value):
             _check(source, (*path, index), item, info.item_type)
     else:
-        _check_bounds(source, path, value, info)
+        _check_bounds(source, path, value, info, examples)
 
 
 def _fits(value: Any, info: types.Type) -> bool:
@@ -131,32 +150,33 @@ def _check_struct(source: Source, path: Path, value: Any, info: types.StructType
     for name, item in value.items():
         if name in fields:
             _check(source, (*path, name), item, fields[name].type)
-        elif info.forbid_unknown_fields:
+        elif info.forbid_unknown_fields and not source.full:
             unknown(source, (*path, name), name, list(fields))
     for name, field in fields.items():
         if field.required and name not in value:
             source.wrong(path, "policy.missing-key", f"the key `{name}` is missing", f"add `{name}:`")
 
 
+def nearest(name: str, known: Iterable[str], otherwise: str) -> str:
+    """What to do about a name that nobody knows: take the nearest one that somebody does, or what else is said."""
+    near = difflib.get_close_matches(name[:NEAR_CHARS_MAX], list(known), 1, 0.6)
+    return f"did you mean `{near[0]}`?" if near else otherwise
+
+
 def unknown(source: Source, path: Path, name: str, known: list[str]) -> None:
     """Note a key that nobody knows, with the nearest one that somebody does."""
-    near = difflib.get_close_matches(name, known, 1, 0.6)
-    fix = (
-        f"did you mean `{near[0]}`?"
-        if near
-        else f"known here: {', '.join(f'`{one}`' for one in sorted(known)) or 'no keys'}"
-    )
+    fix = nearest(name, known, f"known here: {', '.join(f'`{one}`' for one in sorted(known)) or 'no keys'}")
     source.wrong(path, "policy.unknown-key", f"nobody knows the key `{name[:60]}`", fix, key=True)
 
 
-def _check_length(source: Source, path: Path, value: list[Any], info: Any) -> None:
+def _check_length(source: Source, path: Path, value: list[Any] | dict[str, Any], info: Any) -> None:
     if info.min_length is not None and len(value) < info.min_length:
         source.wrong(path, "policy.bounds", f"there are {len(value)} items", f"write at least {info.min_length}")
     if info.max_length is not None and len(value) > info.max_length:
         source.wrong(path, "policy.bounds", f"there are {len(value)} items", f"write at most {info.max_length}")
 
 
-def _check_bounds(source: Source, path: Path, value: Any, info: Any) -> None:
+def _check_bounds(source: Source, path: Path, value: Any, info: Any, examples: list[Any]) -> None:
     if isinstance(info, types.IntType | types.FloatType):
         what = f"{source.shown(path, value)} is out of bounds"
         low = info.ge is not None and value < info.ge, info.gt is not None and value <= info.gt
@@ -173,4 +193,6 @@ def _check_bounds(source: Source, path: Path, value: Any, info: Any) -> None:
         if info.max_length is not None and len(value) > info.max_length:
             source.wrong(path, "policy.bounds", "the text is too long", f"write at most {info.max_length} characters")
         if info.pattern is not None and not re.search(info.pattern, value):
-            source.wrong(path, "policy.bounds", "the text has the wrong form", f"write what matches {info.pattern}")
+            like = " or ".join(f"`{example}`" for example in examples)
+            fix = f"write it like {like}" if like else f"write what matches {info.pattern}"
+            source.wrong(path, "policy.bounds", "the text has the wrong form", fix)

@@ -60,6 +60,14 @@ class MemoryStore:
             )
         return space
 
+    def clear(self) -> None:
+        """Forget everything, in every key space."""
+        self._entries.clear()
+        self._ends.clear()
+        self._bytes = 0
+        for space in self._spaces.values():
+            space.clear()
+
     async def get(self, key: str) -> bytes | None:
         """The value, or None. A counter reads as its decimal digits."""
         entry = self._find(key)

@@ -12,13 +12,13 @@ from typing import Any
 from tests.kit import Outcome, exchange
 
 from yumen import Answer, Delta, EngineRequest, Message, Secret, Settings
-from yumen.runtime import InstanceHost
-from yumen.store.memory import MemoryStore
+from yumen.parts import InstanceHost, Parts
 from yumen_engines.faq import Faq, FaqConfig
 
 
 def host() -> InstanceHost:
-    return InstanceHost("assistant", Settings(data_dir=Path("/nonexistent")), Secret(b"\x01" * 32), MemoryStore())
+    parts = Parts(Settings(data_dir=Path("/nonexistent")), Secret(b"\x01" * 32))
+    return InstanceHost(parts, "assistant", frozenset())
 
 
 @contextlib.asynccontextmanager

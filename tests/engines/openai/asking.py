@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from yumen import EngineRequest, Native, Secret, Settings
-from yumen.runtime import InstanceHost
-from yumen.store.memory import MemoryStore
+from yumen.parts import InstanceHost, Parts
 from yumen_engines.openai import OpenAI, OpenAIConfig
 from yumen_engines.openai.stream import EventStream
 
@@ -20,7 +19,8 @@ BOTH = "Where is my order? 我的订单在哪里？🙂"
 
 
 def host() -> InstanceHost:
-    return InstanceHost("llm", Settings(data_dir=Path("/nonexistent")), Secret(b"\x01" * 32), MemoryStore())
+    parts = Parts(Settings(data_dir=Path("/nonexistent")), Secret(b"\x01" * 32))
+    return InstanceHost(parts, "llm", frozenset())
 
 
 @contextlib.asynccontextmanager

@@ -1,0 +1,138 @@
+"""Started plugins and engines, shared by all bundles that a process serves one after the other.
+
+A bundle that takes another's place brings mostly the same plugins. What has not changed goes on as it is, with its counters,
+its model and its place in the ledger; what has changed is started beside it; what nobody uses any more is stopped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+import structlog
+
+from yumen.engine import Engine
+from yumen.errors import CannotStart
+from yumen.plugin import Metrics, Plugin, Store
+from yumen.policy.bundle import EngineSpec, Instance
+from yumen.settings import Secret, Settings
+from yumen.store.memory import MemoryStore
+from yumen.telemetry import PluginMetrics, log
+
+
+class Clock(Protocol):
+    """Where the time comes from: seconds since the epoch, and seconds that never go back."""
+
+    def now(self) -> float: ...
+    def monotonic(self) -> float: ...
+
+
+class SystemClock:
+    """The clock of the machine."""
+
+    now = staticmethod(time.time)
+    monotonic = staticmethod(time.monotonic)
+
+
+class InstanceHost:
+    """See `yumen.plugin.Host`."""
+
+    def __init__(self, parts: Parts, instance: str, disabled: frozenset[str]) -> None:
+        self.instance = instance
+        self.data_dir: Path = parts.settings.data_dir
+        self.workers = parts.settings.workers
+        self.store: Store = parts.store.namespaced(instance)
+        self.metrics: Metrics = PluginMetrics(instance)
+        self.disabled = disabled
+        self.now = parts.clock.now
+        self.monotonic = parts.clock.monotonic
+        self.secret = parts.secret.derive
+
+    @property
+    def log(self) -> structlog.typing.FilteringBoundLogger:
+        bound: structlog.typing.FilteringBoundLogger = log.bind(instance=self.instance)
+        return bound
+
+
+class Part(msgspec.Struct, eq=False):
+    """A started plugin or engine: what makes it the same as another, how many runtimes use it, and how it is stopped."""
+
+    what: str
+    identity: tuple[Any, ...]
+    made: Any
+    stop: Callable[[], Awaitable[None]]
+    users: int = 0
+
+
+class Parts:
+    """Starts, shares and stops plugins and engines.
+
+    `clock` and `engines` serve tests and replays: `engines` takes the place of the bundle's own, by name or `*`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        secret: Secret,
+        *,
+        clock: Clock | None = None,
+        engines: dict[str, Engine[Any]] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.secret = secret
+        self.clock: Clock = clock or SystemClock()
+        self.store = MemoryStore(self.clock.monotonic)
+        self._engines = engines or {}
+        self._parts: list[Part] = []
+
+    async def plugin(self, instance: Instance) -> Part:
+        """A started plugin for an instance. Error: `CannotStart`."""
+        identity = ("plugin", instance.name, instance.plugin_class, instance.config, instance.disabled)
+
+        async def start() -> Part:
+            plugin: Plugin[Any] = instance.plugin_class(instance.config)
+            await plugin.start(InstanceHost(self, instance.name, instance.disabled))
+            return Part(f"plugin {instance.name}", identity, plugin, plugin.stop)
+
+        return await self._take(identity, start)
+
+    async def engine(self, spec: EngineSpec) -> Part:
+        """A loaded engine. Error: `CannotStart`."""
+        identity = ("engine", spec.name, spec.engine_class, spec.config, frozenset[str]())
+
+        async def start() -> Part:
+            given = self._engines.get(spec.name) or self._engines.get("*")
+            engine: Engine[Any] = given or spec.engine_class(spec.config)
+            await engine.load(InstanceHost(self, spec.name, frozenset()))
+            return Part(f"engine {spec.name}", identity, engine, engine.close)
+
+        return await self._take(identity, start)
+
+    async def _take(self, identity: tuple[Any, ...], start: Callable[[], Awaitable[Part]]) -> Part:
+        # Configurations hold lists, so they can be compared and not hashed.
+        part = next((one for one in self._parts if one.identity == identity), None)
+        if part is None:
+            what = f"{identity[0]} {identity[1]}"
+            try:
+                part = await start()
+            except CannotStart as error:
+                raise CannotStart(f"{what}: {error}") from None
+            except Exception as error:  # a plugin may raise anything
+                raise CannotStart(f"{what} failed to start: {type(error).__name__}: {error}") from error
+            self._parts.append(part)
+        part.users += 1
+        return part
+
+    async def give_back(self, part: Part) -> None:
+        """Stop a part that nobody uses any more; one that fails to stop is logged."""
+        part.users -= 1
+        if part.users:
+            return
+        self._parts.remove(part)
+        try:
+            await part.stop()
+        except Exception as error:  # a plugin may raise anything
+            log.error("stop_failed", what=part.what, error=type(error).__name__)

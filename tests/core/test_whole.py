@@ -1,0 +1,65 @@
+"""A plugin with stream filters may ask for a streamed reply as a whole, exchange by exchange."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import pytest
+from tests.kit import ScriptedEngine, chunk, exchange, request, step
+
+from yumen import Block, Channel, Manifest, NoConfig, Plugin, StreamFilter
+from yumen.policy.bundle import Match
+
+REPLY = [chunk("one "), chunk("二 "), chunk("three"), chunk(finish="stop")]
+
+
+class Looks(Plugin[NoConfig]):
+    """Has a filter and a response hook, and writes down what each of them saw."""
+
+    manifest: ClassVar[Manifest] = Manifest(name="looks", version="1", sees="raw")
+
+    def __init__(self, answer: Any) -> None:
+        super().__init__(NoConfig())
+        self.answer = answer
+        self.saw: list[str] = []
+
+    def whole(self, exchange: Any) -> bool:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        wanted: bool = self.answer
+        return wanted
+
+    def stream(self, exchange: Any, channel: Channel) -> StreamFilter:
+        self.saw.append("filter")
+        return StreamFilter()
+
+    async def on_response(self, exchange: Any) -> Block | None:
+        self.saw += [text.value for text in exchange.reply.texts if text.kind == "message"]
+        return Block("no") if "three" in self.saw[-1] else None
+
+
+@pytest.mark.parametrize("answer", [True, RuntimeError("13812345678")])
+async def test_a_plugin_that_asks_decides_before_anything_leaves(answer: Any) -> None:
+    """Its response hook sees all of the reply, and its block comes before the first word; so where it fails to say."""
+    plugin = Looks(answer)
+    outcome = await exchange([step(plugin)], ScriptedEngine(REPLY), request(stream=True))
+    assert plugin.saw == ["one 二 three"]
+    assert (outcome.channel(), outcome.code) == ("", "policy_blocked")
+
+
+async def test_a_plugin_that_does_not_ask_has_its_filter() -> None:
+    """The stream flows through the filter, and the response hook is not called."""
+    plugin = Looks(False)
+    outcome = await exchange([step(plugin)], ScriptedEngine(REPLY), request(stream=True))
+    assert set(plugin.saw) == {"filter"}
+    assert outcome.channel() == "one 二 three"
+    assert len(outcome.frames) > 3
+
+
+async def test_nobody_asks_whom_policy_keeps_from_replies() -> None:
+    """Where `match.directions` leaves replies out, the plugin holds none back either."""
+    plugin = Looks(True)
+    asked = step(plugin, match=Match(directions=("request",)))
+    outcome = await exchange([asked], ScriptedEngine(REPLY), request(stream=True))
+    assert plugin.saw == []
+    assert outcome.channel() == "one 二 three"
