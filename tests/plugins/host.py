@@ -33,10 +33,13 @@ class TestMetrics:
 class UnitHost:
     """See `yumen.Host`."""
 
-    def __init__(self, data_dir: Path = Path("/nonexistent"), root: bytes = b"r" * 32) -> None:
+    def __init__(
+        self, data_dir: Path = Path("/nonexistent"), root: bytes = b"r" * 32, disabled: frozenset[str] = frozenset()
+    ) -> None:
         self.instance = "unit"
         self.data_dir = data_dir
         self.workers = 1
+        self.disabled = disabled
         self.store: Any = None
         self.metrics: Any = TestMetrics()
         self._secret = Secret(root)

@@ -24,7 +24,8 @@ class Detector:
 
     `validate` says whether the checksum (or whatever makes it sure) holds; a value that fails is still taken where one of
     `context` stands near it, since people mistype. `canonical` is what makes two spellings the same value. `examples` and
-    `counterexamples` run as tests.
+    `counterexamples` run as tests. `description` says in a few words what is found. `own` marks what a policy's author
+    wrote; that is looked for in `yumen_plugins.anonymize.own`, and has no `patterns` here.
     """
 
     id: str
@@ -37,11 +38,13 @@ class Detector:
     context: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
     counterexamples: tuple[str, ...] = ()
+    description: str = ""
+    own: bool = False
 
     @property
     def label(self) -> str:
         """The name that stands in pseudonyms: `cn.mobile` is `CN_MOBILE`."""
-        return self.id.upper().replace(".", "_")
+        return label_of(self.id)
 
     def named(self, text: str, start: int, end: int) -> bool:
         """Whether a context word stands near a span. Raw substrings: words have no edges in Chinese."""
@@ -50,6 +53,11 @@ class Detector:
         around = text[max(0, start - CONTEXT_BEFORE) : start] + "\n" + text[end : end + CONTEXT_AFTER]
         lower = around.lower()
         return any(word in lower for word in self.context)
+
+
+def label_of(rule: str) -> str:
+    """The label of the detector with this id."""
+    return rule.upper().replace(".", "_")
 
 
 def digits(value: str) -> str:

@@ -36,3 +36,8 @@ def normalise(text: str) -> tuple[str, list[int]]:
         places.append(place)
     places.append(len(text))
     return "".join(out), places
+
+
+def plain_spaces(text: str) -> str:
+    """The text with those blanks and dashes plain that built-in detectors do not mind, at the same places."""
+    return text if text.isascii() else text.replace("\u3000", " ").replace("\u2013", "-")

@@ -11,8 +11,8 @@ from typing import Any, cast
 from presidio_anonymizer.operators import Operator, OperatorType
 
 from yumen import Hmac
+from yumen_plugins.anonymize.hits import Hit
 from yumen_plugins.anonymize.pseudonym import Pseudonyms
-from yumen_plugins.anonymize.scan import Hit
 
 HASH_BYTES = 8
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 
 from yumen import Hmac
-from yumen_plugins.anonymize.scan import Hit
+from yumen_plugins.anonymize.hits import Hit
 
 # Crockford's alphabet, lower case: no i, l, o, u to be misread.
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -50,6 +50,7 @@ class Pseudonyms:
     def token(self, hit: Hit, written: str) -> str:
         """The pseudonym of a value."""
         detector = hit.detector
+        label = detector.label
         identity = (detector.id, detector.canonical(hit.value))
         known = self._codes.get(identity)
         if known is None:
@@ -59,8 +60,8 @@ class Pseudonyms:
                 attempt += 1
                 known = code(self.mac, *identity, attempt)
             self._codes[identity] = known
-            self.values[known] = (detector.label, written)
-        return f"<{detector.label}_{known}>"
+            self.values[known] = (label, written)
+        return f"<{label}_{known}>"
 
     def value(self, match: re.Match[str]) -> str | None:
         """What a match of `TOKEN` stands for, or None where it is not one of this exchange's."""

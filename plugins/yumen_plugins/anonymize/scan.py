@@ -1,20 +1,22 @@
 """Finds personal data: one pass over everything to learn which detectors matter, then those alone look closer.
 
 Hyperscan reads all texts of an exchange at once and says which detectors could find something at all; on clean text that is
-all that happens. Only the detectors it names run their own patterns, with the lookarounds that hyperscan has not.
+all that happens. Only the detectors it names run their own patterns, with the lookarounds that hyperscan has not. The
+patterns of a policy's author take part in the same pass, and then run in RE2.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import hyperscan
-
 from yumen_plugins.anonymize.detector import Detector
-from yumen_plugins.anonymize.normalise import needed, normalise
+from yumen_plugins.anonymize.hits import Hit, Overlaps
+from yumen_plugins.anonymize.normalise import needed, normalise, plain_spaces
+from yumen_plugins.anonymize.own import SECONDS_MAX, Own
+from yumen_plugins.anonymize.prefilter import database
 
 # Hyperscan gives up the interpreter's lock for every call, and with other threads waiting it is slow to come back: for a
 # short text and few detectors their own patterns are faster.
@@ -23,97 +25,107 @@ SHORT_CHARS_MAX, FEW = 2048, 16
 SEPARATOR = "\n\x00\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """One value: its detector, its span in the original text in code points, and the value as it is spelt plainly."""
-
-    detector: Detector
-    start: int
-    end: int
-    value: str
-    valid: bool
+def enforce(rule: str) -> str:
+    """The mode of every rule, where nobody says otherwise."""
+    return "enforce"
 
 
 class Scanner:
-    """A set of detectors, compiled once."""
+    """A set of detectors, compiled once. `keeps` are the rules that only report, `blocks` those that end exchanges."""
 
-    def __init__(self, detectors: tuple[Detector, ...]) -> None:
+    def __init__(
+        self,
+        detectors: tuple[Detector, ...],
+        own: tuple[Own, ...] = (),
+        keeps: frozenset[str] = frozenset(),
+        blocks: frozenset[str] = frozenset(),
+    ) -> None:
         self._detectors = detectors
+        self._own = own
         self._could = {detector.id: re.compile(detector.prefilter).search for detector in detectors}
-        self._needs = re.compile("[" + "".join(detector.needs for detector in detectors) + "]").search
-        self._order = {detector.id: index for index, detector in enumerate(detectors)}
-        self._database = hyperscan.Database()
-        self._database.compile(
-            expressions=[detector.prefilter.encode() for detector in detectors],
-            ids=list(range(len(detectors))),
-            elements=len(detectors),
-            # Which detectors matter is all that is asked: each reports once, and without offsets the pass is fastest.
-            flags=[hyperscan.HS_FLAG_SINGLEMATCH] * len(detectors),
-        )
+        self._few = not own and len(detectors) <= FEW
+        needs = "".join(detector.needs for detector in detectors)
+        self._needs = re.compile(f"[{needs}]" if needs else "(?!)").search
+        self._overlaps = Overlaps((*detectors, *(one.detector for one in own)), keeps, blocks)
+        built_in = [(detector.prefilter.encode(), 0) for detector in detectors]
+        self._database, self._always = database(built_in, [one.expression for one in own])
+        self._passes = len(detectors) + len(own) > len(self._always)
 
-    def scan(self, texts: list[str]) -> list[list[Hit]]:
-        """The values in each text, in order, none overlapping another."""
+    def scan(self, texts: list[str], mode: Callable[[str], str] = enforce) -> list[list[Hit]]:
+        """The values in each text, in order, none overlapping another but those that are `covered`.
+
+        `mode` says how policy has a rule: `enforce`, `shadow` or `off`. It is asked about rules that found something. Error:
+        TimeoutError where authors' patterns are too slow for these texts.
+        """
         joined = SEPARATOR.join(texts)
         spelt = needed(joined)
-        if len(joined) <= SHORT_CHARS_MAX and len(self._detectors) <= FEW:
-            return [self._scan_one(text, self._detectors, spelt) for text in texts]
-        named = self._prefilter(normalise(joined)[0] if spelt else joined)
-        if not named:
+        if self._few and len(joined) <= SHORT_CHARS_MAX:
+            return [self._scan_one(text, self._detectors, spelt, mode) for text in texts]
+        named, own = self._prefilter(normalise(joined)[0] if spelt else joined)
+        if not named and not own:
             return [[] for _ in texts]
-        return [self._scan_one(text, named, spelt) for text in texts]
+        until = time.perf_counter() + SECONDS_MAX
+        return [self._scan_one(text, named, spelt, mode, own, until) for text in texts]
 
-    def _prefilter(self, text: str) -> list[Detector]:
-        """The detectors that could find something, in the catalogue's order."""
+    def _prefilter(self, text: str) -> tuple[list[Detector], list[Own]]:
+        """The detectors that could find something, in the catalogue's order, and the authors' patterns."""
         found: set[int] = set()
 
         def note(number: int, start: int, end: int, flags: int, context: Any) -> None:
             found.add(number)
 
-        # A lone surrogate is not UTF-8; in this form it is bytes like any other, and no detector looks for it.
-        self._database.scan(text.encode("utf-8", "surrogatepass"), match_event_handler=note)
-        return [self._detectors[number] for number in sorted(found)]
+        if self._own:
+            found.update(self._always)
+            # Authors' patterns are about characters, and a lone surrogate is none.
+            data = plain_spaces(text).encode("utf-8", "replace")
+        else:
+            # A lone surrogate is not UTF-8; in this form it is bytes like any other, and no detector looks for it.
+            data = text.encode("utf-8", "surrogatepass")
+        if self._passes:
+            self._database.scan(data, match_event_handler=note)
+        first = len(self._detectors)
+        return (
+            [self._detectors[number] for number in sorted(found) if number < first],
+            [self._own[number - first] for number in sorted(found) if number >= first],
+        )
 
-    def _scan_one(self, text: str, named: Sequence[Detector], spelt: bool) -> list[Hit]:
+    def _scan_one(
+        self,
+        text: str,
+        named: Sequence[Detector],
+        spelt: bool,
+        mode: Callable[[str], str],
+        own: Sequence[Own] = (),
+        until: float = 0.0,
+    ) -> list[Hit]:
         plain, places = text, None
         if spelt and needed(text):
             plain, places = normalise(text)
         if self._needs(plain) is None:
-            return []
+            if not own:
+                return []
+            named = ()
         hits: list[Hit] = []
         for detector in named:
             if self._could[detector.id](plain) is None:
                 continue
             for pattern in detector.patterns:
                 _look(detector, pattern, plain, hits)
-        if len(hits) > 1:
-            hits = self._resolve(hits)
+        if own:
+            _look_for_own(own, plain_spaces(plain), hits, until)
+        if hits:
+            hits = self._overlaps.settle(hits, mode)
         if places is not None:
             # The end is the place behind the last character, so that invisible ones behind a value stay where they are.
-            hits = [Hit(hit.detector, places[hit.start], places[hit.end - 1] + 1, hit.value, hit.valid) for hit in hits]
+            hits = [hit.at(places[hit.start], places[hit.end - 1] + 1) for hit in hits]
         return hits
 
-    def _resolve(self, hits: list[Hit]) -> list[Hit]:
-        """Where values overlap: valid beats doubtful, longer beats shorter, then the catalogue's order."""
-        hits.sort(key=lambda hit: hit.start)
-        kept: list[Hit] = []
-        cluster: list[Hit] = []
-        reach = 0
-        for hit in hits:
-            if cluster and hit.start >= reach:
-                kept += self._best(cluster)
-                cluster = []
-            cluster.append(hit)
-            reach = max(reach, hit.end)
-        return kept + self._best(cluster)
 
-    def _best(self, cluster: list[Hit]) -> list[Hit]:
-        if len(cluster) == 1:
-            return cluster
-        kept: list[Hit] = []
-        for hit in sorted(cluster, key=lambda one: (not one.valid, one.start - one.end, self._order[one.detector.id])):
-            if all(hit.end <= other.start or other.end <= hit.start for other in kept):
-                kept.append(hit)
-        return sorted(kept, key=lambda hit: hit.start)
+def _look_for_own(own: Sequence[Own], plain: str, hits: list[Hit], until: float) -> None:
+    """Add what authors' patterns find."""
+    data = plain.encode("utf-8", "replace")
+    for one in own:
+        hits += [Hit(one.detector, start, end, plain[start:end], True) for start, end in one.look(plain, data, until)]
 
 
 def _look(detector: Detector, pattern: re.Pattern[str], plain: str, hits: list[Hit]) -> None:

@@ -23,8 +23,3 @@ class LimitsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         bool,
         msgspec.Meta(description="Whether trusted keys skip the rules that count; those that measure hold for all."),
     ] = True
-
-    @property
-    def counts(self) -> bool:
-        """Whether any rule needs to remember anything between two exchanges."""
-        return bool(self.requests_per_minute or self.requests_per_minute_tenant or self.concurrent)

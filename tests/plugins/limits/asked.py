@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from yumen import Decision, Principal, Secret, Settings
-from yumen.runtime import InstanceHost
-from yumen.store.memory import MemoryStore
+from yumen import Block, Decision, Mode, Principal, Secret, Settings
+from yumen.errors import Code
+from yumen.parts import InstanceHost, Parts
 from yumen_plugins.limits import Limits, LimitsConfig
 
 KEY = Principal("t", "a", "k1")
@@ -16,16 +16,34 @@ KEY = Principal("t", "a", "k1")
 MINUTE = 1_700_000_040.0
 
 
-class HeldHost(InstanceHost):
-    """A host whose time stands still unless the test moves it."""
+class HeldClock:
+    """A clock that stands still unless the test moves it."""
 
-    def __init__(self, workers: int = 1) -> None:
+    def __init__(self) -> None:
         self.time = MINUTE
-        settings = Settings(data_dir=Path("/nonexistent"), workers=workers)
-        super().__init__("limits", settings, Secret(b"\x01" * 32), MemoryStore(lambda: self.time))
 
     def now(self) -> float:
         return self.time
+
+    def monotonic(self) -> float:
+        return self.time
+
+
+class HeldHost(InstanceHost):
+    """A host whose time the test holds."""
+
+    def __init__(self, workers: int = 1, disabled: frozenset[str] = frozenset()) -> None:
+        self.clock = HeldClock()
+        settings = Settings(data_dir=Path("/nonexistent"), workers=workers)
+        super().__init__(Parts(settings, Secret(b"\x01" * 32), clock=self.clock), "limits", disabled)
+
+    @property
+    def time(self) -> float:
+        return self.clock.time
+
+    @time.setter
+    def time(self, seconds: float) -> None:
+        self.clock.time = seconds
 
 
 @dataclass
@@ -36,7 +54,7 @@ class Piece:
 
 @dataclass
 class Asked:
-    """As much of an exchange as this plugin looks at."""
+    """As much of an exchange as this plugin looks at; every rule enforces. What other modes do is tested in the core."""
 
     principal: Principal = KEY
     request_bytes: int = 100
@@ -46,6 +64,12 @@ class Asked:
 
     def set_header(self, name: str, value: str) -> None:
         self.headers[name] = value
+
+    def mode(self, rule: str) -> Mode:
+        return "enforce"
+
+    def block(self, rule: str, code: Code = "policy_blocked", retry_after_s: float | None = None) -> Block:
+        return Block(rule, code, retry_after_s)
 
 
 async def started(host: HeldHost, **config: Any) -> Limits:

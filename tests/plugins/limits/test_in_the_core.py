@@ -6,10 +6,13 @@ import asyncio
 from typing import Any, ClassVar
 
 import pytest
-from tests.kit import ScriptedEngine, chunk, completion, exchange, request, step
+from tests.kit import Outcome, ScriptedEngine, chunk, completion, exchange, request, step
 from tests.plugins.limits.asked import HeldHost, started
 
-from yumen import Block, Decision, EngineError, Exchange, Manifest, NoConfig, Plugin
+from yumen import Block, Decision, EngineError, Exchange, Manifest, Mode, NoConfig, Plugin
+from yumen.policy.bundle import RulePolicy
+from yumen.step import Step
+from yumen_plugins.limits import Limits
 
 
 class Breaks(Plugin[NoConfig]):
@@ -102,3 +105,83 @@ async def test_in_shadow_nobody_is_refused() -> None:
     assert [outcome.status for outcome in outcomes] == [200] * 3
     trace = [entry for entry in outcomes[-1].exchange.trace if entry.hook == "on_request"]
     assert [(entry.decision, entry.reason, entry.shadow) for entry in trace] == [("block", "requests_per_minute", True)]
+
+
+def ruled(plugin: Limits, **modes: Mode) -> Step:
+    """The plugin under a policy that gives some of its rules a mode."""
+    rules = {rule.id: RulePolicy(id=rule.id, mode=modes.get(rule.id, "enforce")) for rule in plugin.rules()}
+    return step(plugin, rules=rules)
+
+
+def would_block(outcome: Outcome) -> list[str]:
+    """The rules in shadow that would have ended an exchange."""
+    return [one.reason for one in outcome.exchange.trace if one.shadow and one.decision == "block"]
+
+
+async def send(one: Step, body: bytes | None = None) -> Outcome:
+    return await exchange([one], ScriptedEngine(completion("x")), body)
+
+
+@pytest.mark.parametrize("mode", ["shadow", "off"])
+async def test_a_quiet_rule_hides_no_other(mode: Mode) -> None:
+    """Where a rule in shadow or off would refuse, the next ones have their say all the same; shadow leaves a note."""
+    plugin = await started(HeldHost(), body_bytes=10, input_tokens=3, concurrent=9, requests_per_minute=1)
+    limited = ruled(plugin, body_bytes=mode, concurrent=mode)
+    long = await send(limited, request("这句话太长"))
+    assert (long.code, long.exchange.trace[0].reason) == ("payload_too_large", "input_tokens")
+    assert would_block(long) == (["body_bytes"] if mode == "shadow" else [])
+    outcomes = [await send(limited, request("短")) for _ in range(2)]
+    assert [outcome.status for outcome in outcomes] == [200, 429]
+
+
+async def test_a_counting_rule_in_shadow_counts_and_refuses_nobody() -> None:
+    """It says what it would have done, counts as it would have, and tells the caller nothing."""
+    host = HeldHost()
+    plugin = await started(host, requests_per_minute=1, requests_per_minute_tenant=3)
+    outcomes = [await send(ruled(plugin, requests_per_minute="shadow")) for _ in range(4)]
+    assert [outcome.status for outcome in outcomes] == [200, 200, 200, 429]
+    assert [would_block(outcome) for outcome in outcomes] == [[], *[["requests_per_minute"]] * 3]
+    headers = outcomes[1].exchange.headers
+    assert (headers["x-ratelimit-limit-requests"], headers["x-ratelimit-remaining-requests"]) == ("3", "1")
+    alone = await send(ruled(plugin, requests_per_minute="shadow", requests_per_minute_tenant="shadow"))
+    assert alone.status == 200
+    assert not [name for name in alone.exchange.headers if name.startswith("x-ratelimit")]
+
+
+async def test_what_an_enforced_rule_refuses_a_rule_in_shadow_does_not_count() -> None:
+    """A request that was refused counts nowhere, whatever the mode of the rule that had let it pass."""
+    host = HeldHost()
+    plugin = await started(host, requests_per_minute=2, requests_per_minute_tenant=1)
+    limited = ruled(plugin, requests_per_minute="shadow")
+    assert [(await send(limited)).status for _ in range(5)] == [200, 429, 429, 429, 429]
+    open_again = await send(ruled(plugin, requests_per_minute="enforce", requests_per_minute_tenant="off"))
+    assert open_again.exchange.headers["x-ratelimit-remaining-requests"] == "0"
+    assert open_again.status == 200
+
+
+async def test_a_rule_that_is_off_does_not_count() -> None:
+    """After any number of exchanges that it does not look at, the whole limit is still there."""
+    plugin = await started(HeldHost(), requests_per_minute=1, concurrent=1)
+    for _ in range(5):
+        assert (await send(ruled(plugin, requests_per_minute="off", concurrent="off"))).status == 200
+    assert [(await send(ruled(plugin))).status for _ in range(2)] == [200, 429]
+
+
+async def test_slots_in_shadow_are_taken_and_freed() -> None:
+    """While one exchange is under way another is noted as one too many, passes, and frees nobody else's slot."""
+    plugin = await started(HeldHost(), concurrent=1)
+    limited = ruled(plugin, concurrent="shadow")
+    arrived, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        arrived.set()
+        await go_on.wait()
+
+    waiting = asyncio.create_task(exchange([limited], ScriptedEngine(completion("x"), wait)))
+    await arrived.wait()
+    seconds = [await send(limited) for _ in range(2)]
+    go_on.set()
+    first = await waiting
+    assert [outcome.status for outcome in (first, *seconds)] == [200] * 3
+    assert [would_block(outcome) for outcome in (first, *seconds)] == [[], ["concurrent"], ["concurrent"]]
+    assert would_block(await send(limited)) == []

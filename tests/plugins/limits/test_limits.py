@@ -191,6 +191,32 @@ async def test_a_shared_store_serves_several_workers() -> None:
     assert await ask(second, Asked()) is not None
 
 
+async def test_what_policy_switched_off_needs_no_store_and_refuses_nobody() -> None:
+    """A rule that is off for good neither keeps several workers from starting, nor counts, nor measures."""
+    off = frozenset({"requests_per_minute", "concurrent", "body_bytes"})
+    host = HeldHost(workers=2, disabled=off)
+    plugin = await started(host, requests_per_minute=1, concurrent=1, body_bytes=10, input_tokens=100)
+    for _ in range(3):
+        assert await ask(plugin, Asked(request_bytes=11)) is None
+    assert host.store.__dict__["_entries"] == {}
+    assert await ask(plugin, Asked(texts=[Piece("汉" * 101)])) == Block("input_tokens", "payload_too_large")
+
+
+def test_rules_are_those_that_are_on() -> None:
+    """Every limit that is set is a rule at its own line, and says how much it allows; what is 0 is none."""
+    assert [(rule.id, rule.path) for rule in Limits(LimitsConfig()).rules()] == [
+        ("requests_per_minute", ("requests_per_minute",))
+    ]
+    config = LimitsConfig(
+        requests_per_minute=0, requests_per_minute_tenant=7, concurrent=6, body_bytes=5, input_tokens=4
+    )
+    rules = Limits(config).rules()
+    assert [rule.id for rule in rules] == ["body_bytes", "input_tokens", "concurrent", "requests_per_minute_tenant"]
+    assert all(str(getattr(config, rule.id)) in rule.description for rule in rules)
+    assert all(rule.path == (rule.id,) for rule in rules)
+    assert Limits(config).lint() == ()
+
+
 def test_it_sees_raw_texts_and_stores_nothing() -> None:
     """The flow check rests on this."""
     manifest = Limits.manifest

@@ -41,6 +41,7 @@ def mobile(value: str) -> str:
 CHINA = (
     Detector(
         id="cn.id_card",
+        description="identity card number of mainland China",
         patterns=(re.compile(r"(?<![0-9])[1-9][0-9]{5}(?:(?:18|19|20)[0-9]{9}[0-9Xx]|[0-9]{9})(?![0-9])"),),
         prefilter=r"[1-9][0-9]{14}",
         needs="0-9",
@@ -58,6 +59,7 @@ CHINA = (
     ),
     Detector(
         id="cn.mobile",
+        description="mobile phone number of mainland China",
         patterns=(
             re.compile(
                 r"(?<![0-9])(?:(?:\+|00)?86[- ]?)?1(?:[3578][0-9]|4[5-9]|6[25-7]|9[0-35-9])"

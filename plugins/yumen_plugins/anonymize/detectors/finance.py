@@ -39,6 +39,7 @@ def bank_card(value: str) -> bool:
 FINANCE = (
     Detector(
         id="bank_card",
+        description="bank card number",
         patterns=(
             re.compile(r"(?<![0-9])[0-9]{12,19}(?![0-9])"),
             re.compile(r"(?<![0-9])[0-9]{4}([ -])[0-9]{4}\1[0-9]{4}\1[0-9]{1,7}(?![0-9])"),

@@ -24,6 +24,7 @@ def ip(value: str) -> bool:
 NET = (
     Detector(
         id="email",
+        description="e-mail address",
         patterns=(
             re.compile(
                 r"(?<![A-Za-z0-9._%+\-])[A-Za-z0-9._%+\-]{1,64}+@"
@@ -44,6 +45,7 @@ NET = (
     ),
     Detector(
         id="ip",
+        description="IP address",
         patterns=(
             re.compile(rf"(?<![0-9.vV])(?:{OCTET}\.){{3}}{OCTET}(?![0-9]|\.[0-9])"),
             re.compile(

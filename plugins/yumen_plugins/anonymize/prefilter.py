@@ -1,0 +1,175 @@
+"""The one pass of hyperscan that says which detectors could find anything at all.
+
+Built-in detectors bring an expression for it. For a pattern that an author wrote, which is RE2's, one is made here. It finds
+at least what RE2 finds, in one text or in several that are scanned together, and may find more: edges of texts and lines are
+left out, and whatever the two engines might read differently becomes "any character". A pattern that holds something else
+has no such expression, and is looked for every time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import hyperscan
+
+# Beyond this many repeats "at least so many" says enough, and keeps the automaton small.
+REPEAT_MAX = 32
+ANY = r"[\x{0}-\x{10ffff}]"
+DIGIT, SPACE, WORD = "0-9", r"\x09\x0a\x0c\x0d\x20", "0-9A-Za-z_"
+CONTROLS = {"n": 10, "r": 13, "t": 9, "f": 12, "v": 11}
+# What stands for one character: a number, a control character, or a sign that means something else without its backslash.
+ESCAPE = r"\\(?:x[0-9A-Fa-f]{2}|x\{[0-9A-Fa-f]{1,6}\}|[nrtfv]|[!-/:-@\[-`{-~])"
+TOKEN = re.compile(
+    rf"""
+      (?P<group> \( (?: (?!\?) | \?P?<[A-Za-z_][A-Za-z0-9_]*> | \?[imsU]*(?:-[imsU]+)?: ) )
+    | (?P<flags> \(\?[imsU]*(?:-[imsU]+)?\) )
+    | (?P<plain> [)|] )
+    | (?P<repeat> [*+?] | \{{[0-9]+(?:,[0-9]*)?\}} )
+    | (?P<edge> \^ | \$ | \\[AzBb] )
+    | (?P<kind> \\[dDsSwW] )
+    | (?P<wide> \. | \\[pP](?:[A-Z]|\{{\^?[A-Za-z_]+\}}) )
+    | (?P<escape> {ESCAPE} )
+    | (?P<set> \[\^?\]?(?:\[:\^?[a-z]+:\]|\\.|[^\]\\])*\] )
+    | (?P<char> [^\\\[(){{|*+?.^$\x00-\x1f] )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+# One member of a set, or a range of them.
+MEMBER = re.compile(
+    rf"\\(?P<kind>[dsw])(?!-)|(?P<low>{ESCAPE}|[^\\\[\x00-\x1f-])(?:-(?P<high>{ESCAPE}|[^\\\[\x00-\x1f-]))?|-\Z",
+    re.DOTALL,
+)
+# Which expressions match at all is what is asked: each reports once, and without offsets the pass is fastest.
+ONCE = hyperscan.HS_FLAG_SINGLEMATCH
+KINDS = {"d": DIGIT, "s": SPACE, "w": WORD}
+
+
+Expression = tuple[bytes, int]
+
+
+def database(built_in: Sequence[Expression], own: Sequence[Expression | None]) -> tuple[Any, list[int]]:
+    """The automaton of all expressions, numbered in this order, and the numbers of the patterns that it does not hold."""
+    first = len(built_in)
+    numbered = dict(enumerate(built_in))
+    wanted = {first + index: expression for index, expression in enumerate(own) if expression is not None}
+    made = _compiled({**numbered, **wanted})
+    if made is None:
+        wanted = {number: one for number, one in wanted.items() if _compiled({number: one}) is not None}
+        made = _compiled({**numbered, **wanted})
+    if made is None:
+        wanted = {}
+        made = _compiled(numbered)
+    return made, [number for number in range(first, first + len(own)) if number not in wanted]
+
+
+def _compiled(expressions: dict[int, Expression]) -> Any:
+    """None where hyperscan refuses, for a pattern that is too large for it, say."""
+    made = hyperscan.Database()
+    if not expressions:
+        return made
+    try:
+        made.compile(
+            expressions=[expression for expression, _ in expressions.values()],
+            ids=list(expressions),
+            elements=len(expressions),
+            flags=[ONCE | flags for _, flags in expressions.values()],
+        )
+    except hyperscan.HyperscanError:
+        return None
+    return made
+
+
+def spell(pattern: str) -> Expression | None:
+    """The expression and its flags, or None. `pattern` is one that RE2 takes."""
+    # Where only a part of it ignores case, all of this does.
+    folded = re.search(r"\(\?[msU]*i", pattern) is not None
+    parts: list[str] = []
+    position = 0
+    while position < len(pattern):
+        token = TOKEN.match(pattern, position)
+        if token is None:
+            return None
+        parts.append(_part(token, folded))
+        position = token.end()
+    case = hyperscan.HS_FLAG_CASELESS if folded else 0
+    return "".join(parts).encode(), hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_PREFILTER | case
+
+
+def _part(token: re.Match[str], folded: bool) -> str:
+    text = token[0]
+    match token.lastgroup:
+        case "group":
+            return "(?:"
+        case "flags" | "edge":
+            # `\b` means the same to both, next to Han characters and between texts as well.
+            return r"\b" if text == r"\b" else "(?:)"
+        case "plain":
+            return text
+        case "repeat":
+            return _repeat(text)
+        case "kind":
+            return _kind(text[1], folded)
+        case "set":
+            return _set(text[1:-1], folded)
+        case "wide":
+            return ANY
+        case _:
+            return _char(text, folded)
+
+
+def _repeat(text: str) -> str:
+    if text[0] != "{":
+        return text
+    low, comma, high = text[1:-1].partition(",")
+    least, most = int(low), int(high) if high else None if comma else int(low)
+    if most is not None and most <= REPEAT_MAX:
+        return text
+    return f"{{{min(least, REPEAT_MAX)},}}"
+
+
+def _kind(name: str, folded: bool) -> str:
+    if name in KINDS:
+        return f"[{KINDS[name]}]"
+    # What is no letter is another question where case does not matter.
+    return ANY if folded else f"[^{KINDS[name.lower()]}]"
+
+
+def _set(inside: str, folded: bool) -> str:
+    negated = inside.startswith("^")
+    rest = inside.removeprefix("^")
+    members: list[str] = []
+    if folded and negated:
+        return ANY
+    position = 0
+    while position < len(rest):
+        member = MEMBER.match(rest, position)
+        if member is None or (folded and not member[0].isascii()):
+            return ANY
+        if member["kind"]:
+            members.append(KINDS[member["kind"]])
+        elif member["low"]:
+            high = member["high"]
+            members.append(_number(member["low"]) + (f"-{_number(high)}" if high else ""))
+        else:
+            members.append(_number("-"))
+        position = member.end()
+    return f"[{'^' if negated else ''}{''.join(members)}]"
+
+
+def _char(text: str, folded: bool) -> str:
+    return ANY if folded and _code(text) > 127 else _number(text)
+
+
+def _number(text: str) -> str:
+    return rf"\x{{{_code(text):x}}}"
+
+
+def _code(text: str) -> int:
+    """The character that a token stands for."""
+    if text[0] != "\\" or len(text) == 1:
+        return ord(text)
+    if text[1] == "x":
+        return int(text[2:].strip("{}"), 16)
+    return CONTROLS.get(text[1]) or ord(text[1])
