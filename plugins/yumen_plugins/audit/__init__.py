@@ -1,13 +1,13 @@
-"""Records every exchange in a ledger that shows when somebody has changed it; see docs/ledger.md."""
+"""Records every exchange, and what is done to the gateway, in a ledger that shows changes; see docs/ledger.md."""
 
 from __future__ import annotations
 
 from importlib.metadata import version
 from typing import ClassVar
 
-from yumen import Block, CannotStart, Decision, Exchange, Hmac, Host, Manifest, Plugin
+from yumen import Block, CannotStart, Decision, Exchange, Hmac, Host, Manifest, Operation, Plugin
 from yumen_plugins.audit.config import AuditConfig
-from yumen_plugins.audit.record import Digester, record_of
+from yumen_plugins.audit.record import Digester, operation_record, record_of
 from yumen_plugins.audit.segment import Folder
 from yumen_plugins.audit.writer import LedgerUnavailable, Writer
 
@@ -57,6 +57,10 @@ class Audit(Plugin[AuditConfig]):
         except LedgerUnavailable:
             exchange.set_header(HEADER, NO_RECEIPT)
             raise
+
+    async def on_operation(self, operation: Operation) -> None:
+        """Record it, durably. Error: `LedgerUnavailable`."""
+        await self._writer.append(operation_record(operation))
 
     async def ready(self) -> str:
         return self._writer.failure

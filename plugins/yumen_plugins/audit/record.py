@@ -1,4 +1,4 @@
-"""What a record of an exchange holds; docs/ledger.md is the description for auditors."""
+"""What records hold; docs/ledger.md is the description for auditors."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from yumen import Exchange, Hmac, Text
+from yumen import Exchange, Hmac, Operation, Text, Trace
 from yumen_plugins.audit.config import AuditConfig
 
 # Lists in a record are for people; what lies beyond is counted.
-FINDINGS_MAX, TRACE_MAX, TEXTS_MAX = 256, 256, 4096
+FINDINGS_MAX, TRACE_MAX, TEXTS_MAX, DETAILS_MAX = 256, 256, 4096, 32
 NAME_CHARS_MAX = 200
-CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\ud800-\udfff]")
+# What a terminal would act on, or what is not text.
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# The parts of a path that are kept. Below `/apps/` they are the caller's own, and what is no plain word may be anything.
+WORD = re.compile(r"(?:[A-Za-z][A-Za-z_-]{0,30}[0-9]{0,3})?")
+WORDS_MAX = 8
 
 
 class Digester:
@@ -43,10 +47,25 @@ def clean(name: str) -> str:
     return name if name.isalnum() and len(name) <= NAME_CHARS_MAX else CONTROL.sub("?", name[:NAME_CHARS_MAX])
 
 
+def operation_record(operation: Operation) -> dict[str, Any]:
+    """The record of something that was done to the gateway."""
+    details = list(operation.details.items())
+    body: dict[str, Any] = {
+        "kind": "operation",
+        "time": moment(operation.at),
+        "operation": clean(operation.kind),
+        "actor": clean(operation.actor),
+        "details": {clean(str(name)): clean(str(value)) for name, value in details[:DETAILS_MAX]},
+    }
+    if len(details) > DETAILS_MAX:
+        body["details_left_out"] = len(details) - DETAILS_MAX
+    return body
+
+
 def record_of(exchange: Exchange, receipt: str, config: AuditConfig, digest: Digester) -> dict[str, Any]:
     """The record of an exchange whose outcome is known. `seq` and the code are the writer's to add."""
     principal, reply = exchange.principal, exchange.reply
-    findings, trace = exchange.findings, _trace(exchange, config)
+    findings, trace = exchange.findings, _notable(exchange, config)
     body: dict[str, Any] = {
         "kind": "exchange",
         "time": moment(exchange.received_at),
@@ -58,6 +77,7 @@ def record_of(exchange: Exchange, receipt: str, config: AuditConfig, digest: Dig
         "trusted": principal.trusted,
         "client": digest(exchange.client),
         "route": exchange.route,
+        "path": exchange.path if _plain(exchange.path) else _path(exchange.path, digest),
         "dialect": exchange.dialect,
         "model": clean(exchange.model),
         "engine": clean(exchange.engine),
@@ -66,19 +86,23 @@ def record_of(exchange: Exchange, receipt: str, config: AuditConfig, digest: Dig
         "accept_raw": exchange.accept_raw,
         "outcome": exchange.outcome,
         "findings": findings[:FINDINGS_MAX],
-        "trace": trace[:TRACE_MAX],
+        "trace": [_call(one) for one in _foremost(trace)],
         "request_bytes": exchange.request_bytes,
         "reply_bytes": exchange.reply_bytes,
         "timings_ms": exchange.timings_ms,
     }
+    if exchange.egress:
+        body["egress"] = exchange.egress
+        body["sent_form"] = exchange.sent_form
+        body["sent_bytes"] = exchange.sent_bytes
     left = config.text_chars_max
-    body["request"], left = _texts(list(exchange.texts), left, config, digest)
+    body["request"], left = _texts(list(exchange.texts), left, config, digest, True)
     if reply is not None:
         body["status"] = reply.status
         body["finish_reason"] = clean(reply.finish_reason)
         if reply.usage is not None:
             body["usage"] = {"input_tokens": reply.usage.input_tokens, "output_tokens": reply.usage.output_tokens}
-        body["reply"], left = _texts(list(reply.texts), left, config, digest)
+        body["reply"], left = _texts(list(reply.texts), left, config, digest, False)
     if len(findings) > FINDINGS_MAX:
         body["findings_left_out"] = len(findings) - FINDINGS_MAX
     if len(trace) > TRACE_MAX:
@@ -86,29 +110,61 @@ def record_of(exchange: Exchange, receipt: str, config: AuditConfig, digest: Dig
     return body
 
 
-def _trace(exchange: Exchange, config: AuditConfig) -> list[dict[str, Any]]:
-    full = config.trace == "full"
-    return [
-        {
-            "plugin": one.plugin,
-            "hook": one.hook,
-            "decision": one.decision,
-            "reason": clean(one.reason),
-            "edits": one.edits,
-            "shadow": one.shadow,
-            "ms": round(one.ms, 3),
-        }
-        for one in exchange.trace
-        if full or one.edits or one.decision != "allow"
-    ]
+@lru_cache(64)
+def _plain(path: str) -> bool:
+    """Whether a path is made of plain words alone, as those of the gateway are."""
+    return all(WORD.fullmatch(part) for part in path.split("/", WORDS_MAX))
 
 
-def _texts(texts: list[Text], left: int, config: AuditConfig, digest: Digester) -> tuple[list[dict[str, Any]], int]:
+def _path(path: str, digest: Digester) -> str:
+    """The path of a request; each part of it that is no plain word as its digest."""
+    return "/".join([part if WORD.fullmatch(part) else digest(part) for part in path.split("/", WORDS_MAX)])
+
+
+def _notable(exchange: Exchange, config: AuditConfig) -> list[Trace]:
+    """The hook calls that are recorded: those that decided or edited, in shadow too, or all."""
+    if config.trace == "full":
+        return list(exchange.trace)
+    return [one for one in exchange.trace if one.edits or one.decision != "allow"]
+
+
+def _foremost(trace: list[Trace]) -> list[Trace]:
+    """As many calls as a record holds, in their order: each different deed once, before deeds that repeat and idle calls."""
+    if len(trace) <= TRACE_MAX:
+        return trace
+    seen: set[tuple[str, str, str, str, bool]] = set()
+    ranks: list[int] = []
+    for one in trace:
+        deed = (one.plugin, one.hook, one.decision, one.reason, one.shadow)
+        ranks.append(2 if one.decision == "allow" and not one.edits else 1 if deed in seen else 0)
+        seen.add(deed)
+    kept = sorted(range(len(trace)), key=ranks.__getitem__)[:TRACE_MAX]
+    return [trace[index] for index in sorted(kept)]
+
+
+def _call(one: Trace) -> dict[str, Any]:
+    return {
+        "plugin": one.plugin,
+        "hook": one.hook,
+        "decision": one.decision,
+        "reason": clean(one.reason),
+        "edits": one.edits,
+        "shadow": one.shadow,
+        "ms": round(one.ms, 3),
+    }
+
+
+def _texts(
+    texts: list[Text], left: int, config: AuditConfig, digest: Digester, sent: bool
+) -> tuple[list[dict[str, Any]], int]:
+    """Texts as a record holds them, and how many characters it may hold yet; `sent` are those of the request."""
     out: list[dict[str, Any]] = []
     for text in texts[:TEXTS_MAX]:
         value = text.value
         # Paths are the core's own words: declared names and positions.
         entry: dict[str, Any] = {"path": text.path, "kind": text.kind, "chars": len(value)}
+        if sent and (raw_chars := text.raw_chars) != len(value):
+            entry["raw_chars"] = raw_chars
         if text.role:
             entry["role"] = text.role
         if config.texts == "masked" and len(value) <= left:

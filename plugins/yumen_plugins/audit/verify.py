@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from yumen import Hmac
+from yumen import Hmac, Progress
 from yumen_plugins.audit.chain import (
     LINE_BYTES_MAX,
     PREFIX,
@@ -28,9 +28,24 @@ from yumen_plugins.audit.chain import (
     segment_numbers,
 )
 from yumen_plugins.audit.segment import HEAD_BYTES
+from yumen_plugins.audit.shape import (
+    ExchangeRecord,
+    Failure,
+    Header,
+    OperationRecord,
+    OtherRecord,
+    Record,
+    Recovery,
+    shaped,
+)
 
 # The head is written in place, so a reader beside a running gateway might see half of an old and half of a new one.
 HEAD_READS = 3
+# Whoever watches is told in steps of this size.
+PROGRESS_BYTES = 1 << 20
+# So many things that are wrong are named for each writer; with the wrong secret every line is.
+WRONG_MAX = 10_000
+READ_BYTES = 1 << 18
 
 
 class Wrong(msgspec.Struct, frozen=True):
@@ -52,10 +67,32 @@ class WriterReport(msgspec.Struct):
     segments: int = 0
     records: int = 0
     exchanges: int = 0
+    operations: int = 0
     recoveries: int = 0
     first: str = ""
     last: str = ""
     wrong: list[Wrong] = []
+    wrong_left_out: int = 0
+
+    def note(self, file: str, line: int, code: str, what: str) -> None:
+        """Add something that is wrong, up to the limit."""
+        if len(self.wrong) < WRONG_MAX:
+            self.wrong.append(Wrong(f"{self.writer}/{file}", line, code, what))
+        else:
+            self.wrong_left_out += 1
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong, a line each."""
+        rest = [f"{self.writer}: {self.wrong_left_out:,} more things are wrong"] if self.wrong_left_out else []
+        return [*map(str, self.wrong), *rest]
+
+
+class Head(msgspec.Struct):
+    """How far a writer had come: the last segment, and the number of the next record."""
+
+    segment: int = 0
+    seq: int = 0
 
 
 def writers(ledger: Path) -> list[Path]:
@@ -63,9 +100,20 @@ def writers(ledger: Path) -> list[Path]:
     return sorted(path for path in ledger.iterdir() if path.is_dir() and not path.is_symlink())
 
 
-def verify_writer(folder: Path, mac: Hmac, progress: Callable[[int], None] = lambda size: None) -> WriterReport:
-    """Verify everything that one writer wrote; `progress` is told how many bytes were read."""
+def verify_writer(folder: Path, mac: Hmac) -> WriterReport:
+    """Verify everything that one writer wrote."""
     report = WriterReport(writer=printable(folder.name))
+    deque(read_writer(folder, mac, report, lambda size: None), maxlen=0)
+    return report
+
+
+def read_writer(
+    folder: Path, mac: Hmac, report: WriterReport, progress: Progress
+) -> Iterator[tuple[bytes, Record | OtherRecord]]:
+    """The records of a writer that hold, each with its line; whatever is wrong stands in the report by the end.
+
+    `progress` is told how many bytes were read.
+    """
     # The head first, then the files, the list of them once: a gateway that writes meanwhile is then only ever further.
     head = _read_head(folder, mac, report)
     listed = sorted(path.name for path in folder.glob(f"*{SUFFIX}"))
@@ -73,21 +121,19 @@ def verify_writer(folder: Path, mac: Hmac, progress: Callable[[int], None] = lam
     ours = {segment_name(number) for number in numbers}
     for file in listed:
         if file not in ours:
-            name = f"{report.writer}/{printable(file)}"
-            report.wrong.append(Wrong(name, 0, "foreign", "this is not a segment file"))
+            report.note(printable(file), 0, "foreign", "this is not a segment file")
     code, seq = START, 0
     for expected, number in enumerate(numbers, 1):
         if number != expected:
-            report.wrong.append(Wrong(segment_name(expected), 0, "segment-missing", f"before {segment_name(number)}"))
+            report.note(segment_name(expected), 0, "segment-missing", f"before {segment_name(number)}")
             break
     for number in numbers:
-        code, seq = _verify_segment(folder, number, mac, code, seq, report, progress)
-    if seq > head["seq"] and _torn_at_end(report, numbers) and is_open(folder):
+        code, seq = yield from _read_segment(folder, number, mac, code, seq, report, progress)
+    if seq > head.seq and _torn_at_end(report, numbers) and is_open(folder):
         report.wrong.pop()  # the gateway is writing that line at this moment
-    if head["seq"] > seq or head["segment"] > (numbers[-1] if numbers else 0):
-        what = f"the ledger ends before record {seq}, and had come to record {head['seq'] - 1}"
-        report.wrong.append(Wrong(f"{report.writer}/head", 1, "tail-missing", what))
-    return report
+    if head.seq > seq or head.segment > (numbers[-1] if numbers else 0):
+        what = f"the ledger ends before record {seq}, and had come to record {head.seq - 1}"
+        report.note("head", 1, "tail-missing", what)
 
 
 def _torn_at_end(report: WriterReport, numbers: list[int]) -> bool:
@@ -96,60 +142,75 @@ def _torn_at_end(report: WriterReport, numbers: list[int]) -> bool:
     return last is not None and last.code == "torn-tail" and last.file.endswith(segment_name(numbers[-1]))
 
 
-def _verify_segment(
-    folder: Path, number: int, mac: Hmac, code: bytes, seq: int, report: WriterReport, progress: Callable[[int], None]
-) -> tuple[bytes, int]:
-    name = f"{report.writer}/{segment_name(number)}"
+def _read_segment(
+    folder: Path, number: int, mac: Hmac, code: bytes, seq: int, report: WriterReport, progress: Progress
+) -> Generator[tuple[bytes, Record | OtherRecord], None, tuple[bytes, int]]:
+    """One segment, from the code and number before it; returns those behind it."""
+    name = segment_name(number)
     report.segments += 1
-    for line_number, line in enumerate(read_lines(folder / segment_name(number)), 1):
-        progress(len(line))
+    read = 0
+    for line_number, line in enumerate(read_lines(folder / name), 1):
+        read += len(line)
+        if read >= PROGRESS_BYTES:
+            progress(read)
+            read = 0
         next_code = opened(mac, code, line[:-1]) if line.endswith(b"\n") else None
         if next_code is None:
             torn = not line.endswith(b"\n")
             what = "the last line is not complete" if torn else _named(line, seq)
-            report.wrong.append(Wrong(name, line_number, "torn-tail" if torn else "changed", what))
+            report.note(name, line_number, "torn-tail" if torn else "changed", what)
             code, seq = _written(line), seq + 1
             continue
         code = next_code
-        record = decode(line)
-        if record.get("seq") != seq:
-            what = f"record {record.get('seq')} stands where {seq} belongs"
-            report.wrong.append(Wrong(name, line_number, "sequence", what))
-        header = (record.get("kind"), record.get("segment"), record.get("writer"))
-        if line_number == 1 and header != ("header", number, folder.name):
-            report.wrong.append(Wrong(name, line_number, "header", "the segment does not begin with its header"))
-        if "broken" in record:
-            report.wrong.append(Wrong(name, line_number, "found-broken", f"at {record['time']}: {record['broken']}"))
-        seq = int(record.get("seq", seq)) + 1
+        record = shaped(line)
+        if record is None:
+            what = f"record {seq} is sealed, and has not the form of a record"
+            report.note(name, line_number, "form", what)
+            seq += 1
+            continue
+        if record.seq != seq:
+            what = f"record {record.seq} stands where {seq} belongs"
+            report.note(name, line_number, "sequence", what)
+        headed = isinstance(record, Header) and (record.segment, record.writer) == (number, folder.name)
+        if line_number == 1 and not headed:
+            report.note(name, line_number, "header", "the segment does not begin with its header")
+        if record.broken is not msgspec.UNSET:
+            what = f"at {printable(record.time)}: {printable(record.broken)}"
+            report.note(name, line_number, "found-broken", what)
+        seq = record.seq + 1
         _count(report, record)
+        yield line, record
+    progress(read)
     return code, seq
 
 
-def _count(report: WriterReport, record: dict[str, Any]) -> None:
+def _count(report: WriterReport, record: Record | OtherRecord) -> None:
     report.records += 1
-    report.exchanges += record.get("kind") == "exchange"
-    report.recoveries += record.get("kind") in ("recovery", "failure")
-    report.last = str(record.get("time", ""))
+    report.exchanges += isinstance(record, ExchangeRecord)
+    report.operations += isinstance(record, OperationRecord)
+    report.recoveries += isinstance(record, (Recovery, Failure))
+    report.last = record.time
     report.first = report.first or report.last
 
 
-def _read_head(folder: Path, mac: Hmac, report: WriterReport) -> dict[str, Any]:
+def _read_head(folder: Path, mac: Hmac, report: WriterReport) -> Head:
     """How far the ledger had come: records may be newer than that, never missing."""
     path = folder / "head"
-    name = f"{report.writer}/head"
-    nowhere = {"segment": 0, "seq": 0}
     if not path.is_file() or path.is_symlink():
-        report.wrong.append(Wrong(name, 0, "head-missing", "nothing says how far the ledger had come"))
-        return nowhere
+        report.note("head", 0, "head-missing", "nothing says how far the ledger had come")
+        return Head()
     start = head_start(mac, folder.name)
     for _ in range(HEAD_READS):
         with path.open("rb") as file:
             content = file.read(HEAD_BYTES + 1)
         line = content.rstrip(b" ")
         if len(content) == HEAD_BYTES and opened(mac, start, line.removesuffix(b"\n")) is not None:
-            return decode(line)
-    report.wrong.append(Wrong(name, 1, "changed", "the head does not hold"))
-    return nowhere
+            try:
+                return msgspec.json.decode(line, type=Head)
+            except (msgspec.MsgspecError, ValueError):
+                break
+    report.note("head", 1, "changed", "the head does not hold")
+    return Head()
 
 
 def is_open(folder: Path) -> bool:
@@ -172,7 +233,7 @@ def read_lines(path: Path) -> Iterator[bytes]:
     if path.is_symlink():
         yield b"(a link)"
         return
-    with path.open("rb") as file:
+    with path.open("rb", buffering=READ_BYTES) as file:
         while line := file.readline(LINE_BYTES_MAX):
             yield line
 

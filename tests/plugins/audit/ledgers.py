@@ -10,9 +10,10 @@ from click.testing import CliRunner, Result
 from tests.kit import ScriptedEngine, completion, exchange, request, step
 from tests.plugins.host import UnitHost
 
-from yumen import Hmac, Settings
+from yumen import Hmac
+from yumen.cli import main
 from yumen_plugins.audit import Audit
-from yumen_plugins.audit.cli import audit as audit_command
+from yumen_plugins.audit.chain import START, head_start, seal
 from yumen_plugins.audit.config import AuditConfig
 from yumen_plugins.audit.verify import Wrong, verify_writer, writers
 
@@ -43,13 +44,36 @@ async def record(data_dir: Path, said: list[str], **config: Any) -> list[str]:
     return receipts
 
 
+def sealed(data_dir: Path, bodies: list[bytes], writer: str = "0123abcd", head: bytes | None = None) -> Path:
+    """A ledger of one segment with these records behind its header, whatever they are, written with the right key.
+
+    Each body is the rest of an object behind `seq`, whose number the records get in turn.
+    """
+    folder = data_dir / "ledger" / writer
+    folder.mkdir(parents=True)
+    host(data_dir)
+    mac = Hmac(UnitHost(root=ROOT).secret("ledger"))
+    header = (
+        b'"time":"2026-11-24T02:12:06.882210Z","kind":"header","version":1,"writer":"%s","segment":1}' % writer.encode()
+    )
+    code, lines = START, []
+    for seq, body in enumerate([header, *bodies]):
+        line, code = seal(mac, code, b'{"seq":%d,' % seq + body)
+        lines.append(line)
+    (folder / "00000001.log").write_bytes(b"".join(lines))
+    covered = b'{"segment":1,"seq":%d,"code":"%s"}' % (len(lines), code.hex().encode())
+    line, _ = seal(mac, head_start(mac, writer), head or covered)
+    (folder / "head").write_bytes(line.ljust(256))
+    return folder
+
+
 def problems(data_dir: Path) -> list[Wrong]:
     mac = Hmac(UnitHost(root=ROOT).secret("ledger"))
     return [wrong for writer in writers(data_dir / "ledger") for wrong in verify_writer(writer, mac).wrong]
 
 
-def yumen_audit(data_dir: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(audit_command, list(arguments), obj=Settings(data_dir=data_dir))
+def yumen_audit(data_dir: Path, *arguments: str, **env: str) -> Result:
+    return CliRunner().invoke(main, ["audit", *arguments], env={"YUMEN_DATA": str(data_dir), **env})
 
 
 def only_writer(data_dir: Path) -> Path:

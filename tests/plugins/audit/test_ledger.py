@@ -316,13 +316,14 @@ def test_kill_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     host(tmp_path)
     acknowledged: set[str] = set()
     for number in range(8):
-        child = subprocess.Popen(
-            [sys.executable, "-c", CHILD, str(tmp_path), str(number)], stdout=subprocess.PIPE, cwd=REPO
-        )
-        time.sleep(0.8 + 0.05 * number)
+        command = [sys.executable, "-c", CHILD, str(tmp_path), str(number)]
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=REPO, bufsize=0)
+        assert child.stdout is not None
+        first = child.stdout.readline()  # however long it takes to start
+        time.sleep(0.2 + 0.05 * number)
         child.send_signal(signal.SIGKILL)
         out, _ = child.communicate()
-        acknowledged |= {line for line in out.decode().split("\n")[:-1] if line}
+        acknowledged |= {line for line in (first + out).decode().split("\n")[:-1] if line}
     asyncio.run(record(tmp_path, ["the end"]))
     assert problems(tmp_path) == []
     assert len(acknowledged) > 200
