@@ -1,0 +1,1 @@
+"""The bundle for health information in the United States. The YAML files are the content; see docs/policies/hipaa.md."""
