@@ -1,0 +1,213 @@
+"""Where recorded exchanges are run again: the plugins of a bundle, without engines, without a log and without metrics.
+
+Plugins that store something are not run: a replay must write into nobody's ledger, cache or vault. They are taken to do what
+the record says that they did.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import structlog
+
+from yumen.chain import Chain
+from yumen.digest import Hmac
+from yumen.errors import CannotStart, Problem, Unsupported
+from yumen.exchange import Decision, Trace
+from yumen.forms import ExchangeState
+from yumen.plugin import Metrics, Plugin, Store
+from yumen.policy.bundle import Bundle, Instance, Route
+from yumen.settings import Secret
+from yumen.step import Hook, Step
+from yumen.store.memory import MemoryStore
+from yumen.view import View
+
+if TYPE_CHECKING:
+    from yumen.policy.replay.rerun import Rerun
+
+# A hook is not measured against the policy's timeout: how fast it was is a fact of that day, not of the policy.
+HOOK_TIMEOUT_S = 3600.0
+DIGEST_MACS_MAX = 4096
+
+
+def _drop(*_: Any) -> NoReturn:
+    raise structlog.DropEvent
+
+
+# Takes whatever a plugin logs, and says nothing.
+SILENT: Any = structlog.wrap_logger(
+    None, processors=[_drop], wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL)
+)
+
+
+class ReplayClock:
+    """Stands where the record stands that is being run."""
+
+    def __init__(self) -> None:
+        self._now = self._latest = self._passed = 0.0
+
+    def now(self) -> float:
+        return self._now
+
+    def monotonic(self) -> float:
+        return self._passed
+
+    def set(self, moment: float) -> None:
+        """Go to a moment, in seconds since the epoch. One that lies behind does not turn the other clock back."""
+        self._now = moment
+        if moment > self._latest:
+            self._passed += moment - self._latest if self._latest else 0.0
+            self._latest = moment
+
+    def forget(self) -> None:
+        """Another process begins, whose first moment may lie anywhere."""
+        self._latest = 0.0
+
+
+class NoMetrics:
+    """Counts nothing."""
+
+    def count(self, name: str, amount: float = 1, **labels: str) -> None:
+        pass
+
+    def gauge(self, name: str, value: float, **labels: str) -> None:
+        pass
+
+    def observe(self, name: str, seconds: float, **labels: str) -> None:
+        pass
+
+
+class ReplayHost:
+    """See `yumen.plugin.Host`."""
+
+    def __init__(self, stage: Stage, instance: Instance) -> None:
+        self.instance = instance.name
+        self.data_dir = stage.data_dir
+        # Every process is replayed for itself.
+        self.workers = 1
+        self.store: Store = stage.store.namespaced(instance.name)
+        self.metrics: Metrics = NoMetrics()
+        self.disabled = instance.disabled
+        self.now = stage.clock.now
+        self.monotonic = stage.clock.monotonic
+        self.secret = stage.secret.derive
+        self.log = SILENT
+
+
+class ReplayStep(Step):
+    """A plugin whose hooks are asked first, and then what was found once and cannot be found again."""
+
+    def __init__(self, instance: Instance, plugin: Plugin[Any], stage: Stage) -> None:
+        super().__init__(instance, plugin)
+        self.timeout_s = HOOK_TIMEOUT_S
+        self.stores = plugin.manifest.stores != "nothing"
+        self.judges = type(plugin).judge is not Plugin.judge
+        self._stage = stage
+
+    async def call(self, hook: Hook, exchange: ExchangeState, view: View) -> Decision | None:
+        """One hook, or what the record says of a plugin that is not run."""
+        rerun = self._stage.running
+        assert rerun is not None
+        before = len(exchange.findings)
+        run = hook in self.hooks and not self.stores
+        decision = await super().call(hook, exchange, view) if run else None
+        return rerun.called(self, hook, view, before, decision)
+
+    def wants_whole(self, view: View) -> bool:
+        """As in a chain, but nobody is told where the plugin fails to say so."""
+        try:
+            return not self.stores and self.plugin.whole(view)
+        except Exception:  # a plugin may raise anything; its response hook will have the whole reply to judge
+            return True
+
+    def failed(self, hook: Hook, exchange: ExchangeState, started: float, error: Exception, shadow: bool) -> None:
+        """As in a chain, but nobody is told beside the replay."""
+        unsupported = isinstance(error, Unsupported)
+        action = self.instance.on_unsupported if unsupported else self.instance.on_error
+        kind = "unsupported" if unsupported else "fault"
+        exchange.trace.append(Trace(self.name, hook, 0.0, kind, type(error).__name__, 0, shadow))
+        ends = not shadow and action not in ("open", "warn", "skip")
+        assert self._stage.running is not None
+        self._stage.running.failed(self, kind, ends=ends)
+        if ends:
+            raise Problem("unsupported_payload" if unsupported else "plugin_fault")
+
+
+class Stage:
+    """A bundle, ready to run recorded exchanges. Times come from `clock`; `running` is the exchange under way."""
+
+    def __init__(self, bundle: Bundle, secret: Secret, data_dir: Path) -> None:
+        self.bundle = bundle
+        self.secret = secret
+        self.data_dir = data_dir
+        self.clock = ReplayClock()
+        self.store = MemoryStore(self.clock.monotonic)
+        self.running: Rerun | None = None
+        # Chains by route: whole ones, and those without the plugins that are not run.
+        self._whole: dict[str, Chain] = {}
+        self._run: dict[str, Chain] = {}
+        self.not_run = frozenset(
+            one.name for route in bundle.routes for one in route.chain if one.manifest.stores != "nothing"
+        )
+        self._plugins: list[Plugin[Any]] = []
+        self._digest_macs: dict[str, Hmac] = {}
+
+    async def start(self) -> None:
+        """Start the plugins. Error: `CannotStart`."""
+        steps: dict[str, ReplayStep] = {}
+        for route in self.bundle.routes:
+            for instance in route.chain:
+                if instance.mode != "off" and instance.name not in steps:
+                    steps[instance.name] = await self._step(instance)
+            chain = [steps[instance.name] for instance in route.chain if instance.mode != "off"]
+            self._whole[route.id] = self._chain(route, chain)
+            self._run[route.id] = self._chain(route, [step for step in chain if not step.stores])
+
+    async def _step(self, instance: Instance) -> ReplayStep:
+        plugin: Plugin[Any] = instance.plugin_class(instance.config)
+        if plugin.manifest.stores == "nothing":
+            try:
+                await plugin.start(ReplayHost(self, instance))
+            except Exception as error:  # a plugin may raise anything
+                why = str(error) if isinstance(error, CannotStart) else f"{type(error).__name__}"
+                raise CannotStart(f"plugin {instance.name} does not start for a replay: {why}") from None
+            self._plugins.append(plugin)
+        return ReplayStep(instance, plugin, self)
+
+    def _chain(self, route: Route, steps: list[ReplayStep]) -> Chain:
+        spec = self.bundle.engines[route.engine]
+        # It is never loaded: what an engine would have answered is not asked again.
+        engine = spec.engine_class(spec.config)
+        return Chain(route, list[Step](steps), engine, spec.egress, self.bundle.limits)
+
+    def chain(self, route: str, decided_by: str) -> Chain:
+        """The chain of a route, with the plugins that are not run where one of them decided about the exchange once."""
+        return (self._whole if decided_by in self.not_run else self._run)[route]
+
+    async def renew(self) -> None:
+        """Another process: nothing is counted yet, and no plugin remembers anything."""
+        await self.stop()
+        self.store.clear()
+        self.clock.forget()
+        await self.start()
+
+    async def stop(self) -> None:
+        """Stop the plugins."""
+        plugins, self._plugins = self._plugins, []
+        for plugin in reversed(plugins):
+            try:
+                await plugin.stop()
+            except Exception as error:  # a plugin may raise anything; there is nothing that it could spoil here
+                SILENT.error("stop_failed", error=type(error).__name__)
+
+    def digest_mac(self, tenant: str) -> Hmac:
+        """What the core digests texts of a tenant with."""
+        mac = self._digest_macs.get(tenant)
+        if mac is None:
+            if len(self._digest_macs) >= DIGEST_MACS_MAX:
+                self._digest_macs.clear()
+            mac = self._digest_macs[tenant] = Hmac(self.secret.derive("digest", tenant))
+        return mac
+
