@@ -123,7 +123,9 @@ def notes(report: Report) -> list[str]:
     """What holds for the whole replay."""
     lines = []
     if report.not_run:
-        lines.append(f"not run, since they store something: {', '.join(report.not_run)}; they are taken to do as recorded")
+        lines.append(
+            f"not run, since they store something: {', '.join(report.not_run)}; they are taken to do as recorded"
+        )
     if report.sample < 1:
         lines.append("only a sample was run: rules that count requests have seen no others")
     if report.late:

@@ -22,9 +22,7 @@ from yumen.policy.replay.stage import Stage
 from yumen.policy.replay.verdict import Choice, choose, judge, refuse
 from yumen.settings import Secret
 
-# Records are written when exchanges end, and are run in the order in which they began. Each waits for those that began up to
-# so many seconds before it, and so many wait at most.
-WAITING_S = 120.0
+# Records are written when exchanges end, and are run in the order in which they began: so many wait for earlier ones.
 WAITING_MAX = 16_384
 # Exchanges under way at a time; beyond it the one that ends next is taken to have ended.
 UNDER_WAY_MAX = 16_384
@@ -75,7 +73,7 @@ class _Replay:
         self._number = 0
         self._waiting: list[tuple[float, int, bytes | None]] = []
         self._under_way: list[tuple[float, int, Rerun, Choice]] = []
-        self._newest = self._latest = float("-inf")
+        self._latest = 0.0
         self._begun = 0
 
     async def run(self, reader: LedgerReader, progress: Progress) -> Report:
@@ -101,10 +99,8 @@ class _Replay:
             self._counting.report.unreadable += 1
         elif self._timely(at) and self._options.tenant in (None, record.get("tenant")):
             self._number += 1
-            waiting = self._waiting
-            heapq.heappush(waiting, (at, self._number, packed(record)))
-            self._newest = max(self._newest, at)
-            while len(waiting) > WAITING_MAX or waiting[0][0] < self._newest - WAITING_S:
+            heapq.heappush(self._waiting, (at, self._number, packed(record)))
+            if len(self._waiting) > WAITING_MAX:
                 await self._next()
 
     def _timely(self, at: float) -> bool:
@@ -115,7 +111,6 @@ class _Replay:
         while self._waiting:
             await self._next()
         await self._end(float("inf"))
-        self._newest = float("-inf")
 
     async def _next(self) -> None:
         """Run the exchange that began first of those that wait."""
@@ -143,7 +138,7 @@ class _Replay:
                 await self._stage.renew()
             self._renew, self._used = False, True
             self._counting.report.processes += 1
-            self._latest = float("-inf")
+            self._latest = 0.0
         await self._end(recorded.at)
         self._counting.report.late += recorded.at < self._latest
         self._latest = max(self._latest, recorded.at)
