@@ -17,6 +17,8 @@ from yumen import registry
 LIMITS = "version: 1\nplugin: limits\nconfig: {requests_per_minute: %d}\n"
 ANONYMIZE = "version: 1\nplugin: anonymize\n"
 PHONE, EMAIL, CARD = "13812345678", "li.na@example.com", "4111 1111 1111 1111"
+
+
 @pytest.fixture(autouse=True, scope="module")
 def outsiders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The plugins of `outsiders.py`, found by their entry points."""
@@ -59,7 +61,9 @@ class Case:
         """Exchanges, and those of them that are not for sure, by kind and rule."""
         found = self.replay(bundle, *arguments)["differences"]
         return {
-            (one["kind"], one["subject"]): (one["exchanges"], one["unsure"]) for one in found if one["section"] == section
+            (one["kind"], one["subject"]): (one["exchanges"], one["unsure"])
+            for one in found
+            if one["section"] == section
         }
 
     def unknown(self, bundle: Path) -> dict[str, int]:

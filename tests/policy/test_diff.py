@@ -120,7 +120,9 @@ def test_as_text_and_as_json(tmp_path: Path) -> None:
     new = write_bundle(tmp_path / "new", "audit", gateway=raw)
     told = yumen(tmp_path, "policy", "diff", old, new).stdout
     assert "flow: 1 loosened" in told
-    assert 'added, loosened: route chat: raw text may leave and be stored: accept_raw "the reason?[31m [bold]原因"' in told
+    assert (
+        'added, loosened: route chat: raw text may leave and be stored: accept_raw "the reason?[31m [bold]原因"' in told
+    )
     assert f"{new}/gateway.yaml:9" in told.replace("\n│       ", "")
     assert "\x1b" not in told
     told = json.loads(yumen(tmp_path, "policy", "diff", old, new, "--json").stdout)

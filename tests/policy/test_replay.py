@@ -89,7 +89,9 @@ UNHURRIED = settings(
 )
 
 
-@given(chain=CHAIN, limits=LIMITED, masking=MASKING, shadow=SHADOW, engine=ENGINES, traffic=st.lists(ASKED, max_size=14))
+@given(
+    chain=CHAIN, limits=LIMITED, masking=MASKING, shadow=SHADOW, engine=ENGINES, traffic=st.lists(ASKED, max_size=14)
+)
 @UNHURRIED
 def test_the_bundle_that_wrote_a_ledger_decides_it_in_the_same_way(
     chain: str, limits: str, masking: str, shadow: str, engine: Any, traffic: list[dict[str, Any]]
@@ -160,7 +162,9 @@ def test_a_rule_that_leaves_shadow(case: Case) -> None:
     new = case.bundle("new", anonymize=blocking)
     assert case.differences(new) == {("allowed -> blocked", "anonymize:cn.mobile"): (1, 0)}
     assert case.differences(new, section="findings") == {("now enforced, was in shadow", "anonymize:cn.mobile"): (1, 0)}
-    assert case.differences(new, section="shadow") == {("would have blocked, and does now", "anonymize:cn.mobile"): (1, 0)}
+    assert case.differences(new, section="shadow") == {
+        ("would have blocked, and does now", "anonymize:cn.mobile"): (1, 0)
+    }
 
 
 def test_an_instance_that_leaves_shadow(case: Case) -> None:
@@ -177,7 +181,9 @@ def test_an_instance_that_leaves_shadow(case: Case) -> None:
     assert back.differences(trial, section="shadow") == {("would block", "anonymize:email"): (1, 0)}
 
 
-@pytest.mark.parametrize("gone", ["rules: {cn.mobile: {mode: 'off'}}\n", "config: {detect: [email]}\n", "mode: 'off'\n"])
+@pytest.mark.parametrize(
+    "gone", ["rules: {cn.mobile: {mode: 'off'}}\n", "config: {detect: [email]}\n", "mode: 'off'\n"]
+)
 def test_rules_that_are_gone(case: Case, gone: str) -> None:
     """A rule that is off, not asked for any more, or off with its plugin finds nothing, and the engine gets another text."""
     case.record(case.bundle("old"), f"{PHONE} 谢谢", "hello")

@@ -91,7 +91,9 @@ def test_which_exchanges(case: Case) -> None:
     assert 0 < told("--sample", "0.5") < 40
     assert told("--sample", "0.5") == told("--sample", "0.5")
     limited = case.bundle("limited", "audit, limits", limits=LIMITS % 35)
-    assert case.differences(limited, "--since", times[36]) == {("allowed -> blocked", "limits:requests_per_minute"): (4, 0)}
+    assert case.differences(limited, "--since", times[36]) == {
+        ("allowed -> blocked", "limits:requests_per_minute"): (4, 0)
+    }
 
 
 def test_records_of_an_older_form(case: Case) -> None:
@@ -230,7 +232,9 @@ def test_numbers_that_cannot_be(full: tuple[Bundle, dict[str, Any]], spoil: dict
     assert found.exchanges + found.unreadable == 20
 
 
-PIECES = st.lists(st.tuples(st.text("ab 中文", max_size=6), st.text("0123456789１２", min_size=1, max_size=14)), max_size=6)
+PIECES = st.lists(
+    st.tuples(st.text("ab 中文", max_size=6), st.text("0123456789１２", min_size=1, max_size=14)), max_size=6
+)
 
 
 @given(

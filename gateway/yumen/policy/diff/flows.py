@@ -110,7 +110,9 @@ def _added(now: _View) -> Iterator[Change]:
     yield from _accepted(None, now)
     for name, form in now.stores.items():
         effect = "loosened" if form == "raw text" else "none"
-        yield now.side.change("flow", "added", effect, f"route {now.route.id}", f"{name} keeps {form}", now.place("chain"))
+        yield now.side.change(
+            "flow", "added", effect, f"route {now.route.id}", f"{name} keeps {form}", now.place("chain")
+        )
 
 
 def _accepted(then: _View | None, now: _View) -> Iterator[Change]:

@@ -100,7 +100,9 @@ def compare_engines(old: Side, new: Side) -> Iterator[Change]:
     for name, engine in before.items():
         if name not in after:
             place = old.gateway.place(("engines", name), key=True)
-            yield old.change("engines", "removed", "none", f"engine {name}", f"{engine.adapter}, {engine.egress}", place)
+            yield old.change(
+                "engines", "removed", "none", f"engine {name}", f"{engine.adapter}, {engine.egress}", place
+            )
 
 
 def compare_limits(old: Side, new: Side) -> Iterator[Change]:

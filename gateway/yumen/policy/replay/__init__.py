@@ -52,7 +52,11 @@ async def replay(
     with tempfile.TemporaryDirectory(prefix="yumen-replay-") as folder:
         stage = Stage(bundle, secret, Path(folder))
         report = Report(
-            ledger=ledger, policy=bundle.name, policy_hash=bundle.hash, not_run=sorted(stage.not_run), sample=options.sample
+            ledger=ledger,
+            policy=bundle.name,
+            policy_hash=bundle.hash,
+            not_run=sorted(stage.not_run),
+            sample=options.sample,
         )
         await stage.start()
         try:

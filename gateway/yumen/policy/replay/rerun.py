@@ -277,7 +277,9 @@ class Rerun(Run):
         if was.kind != "blocked" or self._mode(step, view, was.rule) != "enforce" or not self._unseen(step, hook, lost):
             return None
         self.kept = True
-        code: Code = cast(Code, self.recorded.form.outcome) if self.recorded.form.outcome in STATUS else "policy_blocked"
+        code: Code = (
+            cast(Code, self.recorded.form.outcome) if self.recorded.form.outcome in STATUS else "policy_blocked"
+        )
         return Block(was.rule, code)
 
     def _unseen(self, step: ReplayStep, hook: Hook, lost: list[Finding]) -> bool:

@@ -210,4 +210,3 @@ class Stage:
                 self._digest_macs.clear()
             mac = self._digest_macs[tenant] = Hmac(self.secret.derive("digest", tenant))
         return mac
-

@@ -197,5 +197,7 @@ def _other_text(recorded: Recorded, rerun: Rerun) -> bool:
     if not recorded.masked:
         return False
     again = {id(one): shadow for one, shadow in rerun.again}
-    was_masked = [one for one in recorded.form.findings if one.plugin in recorded.maskers and one.direction == "request"]
+    was_masked = [
+        one for one in recorded.form.findings if one.plugin in recorded.maskers and one.direction == "request"
+    ]
     return any(again.get(id(one), True) != one.shadow for one in was_masked)
