@@ -172,9 +172,10 @@ def _without_digests(texts: list[TextForm]) -> bool:
 
 
 def seconds(time: datetime) -> float:
-    """Seconds since the epoch; a time without a zone is taken to be in UTC. Error: OverflowError."""
-    # A moment that UTC has no date for cannot be told either.
-    return (time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+    """Seconds since the epoch; a time without a zone is taken to be in UTC. Error: ValueError."""
+    if not 1970 <= time.year <= 9000:
+        raise ValueError("no gateway ran then")
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
 def _decision(form: Form) -> tuple[Decision, str]:

@@ -76,6 +76,11 @@ class Rerun(Run):
             self.fail(problem)
 
     @property
+    def _steps(self) -> list[tuple[ReplayStep, View]]:
+        """The steps that were reached."""
+        return cast("list[tuple[ReplayStep, View]]", self.ran)
+
+    @property
     def over(self) -> bool:
         """Whether no engine would be asked."""
         return self.problem is not None or self.exchange.reply is not None
@@ -112,15 +117,15 @@ class Rerun(Run):
         """Run the response hooks in reverse; a streamed reply goes whole through filters that have no hook beside them."""
         known = self.exchange.reply is not None
         filtered = known and self.recorded.form.streamed and not self._held_whole()
-        for step, view in reversed(self.ran):
+        for step, view in reversed(self._steps):
             try:
-                if known and ("on_response" in step.hooks or cast(ReplayStep, step).stores):
+                if known and ("on_response" in step.hooks or step.stores):
                     decision = await step.call("on_response", self.exchange, view)
                 else:
                     before = len(self.exchange.findings)
                     if filtered and step.streams and step.directed("stream"):
                         self._filter(step, view)
-                    decision = self.called(cast(ReplayStep, step), "on_response", view, before, None)
+                    decision = self.called(step, "on_response", view, before, None)
                 if isinstance(decision, Block):
                     raise Problem(decision.code, retry_after_s=decision.retry_after_s)
                 if isinstance(decision, Respond):
@@ -131,13 +136,12 @@ class Rerun(Run):
     def _held_whole(self) -> bool:
         """Whether a stream is held back for plugins that want to see it whole, and filters are not asked at all."""
         return any(
-            "on_response" in step.hooks and (not step.streams or cast(ReplayStep, step).wants_whole(view))
-            for step, view in self.ran
+            "on_response" in step.hooks and (not step.streams or step.wants_whole(view)) for step, view in self._steps
         )
 
-    def _filter(self, step: Step, view: View) -> None:
+    def _filter(self, step: ReplayStep, view: View) -> None:
         reply = self.exchange.reply
-        if self.problem is not None or reply is None or cast(ReplayStep, step).stores:
+        if self.problem is not None or reply is None or step.stores:
             return
         for text in reply.texts:
             slot = FilterSlot(step, view, self.exchange, channel(text.path), self.chain.limits.hold_chars)
