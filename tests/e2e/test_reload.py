@@ -6,6 +6,7 @@ import http.client
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -191,7 +192,8 @@ def test_two_workers(tmp_path: Path, bundle: Path, upstream: Upstream) -> None:
     gateway.env["YUMEN_WATCH"] = "0"
     gateway.start()
     try:
-        wait(lambda: 'yumen_policy{policy="' in gateway.get("/metrics")[1])
+        # Both have begun: one that comes later begins with what it finds then.
+        wait(lambda: re.search(r'yumen_policy\{policy="\w+"\} 2\.0', gateway.get("/metrics")[1]) is not None)
         (bundle / "limits.yaml").write_text(LIMITS % 0 + "timeout_ms: 2000\n")
         time.sleep(2.5)
         assert "yumen_policy_reloads_total 0.0" in gateway.get("/metrics")[1]
