@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from yumen.engine import EngineError
 from yumen.errors import Problem
 from yumen.exchange import Block, Trace
 from yumen.forms import ExchangeState, TextState
@@ -14,6 +15,8 @@ from yumen.view import View
 
 # What the completion hooks see of a streamed reply; text beyond it has passed the filters but is not kept.
 KEPT_CHARS_MAX = 1 << 20
+# What is held back whole of a channel, for a filter above the masking plugin.
+HELD_CHARS_MAX = 16 << 20
 KINDS: dict[str, Any] = {"reasoning": "reasoning", "tool_arguments": "tool_arguments"}
 
 
@@ -21,8 +24,8 @@ class FilterSlot:
     """One plugin's filter for one channel, called under the plugin's policy."""
 
     __slots__ = (
-        "_exchange", "_filter", "_held", "_hold_max", "_kept_back", "_pending", "_view", "edits", "masks", "only_holds",
-        "sees_masked", "step",
+        "_exchange", "_filter", "_filters", "_held", "_hold_max", "_kept_back", "_kept_chars", "_pending", "_view",
+        "edits", "masks", "only_holds", "sees_masked", "step",
     )  # fmt: skip
 
     def __init__(self, step: Step, view: View, exchange: ExchangeState, channel: Channel, hold_chars: int) -> None:
@@ -37,7 +40,9 @@ class FilterSlot:
         self.edits = step.manifest.mutates and not view.shadow
         # A filter that may not edit may still wait before it lets text go on, or it could block only what has left.
         self.only_holds = not (step.manifest.mutates or self.masks or view.shadow)
-        self._pending = self._kept_back = ""
+        self._pending = ""
+        self._kept_back: list[str] = []
+        self._kept_chars = 0
         started = time.perf_counter()
         try:
             self._filter = step.plugin.stream(view, channel)
@@ -48,6 +53,7 @@ class FilterSlot:
         except Exception as error:  # a plugin may raise anything; what it means is policy
             self._filter = None
             step.failed("stream", exchange, started, error, view.shadow)
+        self._filters = self._filter is not None
 
     @property
     def idle(self) -> bool:
@@ -105,11 +111,22 @@ class FilterSlot:
         self._pending = self._pending[len(out) :]
 
     def held_back(self, raw: str, *, last: bool) -> str:
-        """What of the raw form may go on while the filter holds some of the masked form; the two have other lengths."""
-        self._kept_back += raw
-        if self._pending and not last and self._filter is not None:
+        """The raw form, above the masking plugin, of what a filter sees masked and may only hold.
+
+        The two forms have other lengths and come at other times, so nothing goes on before the filter has seen the end.
+        Error: `EngineError` where that is too much to keep.
+        """
+        if not self._filters:
+            return raw
+        self._kept_back.append(raw)
+        self._kept_chars += len(raw)
+        if self._kept_chars > HELD_CHARS_MAX:
+            raise EngineError("the reply is longer than may be held back")
+        if not last:
             return ""
-        raw, self._kept_back = self._kept_back, ""
+        # A filter that failed on the way has lost what it held, as any other has.
+        raw = "" if self._filter is None else "".join(self._kept_back)
+        self._kept_back.clear()
         return raw
 
     def _blocked(self, block: Block, text: str) -> str:
@@ -120,11 +137,12 @@ class FilterSlot:
         """
         view = self._view
         enforced = view.ruled(block)
-        if view.shadow or (enforced is None and not self.step.enforces):
+        if view.shadow or (enforced is None and not self.step.enforces and not self.edits):
             if enforced is not None:
                 view.quiet_blocks.append(block.reason)
             self._filter = None
-            return text
+            held, self._pending = self._pending, ""
+            return held + text
         self._exchange.trace.append(Trace(self.step.name, "stream", 0.0, "block", block.reason))
         raise Problem(block.code, retry_after_s=block.retry_after_s)
 

@@ -94,7 +94,8 @@ class Parts:
 
         async def start() -> Part:
             plugin: Plugin[Any] = instance.plugin_class(instance.config)
-            await plugin.start(InstanceHost(self, instance.name, instance.disabled))
+            host = InstanceHost(self, instance.name, instance.disabled)
+            await _begun(plugin.start(host), plugin.stop, f"plugin {instance.name}")
             return Part(f"plugin {instance.name}", identity, plugin, plugin.stop)
 
         return await self._take(identity, start)
@@ -106,7 +107,8 @@ class Parts:
         async def start() -> Part:
             given = self._engines.get(spec.name) or self._engines.get("*")
             engine: Engine[Any] = given or spec.engine_class(spec.config)
-            await engine.load(InstanceHost(self, spec.name, frozenset()))
+            host = InstanceHost(self, spec.name, frozenset())
+            await _begun(engine.load(host), engine.close, f"engine {spec.name}")
             return Part(f"engine {spec.name}", identity, engine, engine.close)
 
         return await self._take(identity, start)
@@ -132,7 +134,20 @@ class Parts:
         if part.users:
             return
         self._parts.remove(part)
-        try:
-            await part.stop()
-        except Exception as error:  # a plugin may raise anything
-            log.error("stop_failed", what=part.what, error=type(error).__name__)
+        await _ended(part.stop, part.what)
+
+
+async def _begun(starting: Awaitable[None], stop: Callable[[], Awaitable[None]], what: str) -> None:
+    """Start; what does not start is stopped, so that nothing it had opened stays."""
+    try:
+        await starting
+    except BaseException:
+        await _ended(stop, what)
+        raise
+
+
+async def _ended(stop: Callable[[], Awaitable[None]], what: str) -> None:
+    try:
+        await stop()
+    except Exception as error:  # a plugin may raise anything
+        log.error("stop_failed", what=what, error=type(error).__name__)

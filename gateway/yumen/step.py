@@ -84,7 +84,9 @@ class Step:
             return None
         modes: dict[str, Mode] = {}
         for rule in self._quiet:
-            if rule.mode == "off" or not _sampled(rule.sample, exchange):
+            # What a masking rule would find must not be stored raw, in its sample or not.
+            sampled = self.manifest.masks or _sampled(rule.sample, exchange)
+            if rule.mode == "off" or not sampled:
                 modes[rule.id] = "off"
             elif not _over(rule.until, exchange):
                 modes[rule.id] = "shadow"
@@ -123,11 +125,10 @@ class Step:
             else:
                 with Deadline(self.timeout_s):
                     decision = await _resume(coroutine, waited_for)
-            if decision is not None and not isinstance(decision, Decision):
-                raise TypeError("a hook returns a Decision or None")
-            if type(decision) is Block:
-                decision = view.ruled(decision)
-            edits = view.commit()
+            blocked = isinstance(decision, Block)
+            if decision is not None:
+                decision = self.ruled(decision, view)
+            edits = view.commit(blocked=blocked)
         except asyncio.CancelledError:
             view.discard()
             task = asyncio.current_task()
@@ -146,6 +147,18 @@ class Step:
         if view.quiet_blocks or view.quiet_edits:
             self.record_quiet(hook, exchange, view)
         return None if view.shadow else decision
+
+    def ruled(self, decision: Decision, view: View) -> Decision | None:
+        """A decision under the mode of its rule. Error: TypeError for what is none.
+
+        A plugin that does not ask (`Exchange.block`) has stopped at this rule: what its others would have done, or masked, is
+        not known, so the block holds wherever one of them enforces.
+        """
+        if not isinstance(decision, Decision):
+            raise TypeError("a hook returns a Decision or None")
+        if not isinstance(decision, Block):
+            return decision
+        return view.ruled(decision) or (decision if self.enforces or self.manifest.masks else None)
 
     def record_quiet(self, hook: Hook, exchange: ExchangeState, view: View) -> None:
         """Note what rules in shadow would have done."""

@@ -306,10 +306,11 @@ class View:
     def _form(self, text: TextState) -> str:
         return self._exchange.masked_form(text) if self._manifest.sees == "masked" else text.raw
 
-    def commit(self) -> int:
+    def commit(self, *, blocked: bool = False) -> int:
         """Apply what the hook asked for and forget the hook's texts; return the number of edits.
 
-        In shadow nothing that flows on is edited, but the masked form still is: stores stay clean.
+        In shadow nothing that flows on is edited, but the masked form still is: stores stay clean. A masking plugin that
+        blocked may not have looked at every text: what it has not edited is stored as a digest.
         """
         exchange, shadow = self._exchange, self.shadow
         views = self._texts if exchange.reply is None else self._reply_texts
@@ -330,7 +331,7 @@ class View:
                 if not shadow:
                     self._replace(view._state, view._replaces.apply(view.value))
             self.quiet_edits += view._quiet
-        if self._manifest.masks:
+        if self._manifest.masks and not blocked:
             self._settle(shadow)
         return edits
 

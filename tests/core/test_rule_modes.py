@@ -265,3 +265,36 @@ async def test_what_shadow_would_have_done_is_counted() -> None:
     before = value(**would_block), value(**would_find)
     await exchange([step(Judge(by_rules("a")), rules=rules(a="shadow")), masker(b="shadow")], engine(), request("贝塔"))
     assert (value(**would_block), value(**would_find)) == (before[0] + 1, before[1] + 1)
+
+
+async def test_a_masking_rule_is_in_every_sample() -> None:
+    """Outside its sample too, what a masking rule in shadow would find reaches no store."""
+    asked, ledger = engine(), Ledger()
+    chained = masker(b={"mode": "shadow", "sample": 1e-9})
+    state = (await exchange([step(ledger), chained], asked, request("alpha 和 贝塔"))).exchange
+    state.id = "0" * 24 + "ffffffff"
+    posture = chained.posture(state)
+    assert posture is not None
+    assert posture.modes == {"b": "shadow"}
+
+
+@pytest.mark.parametrize("mode", ["enforce", "shadow", "off"])
+async def test_a_masking_plugin_that_blocks_before_it_masks(mode: Mode) -> None:
+    """What it has not looked at is neither sent nor stored as if it were clean, whatever the mode of the rule."""
+
+    class Hasty(WordMasker):
+        async def on_request(self, exchange: Any) -> Any:
+            return Block("b")
+
+    asked, ledger = engine(), Ledger()
+    chained = step(Hasty(NoConfig()), rules=rules(a="enforce", b=mode))
+    outcome = await exchange([step(ledger), chained], asked, request("alpha 和 贝塔"), egress="remote")
+    assert outcome.status == 403
+    assert asked.requests == []
+    assert all(text.startswith("hmac:") for text in ledger.records[0]["request"])
+
+
+async def test_a_bare_block_holds_where_another_rule_enforces() -> None:
+    """A plugin that does not ask has stopped at a rule in shadow, and its other rules were never tried."""
+    outcome = await exchange([step(Judge(lambda _: Block("a")), rules=rules(a="shadow", b="enforce"))], engine())
+    assert outcome.status == 403

@@ -427,3 +427,24 @@ async def test_a_filter_that_edits_without_saying_so() -> None:
 
     outcome = await exchange([step(Editor(NoConfig()))], ScriptedEngine([chunk("hello")]), request(stream=True))
     assert (outcome.channel(), outcome.code) == ("", "plugin_fault")
+
+
+async def test_held_text_is_lost_when_its_filter_fails() -> None:
+    """A filter that only holds, above the masking plugin or below, releases nothing of what it held once it has failed."""
+
+    class Failing(MaskedHolder):
+        def stream(self, exchange: Any, channel: Channel) -> StreamFilter:
+            class Filter(StreamFilter):
+                hold_max = 100
+
+                def feed(self, text: str) -> str:
+                    if "bad" in text:
+                        raise ValueError(text)
+                    return ""
+
+            return Filter()
+
+    events = [chunk("held secret "), chunk("bad "), chunk("tail"), chunk(finish="stop")]
+    steps = [step(Failing(NoConfig()), on_error="open"), step(Tokens())]
+    outcome = await exchange(steps, ScriptedEngine(events), request(stream=True))
+    assert "secret" not in outcome.channel()

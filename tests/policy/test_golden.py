@@ -37,7 +37,7 @@ ELSEWHERE = {
     "bundle.extends-depth",
     "policy.many-errors",
     "warning.config",
-    "flow.edit-behind-shadow-rule",
+    "flow.behind-shadow",
     "flow.masks-sees-masked",
     "flow.masked-edit-before-masking",
     "flow.raw-edit-after-masking",

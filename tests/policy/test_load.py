@@ -113,7 +113,7 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
         ("stores_raw", "flow.raw-store"),
         ("anonymize, stores_seen", "flow.store-sees-raw"),
         ("edits_raw, anonymize, edits_masked", ""),
-        ("shadowing, edits_masked", "flow.edit-behind-shadow-rule"),
+        ("shadowing, edits_masked", "flow.behind-shadow"),
         ("shadowing", ""),
     ],
 )
@@ -341,3 +341,39 @@ def test_a_very_large_file(tmp_path: Path) -> None:
     )
     assert codes(folder) == ["yaml.too-large"]
     assert len(read_folder(folder).files["limits.yaml"]) == BYTES_MAX + 1
+
+
+def test_a_base_is_what_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that happens to lie where the gateway was started is not taken for the installed bundle of its name."""
+    bundle(tmp_path / "starter", gateway=GATEWAY % "")
+    folder = bundle(tmp_path / "b", gateway="version: 1\nextends: starter\n")
+    monkeypatch.chdir(tmp_path)
+    assert set(load_bundle(str(folder), {}).instances) == {"anonymize", "audit", "limits"}
+
+
+def test_nothing_behind_a_key_takes_nothing_away(tmp_path: Path) -> None:
+    """An empty `config:` or `patterns: []` leaves what is inherited; a child's glob goes before an inherited one."""
+    below = (
+        MASKING + 'rules: {"e*": {mode: "off"}}\nconfig: {detect: [email, ip], patterns: [{id: acme.a, pattern: AB}]}\n'
+    )
+    bundle(tmp_path / "below", gateway=GATEWAY % "anonymize", anonymize=below)
+    folder = bundle(tmp_path / "b", gateway="version: 1\nextends: ../below\n")
+    for change in ("config:\n", "config: {patterns: []}\n", "config: {detect: }\n"):
+        bundle(folder, anonymize="version: 1\n" + change)
+        assert set(load_bundle(str(folder), {}).instances["anonymize"].rules) == {"email", "ip", "acme.a"}
+    bundle(folder, anonymize='version: 1\nrules: {"em*": {mode: enforce}}\n')
+    assert load_bundle(str(folder), {}).instances["anonymize"].rules["email"].mode == "enforce"
+
+
+def test_the_hash_knows_what_decides(tmp_path: Path) -> None:
+    """The order of globs decides, and so do modes that come from the environment: another one is another policy."""
+    rules = 'rules: {"e*": {mode: "off"}, "em*": {mode: enforce}}\n'
+    swapped = 'rules: {"em*": {mode: enforce}, "e*": {mode: "off"}}\n'
+    folder = bundle(tmp_path / "b", gateway=GATEWAY % "anonymize", anonymize=MASKING + rules)
+    first = load_bundle(str(folder), {})
+    bundle(folder, anonymize=MASKING + swapped)
+    second = load_bundle(str(folder), {})
+    modes = [one.instances["anonymize"].rules["email"].mode for one in (first, second)]
+    assert (modes, first.hash == second.hash) == (["off", "enforce"], False)
+    bundle(folder, anonymize=MASKING + 'mode: "${env:M:-enforce}"\n')
+    assert hash_of(folder) != hash_of(folder, M="shadow")

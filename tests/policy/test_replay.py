@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from tests.kit import ScriptedEngine, completion
 from tests.policy.outsiders import plugin_file
@@ -17,6 +17,7 @@ from tests.policy.recording import Gateway, ledger_records, quiet, streamed
 from tests.policy.replaying import ANONYMIZE, CARD, EMAIL, LIMITS, PHONE, Case, case, outsiders
 
 from yumen import EngineError
+from yumen.policy.load import check_bundle
 
 __all__ = ["case", "outsiders", "quiet"]
 
@@ -112,6 +113,8 @@ def test_the_bundle_that_wrote_a_ledger_decides_it_in_the_same_way(
             hoards=plugin_file("hoards"),
             flaky=plugin_file("flaky", on_error="open"),
         )
+        # Not every chain may stand so: behind a masking plugin in shadow there is no masked reply to judge.
+        assume(check_bundle(str(bundle))[0] is not None)
         plain = not isinstance(engine, list)
         asked = [{**one, "stream": one["stream"] or not plain} for one in traffic]
         case.record(bundle, *asked, engine=ScriptedEngine(engine if plain else list(engine)))

@@ -6,6 +6,7 @@ asked only after the route's masking plugin has run. What it checks is that noth
 
 from __future__ import annotations
 
+from yumen.plugin import Plugin
 from yumen.policy.bundle import EngineSpec, Instance, Route, RulePolicy
 from yumen.policy.reader import Path, Source
 
@@ -32,6 +33,10 @@ class _Route:
         if len(self.masking) > 1:
             names = ", ".join(instance.name for instance in self.masking)
             self._wrong("flow.two-masking", f"several plugins mask on one route: {names}", "keep one of them")
+        for instance in self.masking:
+            if instance.rules and all(rule.mode == "off" for rule in instance.rules.values()):
+                fix = 'leave a rule on, or say `mode: "off"` of the whole file'
+                self._wrong("flow.nothing-masked", f"`{instance.name}` masks, and all of its rules are off", fix)
         for instance in self.chain:
             self._check_manifest(instance)
             self._check_store(instance)
@@ -72,10 +77,10 @@ class _Route:
                     f"put it behind `{self.masking[0].name}`" if self.masking else "add a masking plugin in front of it"
                 )
                 self._wrong("flow.masked-edit-before-masking", what, fix)
-            elif manifest.mutates and manifest.sees == "masked" and _in_shadow(self.masking[0]):
-                what = f"`{instance.name}` edits masked text, and rules of `{self.masking[0].name}` are in shadow"
-                fix = "put the whole instance in shadow, or let its rules enforce"
-                self._wrong("flow.edit-behind-shadow-rule", what, fix)
+            elif masked and manifest.sees == "masked" and _lets_raw_pass(self.masking[0]) and _acts(instance):
+                what = f"`{instance.name}` works on masked text, and what `{self.masking[0].name}` masks is in shadow"
+                fix = f"put it in front of `{self.masking[0].name}`, or let that enforce"
+                self._wrong("flow.behind-shadow", what, fix)
 
     def _check_egress(self) -> None:
         if self.engine.egress != "remote" or self.route.accept_raw:
@@ -117,6 +122,18 @@ class _Route:
 
     def _wrong(self, code: str, what: str, fix: str) -> None:
         self.gateway.wrong(self.place, code, f"route `{self.route.id}`: {what}", fix)
+
+
+def _lets_raw_pass(instance: Instance) -> bool:
+    """Whether the engine may get text of a masking instance raw, so that there is no masked form of what comes back."""
+    return instance.mode == "shadow" or bool(_in_shadow(instance))
+
+
+def _acts(instance: Instance) -> bool:
+    """Whether an instance edits, or looks at replies."""
+    plugin = instance.plugin_class
+    looks = plugin.on_response is not Plugin.on_response or plugin.stream is not Plugin.stream
+    return instance.manifest.mutates or looks
 
 
 def _in_shadow(instance: Instance) -> list[RulePolicy]:

@@ -136,7 +136,11 @@ def _base(folder: Folder, seen: set[Path], depth: int) -> Folder | None:
             if not path.is_dir():
                 raise registry.RegistryError(f"there is no folder {path}")
         else:
-            path = find(name)
+            # Never a folder that happens to lie where the gateway was started.
+            installed = registry.bundle_folder(name)
+            if installed is None:
+                raise registry.RegistryError(f"no bundle {name} is installed")
+            path = installed
     except (PolicyError, registry.RegistryError, OSError, ValueError):
         known = registry.names("bundle")
         fix = nearest(name, known, f"name one of: {', '.join(known)}; or a folder, beginning with a dot")

@@ -1,9 +1,9 @@
 """How a file of a bundle changes the file of its name in the bundle that it extends.
 
 A file that says `plugin:` takes the inherited one's place, and so does every file of tests. Any other changes it: mappings
-are merged key by key; `tests` and `disable` are added to; lists whose items all have an `id` are merged by it, an item of
-the same id replaced; other lists and values are replaced. In `gateway.yaml` an engine is replaced whole, and so is the list
-of routes.
+are merged key by key, its own keys first; `tests` and `disable` are added to; lists whose items all have an `id` are merged
+by it, an item of the same id replaced; other lists and values are replaced. A key with nothing behind it changes nothing. In
+`gateway.yaml` an engine is replaced whole, and so is the list of routes.
 
 Every value keeps the place where it was written, in the one file or the other.
 """
@@ -59,7 +59,8 @@ def _merged(out: Source, base: Part, child: Part, path: Path, depth: int, *, by_
     if isinstance(mine, dict) and isinstance(more, dict) and depth >= 0:
         out.places[path] = child.source.places[child.path]
         merged = {}
-        for key in (*mine, *(key for key in more if key not in mine)):
+        # The file's own keys come first: among globs the first that fits decides.
+        for key in (*more, *(key for key in mine if key not in more)):
             place = (*path, key)
             if key in mine and key in more:
                 merged[key] = _merged(out, base.at(key), child.at(key), place, depth - 1, by_id=by_id)
@@ -76,7 +77,9 @@ def _merged(out: Source, base: Part, child: Part, path: Path, depth: int, *, by_
         items = _joined(base, child, replace=path not in ADDED)
         out.places[path] = child.source.places[child.path]
         return [_copied(out, item, (*path, index)) for index, item in enumerate(items)]
-    return _copied(out, child, path)
+    # A key with nothing behind it takes nothing away: that would loosen a policy without saying so.
+    nothing = more is None or (more == [] and by_id and isinstance(mine, list) and _have_ids(mine))
+    return _copied(out, base if nothing and isinstance(mine, dict | list) else child, path)
 
 
 def _joined(base: Part, child: Part, *, replace: bool) -> list[Part]:

@@ -1,9 +1,10 @@
 """Loads a policy bundle: checks and compiles it, and says everything that is wrong at once.
 
 The hash is the SHA-256 of the canonical JSON (sorted keys, no spaces) of: the form's version; every document as it was
-written, with what it inherits, references to the environment unresolved and `tests` left out; for every route the engine
-that it resolved to, and that engine's egress; and name and version of every plugin and engine. So it depends neither on
-comments, order of keys or files, nor on secrets, and does change with whatever changes what the gateway does.
+written, with what it inherits, references to the environment unresolved and `tests` left out, `rules` and `config` in their
+written order, in which globs are tried; for every instance what the core makes of its knobs and rules; for every route the
+engine that it resolved to, and that engine's egress; and name and version of every plugin and engine. So it depends neither
+on comments, the order of files or other keys, nor on secrets, and changes with whatever changes what the gateway does.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import msgspec
 
 from yumen import registry
 from yumen.errors import Diagnostic, PolicyError
-from yumen.plugin import Plugin
+from yumen.plugin import Lint, Plugin
 from yumen.policy import flow
 from yumen.policy.bundle import Bundle, EngineSpec, Instance, PlacedCase, Route
 from yumen.policy.cases import Case, TestFile
@@ -33,6 +34,8 @@ from yumen.policy.shape import build, nearest
 FORM = 2
 # What is not part of what a bundle does.
 UNHASHED = ("tests", "extends")
+# Where the order of keys decides: of several globs the first that fits.
+ORDERED = ("rules", "config")
 # What a plugin's own words about its configuration are filed under; all else is `config`.
 LINTS = {"regex": "policy.regex"}
 LINT_WARNINGS = {"shadowed-rule": "warning.shadowed-rule"}
@@ -98,7 +101,7 @@ class Compiler:
         return Bundle(
             name=self.folder.path.resolve().name,
             path=str(self.folder.path),
-            hash=self._hash(policies, routes, engines),
+            hash=self._hash(policies, instances, routes, engines),
             routes=tuple(routes),
             engines={route.engine: engines[route.engine] for route in routes if route.engine in engines},
             instances=instances,
@@ -127,7 +130,13 @@ class Compiler:
             return None
         cases += _placed(name, source, form.tests)
         self.versions[f"plugin {form.plugin}"] = plugin_class.manifest.version
-        self._lint(source, plugin)
+        try:
+            listed, lints = list(plugin.rules()), list(plugin.lint())
+        except Exception as error:  # a plugin may raise anything
+            what = f"{form.plugin} cannot say what its rules are: {source.sentence(('config',), error)}"
+            source.wrong(("config",), "policy.config", what, "correct it, or use another plugin")
+            return None
+        self._lint(source, lints)
         if form.mode != "shadow":
             for key in ("sample", "until"):
                 if key in source.data:
@@ -144,7 +153,7 @@ class Compiler:
             timeout_ms=form.timeout_ms,
             match=form.match,
             cites=form.cites,
-            rules=compile_rules(source, form, plugin.rules()),
+            rules=compile_rules(source, form, listed),
             file=source.file,
             line=source.place(("plugin",)).line,
         )
@@ -166,9 +175,9 @@ class Compiler:
         rest = source.resolve((), {name: value for name, value in data.items() if name != "tests"}, self.env)
         return {**rest, **({"tests": data["tests"]} if "tests" in data else {})}
 
-    def _lint(self, source: Source, plugin: Plugin[Any]) -> None:
+    def _lint(self, source: Source, lints: list[Lint]) -> None:
         """What the plugin itself says about its configuration."""
-        for lint in plugin.lint():
+        for lint in lints:
             path = ("config", *lint.path)
             if lint.wrong:
                 source.wrong(path, LINTS.get(lint.code, "policy.config"), lint.what, lint.fix)
@@ -240,14 +249,31 @@ class Compiler:
                 what = f"no route names the engine `{name}`"
                 self.warnings.append(Diagnostic(*place, "warning.unused-engine", what, "name or remove it"))
 
-    def _hash(self, policies: dict[str, Source], routes: list[Route], engines: dict[str, EngineSpec]) -> str:
+    def _hash(
+        self,
+        policies: dict[str, Source],
+        instances: dict[str, Instance],
+        routes: list[Route],
+        engines: dict[str, EngineSpec],
+    ) -> str:
         documents = {
-            name: {key: value for key, value in source.data.items() if key not in UNHASHED}
+            name: {
+                key: msgspec.json.encode(value).decode() if key in ORDERED else value
+                for key, value in source.data.items()
+                if key not in UNHASHED
+            }
             for name, source in policies.items()
             if isinstance(source.data, dict)
         }
+        knobs = {
+            one.name: [one.mode, one.sample, one.until, one.on_error, one.on_unsupported, one.timeout_ms, one.match,
+                       [[rule.id, rule.mode, rule.sample, rule.until, rule.accept_raw] for rule in one.rules.values()]]
+            for one in instances.values()
+        }  # fmt: skip
         chosen = {route.id: [route.engine, engines[route.engine].egress] for route in routes if route.engine in engines}
-        form = {"form": FORM, "documents": documents, "engines": chosen, "versions": self.versions}
+        form = {
+            "form": FORM, "documents": documents, "knobs": knobs, "engines": chosen, "versions": self.versions
+        }  # fmt: skip
         return hashlib.sha256(msgspec.json.encode(form, order="deterministic")).hexdigest()
 
 

@@ -36,7 +36,6 @@ class Form(msgspec.Struct):
     """A record of kind `exchange`: what a replay reads of it."""
 
     id: str
-    time: datetime
     tenant: str = ""
     app: str = ""
     key: str = ""
@@ -98,9 +97,9 @@ class Recorded:
         "absent", "at", "decision", "ended", "form", "made_by", "maskers", "old", "reply_absent", "texts", "would",
     )  # fmt: skip
 
-    def __init__(self, form: Form) -> None:
+    def __init__(self, form: Form, at: float) -> None:
         self.form = form
-        self.at = seconds(form.time)
+        self.at = at
         took_s = form.timings_ms.get("total", 0.0) / 1000
         self.ended = self.at + (took_s if 0 <= took_s <= SECONDS_MAX else 0.0)
         self.decision, self.made_by = _decision(form)
@@ -137,11 +136,17 @@ _decode = msgspec.json.Decoder(Form).decode
 
 
 def moment_of(record: Mapping[str, Any]) -> float | None:
-    """When a record says that its exchange began, in seconds since the epoch; None where it does not say so."""
+    """When a record says that its exchange began, in seconds since the epoch; None where it does not say so.
+
+    A time without a zone is taken to be in UTC.
+    """
     try:
-        return seconds(datetime.fromisoformat(record["time"]))
-    except (KeyError, TypeError, ValueError, OverflowError):
+        time = datetime.fromisoformat(record["time"])
+    except (KeyError, TypeError, ValueError):
         return None
+    if not 1970 < time.year < 9000:  # no gateway ran then, and not every such moment can be told
+        return None
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
 def packed(record: Mapping[str, Any]) -> bytes | None:
@@ -152,11 +157,11 @@ def packed(record: Mapping[str, Any]) -> bytes | None:
         return None
 
 
-def unpacked(waited: bytes | None) -> Recorded | None:
-    """A packed record of an exchange, or None where it has not the form of one."""
+def unpacked(waited: bytes | None, at: float) -> Recorded | None:
+    """A packed record of an exchange that began at a moment, or None where it has not the form of one."""
     try:
         form = None if waited is None else _decode(waited)
-        return None if form is None or ID.fullmatch(form.id) is None else Recorded(form)
+        return None if form is None or ID.fullmatch(form.id) is None else Recorded(form, at)
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
         return None
 
@@ -169,13 +174,6 @@ def _without_digests(texts: list[TextForm]) -> bool:
         if text is None or (len(text) == DIGEST_CHARS and DIGEST.fullmatch(text)):
             one.text, absent = None, True
     return absent
-
-
-def seconds(time: datetime) -> float:
-    """Seconds since the epoch; a time without a zone is taken to be in UTC. Error: ValueError."""
-    if not 1970 <= time.year <= 9000:
-        raise ValueError("no gateway ran then")
-    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
 def _decision(form: Form) -> tuple[Decision, str]:

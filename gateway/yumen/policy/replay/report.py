@@ -71,8 +71,10 @@ class Counting:
         """Count one exchange."""
         report = self.report
         report.exchanges += 1
-        self._first = min(self._first, recorded.at)
-        self._last = max(self._last, recorded.at)
+        if recorded.at < self._first:
+            self._first = recorded.at
+        if recorded.at > self._last:
+            self._last = recorded.at
         for one in verdict.differences:
             self._count(one, recorded.form.id)
         for name in verdict.unknown:

@@ -19,7 +19,7 @@ from yumen.exchange import Decision as HookDecision
 from yumen.forms import ExchangeState, TextState
 from yumen.policy.bundle import Route
 from yumen.policy.replay.recorded import ALLOWED, Decision, Recorded
-from yumen.policy.replay.stage import ReplayStep, Stage
+from yumen.policy.replay.stage import ReplayStep, Stage, traced
 from yumen.policy.replay.texts import answered, channel, replied, request_texts
 from yumen.step import Hook, Step
 from yumen.view import View
@@ -260,9 +260,7 @@ class Rerun(Run):
         if view.quiet_blocks:
             step.record_quiet(hook, self.exchange, view)
         if chosen is not None:
-            kind, _, reason = _named(step.name, chosen)
-            said = "block" if kind == "blocked" else "respond"
-            self.exchange.trace.append(Trace(step.name, hook, 0.0, said, reason, 0, view.shadow))
+            self.exchange.trace.append(Trace(step.name, hook, 0.0, *traced(chosen), 0, view.shadow))
         return None if view.shadow else chosen
 
     def _kept(self, step: ReplayStep, hook: Hook, view: View, lost: list[Finding]) -> HookDecision | None:

@@ -6,6 +6,7 @@ the record says that they did.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -15,7 +16,7 @@ import structlog
 from yumen.chain import Chain
 from yumen.digest import Hmac
 from yumen.errors import CannotStart, Problem, Unsupported
-from yumen.exchange import Decision, Trace
+from yumen.exchange import Block, Decision, Respond, Trace
 from yumen.forms import ExchangeState
 from yumen.plugin import Metrics, Plugin, Store
 from yumen.policy.bundle import Bundle, Instance, Route
@@ -27,8 +28,8 @@ from yumen.view import View
 if TYPE_CHECKING:
     from yumen.policy.replay.rerun import Rerun
 
-# A hook is not measured against the policy's timeout: how fast it was is a fact of that day, not of the policy.
-HOOK_TIMEOUT_S = 3600.0
+# A filter measures itself against its step's timeout: this one is none.
+FILTER_TIMEOUT_S = 3600.0
 DIGEST_MACS_MAX = 4096
 
 
@@ -96,12 +97,23 @@ class ReplayHost:
         self.log = SILENT
 
 
+def traced(decision: Decision) -> tuple[str, str]:
+    """A decision as a trace names it, and its reason."""
+    if isinstance(decision, Block):
+        return "block", decision.reason
+    return ("respond" if isinstance(decision, Respond) else "allow"), ""
+
+
 class ReplayStep(Step):
-    """A plugin whose hooks are asked first, and then what was found once and cannot be found again."""
+    """A plugin whose hooks are asked first, and then what was found once and cannot be found again.
+
+    Hooks are called as `Step` calls them, but for the time that they take: how fast one was is a fact of that day, and none
+    of the policy.
+    """
 
     def __init__(self, instance: Instance, plugin: Plugin[Any], stage: Stage) -> None:
         super().__init__(instance, plugin)
-        self.timeout_s = HOOK_TIMEOUT_S
+        self.timeout_s = FILTER_TIMEOUT_S
         self.stores = plugin.manifest.stores != "nothing"
         self.judges = type(plugin).judge is not Plugin.judge
         self._stage = stage
@@ -111,8 +123,32 @@ class ReplayStep(Step):
         rerun = self._stage.running
         assert rerun is not None
         before = len(exchange.findings)
-        run = hook in self.hooks and not self.stores
-        decision = await super().call(hook, exchange, view) if run else None
+        decision: Decision | None = None
+        if hook in self.hooks and not self.stores:
+            edits = 0
+            try:
+                decision = await self.hooks[hook](view)
+                blocked = isinstance(decision, Block)
+                if decision is not None:
+                    decision = self.ruled(decision, view)
+                edits = view.commit(blocked=blocked)
+            except asyncio.CancelledError:
+                view.discard()
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    raise
+                self.failed(hook, exchange, 0.0, RuntimeError("cancelled itself"), view.shadow)
+                return None
+            except Exception as error:  # a plugin may raise anything; what it means is policy
+                view.discard()
+                self.failed(hook, exchange, 0.0, error, view.shadow)
+                return None
+            kind, reason = ("allow", "") if decision is None else traced(decision)
+            exchange.trace.append(Trace(self.name, hook, 0.0, kind, reason, edits, view.shadow))
+            if view.quiet_blocks or view.quiet_edits:
+                self.record_quiet(hook, exchange, view)
+            if view.shadow:
+                decision = None
         return rerun.called(self, hook, view, before, decision)
 
     def wants_whole(self, view: View) -> bool:

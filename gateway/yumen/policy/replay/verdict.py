@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple
 
+from yumen.exchange import Finding
 from yumen.policy.bundle import Bundle, Route
 from yumen.policy.replay.recorded import ALLOWED, DIGEST, Decision, Recorded
 from yumen.policy.replay.rerun import Rerun
@@ -134,18 +135,23 @@ def _findings(recorded: Recorded, rerun: Rerun) -> Iterator[Difference]:
         kind = "newly found, in shadow" if one.shadow else "newly found"
         yield Difference("findings", kind, f"{one.plugin}:{one.rule}")
     again = {id(one): shadow for one, shadow in rerun.again}
-    standing = rerun.stage.not_run.union(step.name for step, _ in rerun.ran)
-    ended = rerun.problem is not None
     for one in recorded.form.findings:
         shadow = again.get(id(one))
         if shadow is None:
-            looked = (one.plugin, one.direction) in rerun.looked
-            # Where the exchange ends before the plugin is asked, nothing is known of its rules.
-            if looked or (one.plugin not in standing and not ended):
+            if _looked_for(rerun, one):
                 yield Difference("findings", "no longer found", f"{one.plugin}:{one.rule}")
         elif shadow != one.shadow:
             kind = "now only in shadow" if shadow else "now enforced, was in shadow"
             yield Difference("findings", kind, f"{one.plugin}:{one.rule}")
+
+
+def _looked_for(rerun: Rerun, finding: Finding) -> bool:
+    """Whether it is known that a finding is not made any more: its plugin was asked, or does not stand here."""
+    if (finding.plugin, finding.direction) in rerun.looked:
+        return True
+    # Where the exchange ends before the plugin is asked, nothing is known of its rules.
+    standing = finding.plugin in rerun.stage.not_run or any(step.name == finding.plugin for step, _ in rerun.ran)
+    return rerun.problem is None and not standing
 
 
 def _shadow(recorded: Recorded, rerun: Rerun) -> Iterator[Difference]:
