@@ -151,8 +151,8 @@ class Step:
     def ruled(self, decision: Decision, view: View) -> Decision | None:
         """A decision under the mode of its rule. Error: TypeError for what is none.
 
-        A plugin that does not ask (`Exchange.block`) has stopped at this rule: what its others would have done, or masked, is
-        not known, so the block holds wherever one of them enforces.
+        A plugin that does not ask (`Exchange.block`) has stopped at this rule: what its others would have done, or masked,
+        is not known, so the block holds wherever one of them enforces.
         """
         if not isinstance(decision, Decision):
             raise TypeError("a hook returns a Decision or None")
