@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ import click
 
 from yumen.cli.plain import plain
 from yumen.ledger import LedgerReader, Progress, open_ledger
+from yumen.policy.cases import timestamp
 from yumen.settings import Settings
 
 # Where a gateway keeps its ledger, in its data directory.
@@ -37,8 +37,7 @@ class Moment(FloatType):
         if isinstance(value, int | float):
             return float(value)
         try:
-            parsed = datetime.fromisoformat(str(value))
-            return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+            return timestamp(str(value))
         except (ValueError, OverflowError):
             self.fail(f"{value!r} is no moment; write it like 2026-11-24 or 2026-11-24T08:00:00+08:00", param, ctx)
 

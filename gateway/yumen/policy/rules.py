@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
 import msgspec
@@ -11,6 +10,7 @@ import msgspec
 from yumen.exchange import Mode
 from yumen.plugin import Rule
 from yumen.policy.bundle import Instance, RulePolicy
+from yumen.policy.cases import timestamp
 from yumen.policy.files import PluginFile, RuleFile
 from yumen.policy.reader import Path, Source
 from yumen.policy.shape import nearest
@@ -69,13 +69,12 @@ def moment(source: Source, path: Path, text: str | None) -> float | None:
     if text is None:
         return None
     try:
-        parsed = datetime.fromisoformat(text)
+        return timestamp(text)
     except ValueError:
         source.wrong(
             path, "policy.time", f"there is no moment `{text[:40]}`", "write it like 2026-12-31T08:00:00+08:00"
         )
         return None
-    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
 
 
 def disable(gateway: Source, names: Iterable[str], instances: dict[str, Instance]) -> None:
