@@ -2,7 +2,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 COMPILED := .venv-compiled
+# Two processes share the tests, each file whole, so that what a file sets up is set up once. This stands here and not in
+# pytest's own options because starting processes makes a run of one file slower and hides what it prints.
+PYTEST := -m pytest -q -n 2 --dist loadfile
+# The tests that meet compiled modules; tools for policies, documents and the rules of the house would say the same twice.
+COMPILED_TESTS := $(addprefix tests/,core dialects e2e engines/openai identity plugins third_party)
 SOURCES := $(shell find gateway plugins engines policies -name '*.py')
+
+# One thread is enough for numpy in each process that tests: with more, they would wait for each other.
+test test-long test-compiled: export OPENBLAS_NUM_THREADS := 1
 
 # Creates .venv with everything that running, testing and measuring need; rebuilt when pyproject.toml changes.
 $(VENV)/.installed: pyproject.toml
@@ -15,9 +23,14 @@ $(VENV)/.installed: pyproject.toml
 run: $(VENV)/.installed
 	$(BIN)/yumen serve
 
-# Runs lint, types and every test, as continuous integration does.
-test: lint types
-	$(BIN)/python -m pytest -q
+# Runs lint, types and every test, as continuous integration does; what checks sources does so side by side.
+test: $(VENV)/.installed
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint types
+	$(BIN)/python $(PYTEST)
+
+# Repeats the tests that are marked long far more often than `make test` does: a few minutes, before a release for example.
+test-long: $(VENV)/.installed
+	YUMEN_TEST_LONG=1 $(BIN)/python $(PYTEST) -m long
 
 # Checks style and banned imports.
 lint: $(VENV)/.installed
@@ -25,8 +38,14 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 
 # Checks types with both type checkers.
-types: $(VENV)/.installed
+types: mypy pyright
+
+# Checks types, strictly, of everything.
+mypy: $(VENV)/.installed
 	$(BIN)/mypy
+
+# Checks types once more, of what is shipped, as editors do.
+pyright: $(VENV)/.installed
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 # Measures throughput, latency, detection and streaming side by side in one run; needs nginx and wrk.
@@ -44,12 +63,12 @@ $(COMPILED)/.installed: pyproject.toml hatch_build.py $(SOURCES)
 	HATCH_BUILD_HOOKS_ENABLE=1 $(COMPILED)/bin/pip install --quiet '.[cpu]' --group dev
 	touch $@
 
-# Runs the tests on the compiled program, as continuous integration does after `make test`, but for the very long ones.
+# Runs tests on the compiled program, as continuous integration does after `make test`, but for the very long ones.
 test-compiled: $(COMPILED)/.installed
-	$(COMPILED)/bin/python -m pytest -q -m 'not slow'
+	$(COMPILED)/bin/python $(PYTEST) -m 'not slow' $(COMPILED_TESTS)
 
 # Trains the built-in FAQ model anew from its corpus and prints its accuracy on phrasings it has not seen.
 train-faq: $(VENV)/.installed
 	$(BIN)/python -m yumen_engines.faq.train
 
-.PHONY: run test lint types bench compiled test-compiled train-faq
+.PHONY: run test test-long lint types mypy pyright bench compiled test-compiled train-faq

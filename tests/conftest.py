@@ -5,13 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+from tests.redis_server import RedisServer
 from tests.upstream import Upstream
+
+# An example that takes longer than usual says nothing where several processes share the machine; pytest's timeout holds.
+settings.register_profile("shared", deadline=None)
+settings.load_profile("shared")
 
 
 @pytest.fixture(scope="session")
 def upstream() -> Iterator[Upstream]:
     """A recording upstream in a thread of its own; see upstream.py for what it can be told. `clear` it before use."""
     server = Upstream()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis server on a port of its own, shared by all tests; `clear` it before use."""
+    server = RedisServer()
     server.start()
     yield server
     server.stop()

@@ -23,7 +23,19 @@ from yumen.exchange import (
     Usage,
 )
 from yumen.ledger import LedgerReader, Progress
-from yumen.plugin import Channel, Host, Lint, Manifest, MaskingFilter, NoConfig, Plugin, Rule, Store, StreamFilter
+from yumen.plugin import (
+    Channel,
+    EngineRef,
+    Host,
+    Lint,
+    Manifest,
+    MaskingFilter,
+    NoConfig,
+    Plugin,
+    Rule,
+    Store,
+    StreamFilter,
+)
 from yumen.screen import display, explain_record
 from yumen.settings import Secret, Settings
 
@@ -38,6 +50,7 @@ __all__ = [
     "Engine",
     "EngineError",
     "EngineManifest",
+    "EngineRef",
     "EngineRequest",
     "Events",
     "Exchange",

@@ -130,7 +130,9 @@ class Run:
             log.error("raw_egress_stopped", exchange=exchange.id, route=exchange.route)
             raise Problem("plugin_fault")
         masked = exchange.engine_masked
-        body = exchange.to_engine()
+        sent = exchange.to_engine()
+        tail = exchange.payload.tail
+        body = sent + tail
         exchange.egress, exchange.sent_bytes, exchange.sent_form = chain.egress, len(body), SENT[exchange.masking]
         named = exchange.payload.model_text
         seconds = chain.route.timeout_ms / 1000
@@ -138,12 +140,13 @@ class Run:
         request = EngineRequest(
             exchange_id=exchange.id,
             dialect=exchange.dialect,
-            path=exchange.payload.path,
+            path=exchange.engine_path,
             model=exchange.model if named is None else named.for_engine(masked),
             streamed=exchange.streamed,
             body=body,
             messages=exchange.payload.messages(masked=masked) if neutral else [],
             deadline=time.monotonic() + seconds,
+            json_bytes=len(sent) if tail else 0,
         )
         started = time.perf_counter()
         try:
@@ -174,15 +177,15 @@ class Run:
     def receive(self, result: Answer | Native, *, author: Step | None) -> None:
         """Take a whole reply, of the engine or of a plugin. Error: `Problem` for a reply that cannot be read."""
         exchange, dialect = self.exchange, self.dialect
-        status, retry_after = 200, ""
+        status, retry_after, json_bytes = 200, "", 0
         if isinstance(result, Answer):
             body = dialect.encode_answer(result, exchange.payload, exchange.id, int(exchange.received_at))
         else:
-            body, status = result.body, result.status
+            body, status, json_bytes = result.body, result.status, result.json_bytes
             retry_after = result.headers.get("retry-after", "")
         try:
             depth_max = self.chain.limits.json_depth
-            payload = dialect.decode_reply(body, depth_max=depth_max, texts_max=REPLY_TEXTS_MAX)
+            payload = dialect.decode_reply(body, depth_max=depth_max, texts_max=REPLY_TEXTS_MAX, json_bytes=json_bytes)
         except Problem:
             raise Problem("engine_unavailable") from None
         self.exchange.reply = self._reply(payload, status, author)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +14,8 @@ from yumen.chain import Chain, Run
 from yumen.dialects import Dialect, Payload
 from yumen.dialects.document import encode_json
 from yumen.dialects.json import Json
+from yumen.dialects.kserve import PATH as INFER
+from yumen.dialects.kserve import KServe
 from yumen.dialects.openai import REQUESTS, OpenAI
 from yumen.digest import Hmac
 from yumen.engine import Native
@@ -34,18 +37,25 @@ from yumen.wire import (
     Scope,
     Send,
     check_headers,
+    header,
     read_body,
     send_reply,
 )
 
 OPENAI = OpenAI()
 JSON = Json()
+KSERVE = KServe()
 MODELS = "/v1/models"
 # Every path of the data plane begins with one of these.
-PREFIXES = (b"/v1/", b"/apps/")
+PREFIXES = (b"/v1/", b"/v2/", b"/apps/")
 # A client that leaves a plain exchange is looked for only once the exchange takes this long: watching costs a task.
 WATCH_AFTER_S = 0.25
 DIGEST_MACS_MAX = 4096
+# How much of a body with binary tensors is JSON.
+JSON_LENGTH_HEADER = b"inference-header-content-length"
+JSON_LENGTH = re.compile(rb"[0-9]{1,10}")
+SESSION_HEADER = b"x-session-id"
+SESSION = re.compile(rb"[\x20-\x7e]{1,200}")
 
 
 class Doorkeeper(Protocol):
@@ -83,7 +93,7 @@ class DataPlane:
         exchange_id = self._new_id()
         # The path as it was sent: the mount rewrites `path`, and no path of ours needs decoding.
         path = scope["raw_path"].decode("latin-1")
-        dialect = JSON if path.startswith("/apps/") else OPENAI
+        dialect = dialect_of(path)
         runtime = self.runtime
         # From here on, before anything is waited for: a runtime that is replaced stops when nobody is in it.
         runtime.enter()
@@ -122,12 +132,20 @@ class DataPlane:
         if path == MODELS:
             await send_reply(send, 200, headers, models_reply(bundle))
             return
+        session = self._session(sent, entry.principal)
         body = await read_body(sent, receive, bundle.limits)
         limits = bundle.limits
-        payload = dialect.decode(path, body, depth_max=limits.json_depth, texts_max=limits.texts_per_exchange)
+        payload = dialect.decode(
+            path,
+            body,
+            depth_max=limits.json_depth,
+            texts_max=limits.texts_per_exchange,
+            json_bytes=json_bytes_of(sent) if dialect is KSERVE else 0,
+        )
         chain = find_chain(runtime, path, payload)
         exchange = self.open(exchange_id, received_at, entry.principal, payload, chain, bundle)
         exchange.path = path
+        exchange.session = session
         exchange.client = (scope.get("client") or ("",))[0]
         run = Run(chain, exchange, dialect, started)
         metrics.started()
@@ -141,6 +159,15 @@ class DataPlane:
             raise
         finally:
             metrics.ended()
+
+    def _session(self, headers: Headers, principal: Principal) -> str:
+        """What stands for the caller's own name of the session; see `Exchange.session`. Error: `Problem` bad_request."""
+        named = header(headers, SESSION_HEADER)
+        if not named:
+            return ""
+        if not SESSION.fullmatch(named):
+            raise Problem("bad_request", "The header x-session-id is at most 200 printable ASCII characters.")
+        return Hmac(self._secret.derive("session", principal.tenant, principal.app))(named)[:16].hex()
 
     def open(
         self, exchange_id: str, received_at: float, principal: Principal, payload: Payload, chain: Chain, bundle: Bundle
@@ -204,11 +231,26 @@ def _random_parts() -> Iterator[str]:
 _random = _random_parts()
 
 
+def dialect_of(path: str) -> Dialect:
+    """The dialect that is spoken at a path."""
+    if path.startswith("/apps/"):
+        return JSON
+    return KSERVE if path.startswith("/v2/") else OPENAI
+
+
+def json_bytes_of(headers: Headers) -> int:
+    """How much of a body is JSON, 0 for all. Error: `Problem` bad_request."""
+    written = header(headers, JSON_LENGTH_HEADER)
+    if written and not JSON_LENGTH.fullmatch(written):
+        raise Problem("bad_request", "Inference-Header-Content-Length is not a number of bytes.")
+    return int(written or b"0")
+
+
 def check_path(path: str, method: str, bundle: Bundle) -> None:
     """Error: `Problem` not_found or method_not_allowed."""
     if path == MODELS:
         allowed = "GET"
-    elif (path in REQUESTS or path.startswith("/apps/")) and bundle.serves(path):
+    elif (path in REQUESTS or path.startswith("/apps/") or INFER.fullmatch(path)) and bundle.serves(path):
         allowed = "POST"
     else:
         raise Problem("not_found", "There is nothing at this path.")
@@ -240,8 +282,11 @@ def models_reply(bundle: Bundle) -> bytes:
 def reply_headers(exchange: ExchangeState) -> Headers:
     """The headers that plugins set, and Retry-After."""
     headers = [(name.encode(), value.encode()) for name, value in exchange.headers.items()]
-    if exchange.reply is not None and exchange.reply.retry_after:
-        headers.append((b"retry-after", exchange.reply.retry_after.encode()))
+    reply = exchange.reply
+    if reply is not None and reply.retry_after:
+        headers.append((b"retry-after", reply.retry_after.encode()))
+    if reply is not None and reply.payload is not None and reply.payload.tail:
+        headers.append((JSON_LENGTH_HEADER, str(len(reply.payload.document.render())).encode()))
     return headers
 
 

@@ -41,7 +41,8 @@ class EngineRequest(msgspec.Struct, frozen=True):
     """What the chain hands to an engine.
 
     `path` is below the dialect's root, e.g. `chat/completions`; `body` the encoded payload in the form that the engine may
-    see; `deadline` is a `Host.monotonic` time, which `generate` need not watch itself: it is cancelled then.
+    see, of which the first `json_bytes` are JSON, 0 for all; `deadline` is a `Host.monotonic` time, which `generate` need
+    not watch itself: it is cancelled then.
     """
 
     exchange_id: str
@@ -52,14 +53,19 @@ class EngineRequest(msgspec.Struct, frozen=True):
     body: bytes
     messages: list[Message]
     deadline: float
+    json_bytes: int = 0
 
 
 class Native(msgspec.Struct, frozen=True):
-    """A reply in the exchange's own dialect, byte for byte. Only the headers named in docs/limits.md reach the client."""
+    """A reply in the exchange's own dialect, byte for byte. Only the headers named in docs/limits.md reach the client.
+
+    `json_bytes` is how much of the body is JSON, 0 for all.
+    """
 
     status: int
     body: bytes
     headers: Mapping[str, str] = {}
+    json_bytes: int = 0
 
 
 class Delta(msgspec.Struct, frozen=True):

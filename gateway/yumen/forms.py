@@ -7,6 +7,7 @@ digest, so what may only see masked text can never be handed raw text.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import quote
 
 from yumen.digest import Hmac
 from yumen.exchange import Finding, Kind, Principal, Trace, Usage
@@ -83,7 +84,7 @@ class ReplyState:
         for text in self.texts:
             if text.edited:
                 text.write(text.raw)
-        return self.payload.document.render()
+        return self.payload.document.render() + self.payload.tail
 
 
 class ExchangeState:
@@ -92,8 +93,8 @@ class ExchangeState:
     __slots__ = (
         "accept_raw", "client", "dialect", "digest_mac", "egress", "engine", "findings", "findings_dropped", "headers", "id",
         "masking", "model", "outcome", "path", "payload", "policy_hash", "principal", "received_at", "reply",
-        "reply_bytes", "request_bytes", "restored", "route", "sent_bytes", "sent_form", "streamed", "texts",
-        "timings_ms", "trace",
+        "reply_bytes", "request_bytes", "restored", "route", "sent_bytes", "sent_form", "session", "streamed",
+        "texts", "timings_ms", "trace",
     )  # fmt: skip
 
     def __init__(self, exchange_id: str, received_at: float, principal: Principal, payload: Payload) -> None:
@@ -108,6 +109,7 @@ class ExchangeState:
         self.request_bytes = payload.size
         self.reply_bytes = 0
         self.path = ""
+        self.session = ""
         self.route = ""
         self.engine = ""
         # What the engine was given, once it has been: see `yumen.exchange.Exchange`.
@@ -142,8 +144,17 @@ class ExchangeState:
         """Whether the engine gets what a masking plugin has made of the texts."""
         return self.masking == "enforce" or self.masking == "partly"
 
+    @property
+    def engine_path(self) -> str:
+        """The path below the dialect's root as the engine gets it."""
+        written = self.payload.path_text
+        if written is None:
+            return self.payload.path
+        form = written.for_engine(self.engine_masked)
+        return self.payload.path if form == written.raw and not written.edited else quote(form)
+
     def to_engine(self) -> bytes:
-        """The payload as the engine gets it."""
+        """The document as the engine gets it; the payload's tail comes behind it."""
         masked = self.engine_masked
         for text in self.texts:
             form = text.for_engine(masked)

@@ -7,19 +7,20 @@ its model and its place in the ledger; what has changed is started beside it; wh
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 import structlog
 
-from yumen.engine import Engine
+from yumen.engine import Engine, EngineError, EngineManifest
 from yumen.errors import CannotStart
-from yumen.plugin import Metrics, Plugin, Store
-from yumen.policy.bundle import EngineSpec, Instance
+from yumen.plugin import Metrics, NoConfig, Plugin, Store
+from yumen.policy.bundle import EngineSpec, Instance, StoreSpec
 from yumen.settings import Secret, Settings
 from yumen.store.memory import MemoryStore
+from yumen.store.redis import RedisStore
 from yumen.telemetry import PluginMetrics, log
 
 
@@ -40,21 +41,45 @@ class SystemClock:
 class InstanceHost:
     """See `yumen.plugin.Host`."""
 
-    def __init__(self, parts: Parts, instance: str, disabled: frozenset[str]) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        instance: str,
+        disabled: frozenset[str],
+        engines: Mapping[str, Engine[Any]] | None = None,
+        store: MemoryStore | RedisStore | None = None,
+    ) -> None:
         self.instance = instance
         self.data_dir: Path = parts.settings.data_dir
         self.workers = parts.settings.workers
-        self.store: Store = parts.store.namespaced(instance)
+        self.store: Store = (store or parts.store).namespaced(instance)
         self.metrics: Metrics = PluginMetrics(instance)
         self.disabled = disabled
         self.now = parts.clock.now
         self.monotonic = parts.clock.monotonic
         self.secret = parts.secret.derive
+        self._engines = dict(engines or {})
 
     @property
     def log(self) -> structlog.typing.FilteringBoundLogger:
         bound: structlog.typing.FilteringBoundLogger = log.bind(instance=self.instance)
         return bound
+
+    def engine(self, name: str) -> Engine[Any]:
+        """See `yumen.plugin.Host`."""
+        return self._engines[name]
+
+
+class Unasked(Engine[NoConfig]):
+    """Stands for a remote engine that a plugin asks for where nothing may leave this machine, and fails."""
+
+    manifest: ClassVar[EngineManifest] = EngineManifest(name="unasked", version="1")
+
+    def __init__(self) -> None:
+        super().__init__(NoConfig())
+
+    async def infer(self, batch: Mapping[str, Any]) -> Mapping[str, Any]:
+        raise EngineError("remote engines are not asked here")
 
 
 class Part(msgspec.Struct, eq=False):
@@ -70,7 +95,9 @@ class Part(msgspec.Struct, eq=False):
 class Parts:
     """Starts, shares and stops plugins and engines.
 
-    `clock` and `engines` serve tests and replays: `engines` takes the place of the bundle's own, by name or `*`.
+    `clock` and `engines` serve tests: `engines` takes the place of those that routes name, by name or `*`. What plugins
+    ask for is loaded all the same, since it decides what they find, but for what is remote: see `Unasked`. Without `shares`
+    everything is kept in memory, whatever policy says.
     """
 
     def __init__(
@@ -80,32 +107,60 @@ class Parts:
         *,
         clock: Clock | None = None,
         engines: dict[str, Engine[Any]] | None = None,
+        shares: bool = True,
     ) -> None:
         self.settings = settings
         self.secret = secret
         self.clock: Clock = clock or SystemClock()
         self.store = MemoryStore(self.clock.monotonic)
         self._engines = engines or {}
+        self._shares = shares
         self._parts: list[Part] = []
 
-    async def plugin(self, instance: Instance) -> Part:
-        """A started plugin for an instance. Error: `CannotStart`."""
-        identity = ("plugin", instance.name, instance.plugin_class, instance.config, instance.disabled)
+    async def shared_store(self, spec: StoreSpec | None) -> Part | None:
+        """The store that policy names, or None where it is the memory of this process. Error: `CannotStart`."""
+        if spec is None or not self._shares:
+            return None
+        identity = ("store", "redis", spec)
+
+        async def start() -> Part:
+            store = RedisStore.of(spec.redis)
+            await _begun(store.begin(), store.close, "store")
+            return Part("store", identity, store, store.close)
+
+        return await self._take(identity, start)
+
+    async def plugin(
+        self, instance: Instance, engines: Mapping[str, Part] | None = None, store: Part | None = None
+    ) -> Part:
+        """A started plugin for an instance, and what it works with; another engine or store makes it another plugin.
+
+        Error: `CannotStart`.
+        """
+        engines = engines or {}
+        identity = (
+            "plugin", instance.name, instance.plugin_class, instance.config, instance.disabled, dict(engines), store
+        )  # fmt: skip
 
         async def start() -> Part:
             plugin: Plugin[Any] = instance.plugin_class(instance.config)
-            host = InstanceHost(self, instance.name, instance.disabled)
+            loaded = {name: part.made for name, part in engines.items()}
+            made = None if store is None else store.made
+            host = InstanceHost(self, instance.name, instance.disabled, loaded, made)
             await _begun(plugin.start(host), plugin.stop, f"plugin {instance.name}")
             return Part(f"plugin {instance.name}", identity, plugin, plugin.stop)
 
         return await self._take(identity, start)
 
-    async def engine(self, spec: EngineSpec) -> Part:
-        """A loaded engine. Error: `CannotStart`."""
-        identity = ("engine", spec.name, spec.engine_class, spec.config, frozenset[str]())
+    async def engine(self, spec: EngineSpec, *, asked: bool = False) -> Part:
+        """A loaded engine; `asked`: for a plugin and not for a route. Error: `CannotStart`."""
+        given = self._engines.get(spec.name) or self._engines.get("*")
+        if given is not None and asked:
+            given = Unasked() if spec.egress == "remote" else None
+        stands_in = type(given) if given is not None else None
+        identity = ("engine", spec.name, spec.engine_class, spec.config, stands_in)
 
         async def start() -> Part:
-            given = self._engines.get(spec.name) or self._engines.get("*")
             engine: Engine[Any] = given or spec.engine_class(spec.config)
             host = InstanceHost(self, spec.name, frozenset())
             await _begun(engine.load(host), engine.close, f"engine {spec.name}")

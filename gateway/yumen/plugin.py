@@ -12,7 +12,8 @@
 8. `stop` is awaited once.
 
 Where policy can switch single things off, say which: `rules` lists them, and every finding, block and edit names its rule.
-`lint` says what is unwise or wrong in a configuration that has the right form, and `judge` serves replays.
+`lint` says what is unwise or wrong in a configuration that has the right form, `engines` which engines it asks for, and
+`judge` serves replays.
 
 Every plugin whose request hook ran gets its response and completion hooks, in reverse order, always: on success, block,
 fault, timeout and client disconnect. The core, not the plugin, owns `mode`, `on_error`, `on_unsupported`, `timeout_ms` and
@@ -31,6 +32,8 @@ from yumen.exchange import Block, Decision, Exchange, Finding, Operation
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
+
+    from yumen.engine import Engine
 
 API_VERSION = 1
 
@@ -77,6 +80,17 @@ class Lint(msgspec.Struct, frozen=True):
     wrong: bool = False
 
 
+class EngineRef(msgspec.Struct, frozen=True):
+    """An engine of the bundle that a plugin asks for by its name, and the method of it that the plugin calls.
+
+    `path` is where the configuration names it, as keys and indices below `config:`.
+    """
+
+    name: str
+    path: tuple[str | int, ...] = ()
+    calls: Literal["infer", "generate"] = "infer"
+
+
 class NoConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """For a plugin that has nothing to configure."""
 
@@ -117,7 +131,11 @@ class MaskingFilter(StreamFilter):
 
 
 class Store(Protocol):
-    """Shared state. Keys are made by the plugin and must hold no raw text; values are bytes."""
+    """Shared state. Keys are made by the plugin and must hold no raw text; values are bytes.
+
+    A key holds a value, a counter or a list, and is used as what it is: ValueError otherwise. Where the store cannot be
+    reached, every operation raises `yumen.store.StoreError`, and the instance's `on_error` decides.
+    """
 
     shared: bool
 
@@ -126,6 +144,14 @@ class Store(Protocol):
     async def delete(self, key: str) -> None: ...
     async def add(self, key: str, amount: int, ttl_s: float) -> int:
         """Add to a counter that starts at 0 and lives `ttl_s` seconds from its first use; return the sum."""
+        ...
+
+    async def append(self, key: str, value: bytes, ttl_s: float, keep: int) -> None:
+        """Add to the end of a list of at most `keep` items, of which the oldest go; all of it lives `ttl_s` seconds more."""
+        ...
+
+    async def items(self, key: str) -> list[bytes]:
+        """The items of a list, the oldest first; none where there is no such list."""
         ...
 
 
@@ -162,6 +188,10 @@ class Host(Protocol):
         """32 bytes derived from this gateway's secret for one purpose and context (a tenant, say); stable."""
         ...
 
+    def engine(self, name: str) -> Engine[Any]:
+        """A loaded engine that `Plugin.engines` has asked for. Error: KeyError for any other."""
+        ...
+
 
 ConfigT = TypeVar("ConfigT", bound=msgspec.Struct)
 
@@ -185,6 +215,10 @@ class Plugin(Generic[ConfigT]):
 
     def lint(self) -> Sequence[Lint]:
         """What is unwise or wrong in this configuration; called before `start`, by whoever checks the bundle."""
+        return ()
+
+    def engines(self) -> Sequence[EngineRef]:
+        """The engines that this configuration asks for; called before `start`, by which they are loaded."""
         return ()
 
     async def start(self, host: Host) -> None:

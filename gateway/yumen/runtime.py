@@ -26,6 +26,9 @@ class Runtime:
         self.chains: dict[str, Chain] = {}
         self._plugins: dict[str, Part] = {}
         self._engines: dict[str, Part] = {}
+        # The engines that plugins ask for.
+        self._asked: dict[str, Part] = {}
+        self._store: Part | None = None
         self._exchanges = 0
         self._left = asyncio.Event()
         self._left.set()
@@ -40,6 +43,7 @@ class Runtime:
 
     async def _start(self) -> None:
         bundle = self.bundle
+        self._store = await self.parts.shared_store(bundle.store)
         used = {route.engine for route in bundle.routes}
         for name, spec in bundle.engines.items():
             if name in used:
@@ -48,11 +52,17 @@ class Runtime:
         for route in bundle.routes:
             for instance in route.chain:
                 if instance.name not in steps and instance.mode != "off":
-                    part = self._plugins[instance.name] = await self.parts.plugin(instance)
+                    asked = {name: await self._ask(name) for name in instance.engines}
+                    part = self._plugins[instance.name] = await self.parts.plugin(instance, asked, self._store)
                     steps[instance.name] = Step(instance, part.made)
             chain = [steps[instance.name] for instance in route.chain if instance.mode != "off"]
             engine, egress = self._engines[route.engine].made, bundle.engines[route.engine].egress
             self.chains[route.id] = Chain(route, chain, engine, egress, bundle.limits)
+
+    async def _ask(self, name: str) -> Part:
+        if name not in self._asked:
+            self._asked[name] = await self.parts.engine(self.bundle.engines[name], asked=True)
+        return self._asked[name]
 
     def enter(self) -> None:
         """An exchange begins."""
@@ -101,14 +111,20 @@ class Runtime:
     async def ready(self) -> dict[str, str]:
         """What is not ready and why; empty when everything is."""
         reasons = {part.what: await _answer(part.made.ready()) for part in self._plugins.values()}
-        reasons |= {part.what: await _answer(part.made.health()) for part in self._engines.values()}
+        engines = {part.what: part for part in (*self._engines.values(), *self._asked.values())}
+        if self._store is not None:
+            engines[self._store.what] = self._store
+        reasons |= {what: await _answer(part.made.health()) for what, part in engines.items()}
         return {name: reason for name, reason in reasons.items() if reason}
 
     async def stop(self) -> None:
         """Give plugins and engines back, the last started first."""
-        held = [*self._engines.values(), *self._plugins.values()]
+        store = [] if self._store is None else [self._store]
+        held = [*store, *self._engines.values(), *self._asked.values(), *self._plugins.values()]
         self._plugins.clear()
+        self._asked.clear()
         self._engines.clear()
+        self._store = None
         for part in reversed(held):
             await self.parts.give_back(part)
 

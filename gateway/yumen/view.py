@@ -222,6 +222,10 @@ class View:
         return self._exchange.principal
 
     @property
+    def session(self) -> str:
+        return self._exchange.session
+
+    @property
     def model(self) -> str:
         """The model's name is the caller's own words too, so it comes in the form that the plugin may see."""
         named = self._exchange.payload.model_text

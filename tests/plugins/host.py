@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from yumen import Secret
+from yumen import Engine, Secret
 
 
 class TestMetrics:
@@ -34,7 +34,11 @@ class UnitHost:
     """See `yumen.Host`."""
 
     def __init__(
-        self, data_dir: Path = Path("/nonexistent"), root: bytes = b"r" * 32, disabled: frozenset[str] = frozenset()
+        self,
+        data_dir: Path = Path("/nonexistent"),
+        root: bytes = b"r" * 32,
+        disabled: frozenset[str] = frozenset(),
+        engines: dict[str, Engine[Any]] | None = None,
     ) -> None:
         self.instance = "unit"
         self.data_dir = data_dir
@@ -43,6 +47,7 @@ class UnitHost:
         self.store: Any = None
         self.metrics: Any = TestMetrics()
         self._secret = Secret(root)
+        self._engines = engines or {}
 
     @property
     def log(self) -> Any:
@@ -56,3 +61,6 @@ class UnitHost:
 
     def secret(self, purpose: str, *context: str) -> bytes:
         return self._secret.derive(purpose, *context)
+
+    def engine(self, name: str) -> Engine[Any]:
+        return self._engines[name]

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.kit import ScriptedEngine
+from tests.lengths import times
 from tests.policy.outsiders import plugin_file
 from tests.policy.recording import (
     GATEWAY,
@@ -196,8 +197,9 @@ def spoiled(value: Any, data: st.DataObject) -> Any:
     return data.draw(ANYTHING)
 
 
+@pytest.mark.long
 @given(data=st.data())
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=times(100, long=1000))
 def test_no_record_makes_a_replay_fail(full: tuple[Bundle, dict[str, Any]], data: st.DataObject) -> None:
     """Whatever a record says, it is run or counted as unreadable, and takes no memory that it does not need."""
     bundle, record = full

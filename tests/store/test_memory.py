@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from yumen import Store
-from yumen.store.memory import ENTRY_BYTES, MemoryStore
+from yumen.store.memory import ENTRY_BYTES, ITEM_BYTES, OTHER_KIND, MemoryStore
+
+Value = bytes | int | list[bytes]
 
 KEYS = st.sampled_from(["a", "b", "c", "d", "电话", "键" * 20])
 VALUES = st.binary(max_size=40)
@@ -45,21 +47,25 @@ class AgainstAModel(RuleBasedStateMachine):
         super().__init__()
         self.clock = Clock()
         self.store = MemoryStore(self.clock, entries_max=ENTRIES_MAX, bytes_max=BYTES_MAX)
-        self.model: list[tuple[str, bytes | int, float, int]] = []
+        self.model: list[tuple[str, Value, float, int]] = []
 
     def _expire(self) -> None:
         self.model = [entry for entry in self.model if entry[2] > self.clock.time]
 
-    def _take(self, key: str) -> tuple[str, bytes | int, float, int] | None:
+    def _take(self, key: str) -> tuple[str, Value, float, int] | None:
         self._expire()
         for index, entry in enumerate(self.model):
             if entry[0] == key:
                 return self.model.pop(index)
         return None
 
-    def _put(self, key: str, value: bytes | int, ttl_s: float) -> None:
+    def _put(self, key: str, value: Value, ttl_s: float) -> None:
         self._take(key)
-        size = len(key) + (len(value) if isinstance(value, bytes) else 0) + ENTRY_BYTES
+        size = len(key) + ENTRY_BYTES
+        if isinstance(value, list):
+            size += sum(len(item) + ITEM_BYTES for item in value)
+        elif isinstance(value, bytes):
+            size += len(value)
         if size > BYTES_MAX:
             return
         while len(self.model) >= ENTRIES_MAX or sum(entry[3] for entry in self.model) + size > BYTES_MAX:
@@ -90,8 +96,37 @@ class AgainstAModel(RuleBasedStateMachine):
         entry = self._take(key)
         if entry is not None:
             self.model.append(entry)
+        if entry is not None and isinstance(entry[1], list):
+            with pytest.raises(ValueError, match=OTHER_KIND):
+                now_of(self.store.get(key))
+            return
         expected = None if entry is None else entry[1] if isinstance(entry[1], bytes) else str(entry[1]).encode()
         assert now_of(self.store.get(key)) == expected
+
+    @rule(key=KEYS, value=st.binary(max_size=2 * ENTRY_BYTES), ttl_s=TTLS, keep=st.integers(1, 4))
+    def append(self, key: str, value: bytes, ttl_s: float, keep: int) -> None:
+        entry = self._take(key)
+        if entry is not None and not isinstance(entry[1], list):
+            self.model.append(entry)
+            with pytest.raises(ValueError, match=OTHER_KIND):
+                now_of(self.store.append(key, value, ttl_s, keep))
+            return
+        items = [*(entry[1] if entry is not None and isinstance(entry[1], list) else []), value][-keep:]
+        while len(key) + ENTRY_BYTES + sum(len(item) + ITEM_BYTES for item in items) > BYTES_MAX:
+            items.pop(0)
+        self._put(key, items, ttl_s)
+        now_of(self.store.append(key, value, ttl_s, keep))
+
+    @rule(key=KEYS)
+    def items(self, key: str) -> None:
+        entry = self._take(key)
+        if entry is not None:
+            self.model.append(entry)
+        if entry is not None and not isinstance(entry[1], list):
+            with pytest.raises(ValueError, match=OTHER_KIND):
+                now_of(self.store.items(key))
+            return
+        assert now_of(self.store.items(key)) == ([] if entry is None else entry[1])
 
     @rule(key=KEYS, amount=st.integers(-5, 5), ttl_s=TTLS)
     def add(self, key: str, amount: int, ttl_s: float) -> None:
@@ -99,6 +134,10 @@ class AgainstAModel(RuleBasedStateMachine):
         if entry is None:
             self._put(key, amount, ttl_s)
             assert now_of(self.store.add(key, amount, ttl_s)) == amount
+        elif isinstance(entry[1], list):
+            self.model.append(entry)
+            with pytest.raises(ValueError, match=OTHER_KIND):
+                now_of(self.store.add(key, amount, ttl_s))
         elif isinstance(entry[1], int) or entry[1].strip().isdigit():
             total = int(entry[1]) + amount
             self.model.append((key, total, entry[2], entry[3]))
@@ -164,6 +203,23 @@ async def test_what_expired_makes_room_before_anything_alive_does() -> None:
     clock.time += 2
     await store.set("new", b"4", 100)
     assert [await store.get(key) for key in ("old but alive", "dead", "young", "new")] == [b"1", None, b"3", b"4"]
+
+
+async def test_a_list_lives_from_its_last_use_and_is_counted_in_bytes() -> None:
+    """Appending renews the whole list; where the space is full, the list's own oldest items go, and never all others."""
+    clock = Clock()
+    store = MemoryStore(clock, bytes_max=3 * ENTRY_BYTES)
+    await store.append("list", b"a", 10, 100)
+    clock.time += 9
+    await store.append("list", b"b", 10, 100)
+    clock.time += 9
+    assert await store.items("list") == [b"a", b"b"]
+    await store.append("list", b"c" * (2 * ENTRY_BYTES - ITEM_BYTES - 4), 10, 100)
+    assert await store.items("list") == [b"c" * (2 * ENTRY_BYTES - ITEM_BYTES - 4)]
+    await store.append("list", b"d" * 3 * ENTRY_BYTES, 10, 100)
+    assert len(await store.items("list")) == 1
+    with pytest.raises(ValueError, match="at least one"):
+        await store.append("list", b"", 10, 0)
 
 
 @pytest.mark.parametrize("ttl_s", [0, -1, float("nan")])

@@ -10,7 +10,7 @@ from pyreqwest.exceptions import PyreqwestError
 from pyreqwest.response import Response
 
 from yumen import Engine, EngineError, EngineManifest, EngineRequest, Host, Native
-from yumen_engines.openai.client import VERSION, Upstream, discard
+from yumen_engines.openai.client import CLOSE_GRACE_S, NOT_THE_CLIENTS, VERSION, Upstream, discard, read_whole
 from yumen_engines.openai.config import OpenAIConfig
 from yumen_engines.openai.failures import failure_of, refusal
 from yumen_engines.openai.stream import EventStream
@@ -18,11 +18,6 @@ from yumen_engines.openai.stream import EventStream
 __all__ = ["OpenAI", "OpenAIConfig"]
 
 EVENT_STREAM = "text/event-stream"
-READ_BYTES = 65_536
-# Statuses that say something about this gateway and the upstream, not about the client's request.
-NOT_THE_CLIENTS = frozenset({401, 403, 408})
-# The HTTP library's threads may still hold Python objects just after closing, and abort an interpreter that ends then.
-CLOSE_GRACE_S = 0.05
 RATE_LIMITED = (
     b'{"error":{"message":"The engine behind this gateway is rate limited; try again later.",'
     b'"type":"rate_limit_error","code":"rate_limited","param":null}}'
@@ -60,7 +55,7 @@ class OpenAI(Engine[OpenAIConfig]):
         try:
             if response.status >= 500 or response.status in NOT_THE_CLIENTS or response.status // 100 in (1, 3):
                 raise refusal(response.status)
-            body = await self._whole(response)
+            body = await read_whole(response, self.config.reply_bytes_max)
         except PyreqwestError as error:
             await discard(sent)
             raise failure_of(error).error() from None
@@ -90,26 +85,6 @@ class OpenAI(Engine[OpenAIConfig]):
             raise EngineError("the payload is not a JSON object, so its model cannot be named") from None
         members["model"] = msgspec.Raw(msgspec.json.encode(self.config.model))
         return msgspec.json.encode(members)
-
-    async def _whole(self, response: Response) -> bytes:
-        """The body. Error: `EngineError` for one longer than `reply_bytes_max`."""
-        bytes_max = self.config.reply_bytes_max
-        too_long = EngineError("the upstream's reply is longer than `reply_bytes_max`")
-        declared = response.get_header("content-length") or ""
-        if declared.isdigit() and int(declared[:18]) > bytes_max:
-            raise too_long
-        reader = response.body_reader
-        chunks: list[bytes] = []
-        total = 0
-        while True:
-            chunk = await reader.read(READ_BYTES)
-            if chunk is not None:
-                chunks.append(bytes(chunk))
-                total += len(chunk)
-            if total > bytes_max:
-                raise too_long
-            if chunk is None or len(chunk) < READ_BYTES:
-                return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def _native(response: Response, body: bytes) -> Native:

@@ -30,6 +30,11 @@ from yumen_engines.openai.failures import CLOSING, LATE, RETRY_STATUSES, failure
 
 VERSION = "0.1.0"
 BACKOFF_MS_MAX = 2_000
+READ_BYTES = 65_536
+# Statuses that say something about this gateway and the upstream, not about the client's request.
+NOT_THE_CLIENTS = frozenset({401, 403, 408})
+# The HTTP library's threads may still hold Python objects just after closing, and abort an interpreter that ends then.
+CLOSE_GRACE_S = 0.05
 CONNECT_FAILURES_MAX = 3
 CONNECT_FAILURE_MEMORY_S = 30.0
 
@@ -37,12 +42,13 @@ CONNECT_FAILURE_MEMORY_S = 30.0
 class Upstream:
     """One upstream server, reached with the engine's own credential.
 
-    `monotonic` is the host's clock in seconds. Error: `CannotStart` for a URL, key or proxy that cannot be used.
+    `monotonic` is the host's clock in seconds; `base` is what paths are appended to, by default the API's root below
+    `base_url`. Error: `CannotStart` for a URL, key or proxy that cannot be used.
     """
 
-    def __init__(self, config: OpenAIConfig, monotonic: Callable[[], float]) -> None:
+    def __init__(self, config: OpenAIConfig, monotonic: Callable[[], float], base: str | None = None) -> None:
         check_credentials(config)
-        self._root = root(config.base_url)
+        self._root = root(config.base_url) if base is None else base
         self._monotonic = monotonic
         self._retries = config.retries
         self._backoff_ms = config.retry_backoff_ms
@@ -133,6 +139,26 @@ async def discard(request: StreamRequest) -> None:
     """Close a request that was answered and whose reply is not wanted; the connection goes with it."""
     with suppress(RuntimeError):  # it was closed before
         await request.__aexit__(None, None, None)
+
+
+async def read_whole(response: Response, bytes_max: int) -> bytes:
+    """The body of a reply. Error: `EngineError` for one longer than `bytes_max`."""
+    too_long = EngineError("the upstream's reply is longer than `reply_bytes_max`")
+    declared = response.get_header("content-length") or ""
+    if declared.isdigit() and int(declared[:18]) > bytes_max:
+        raise too_long
+    reader = response.body_reader
+    chunks: list[bytes] = []
+    total = 0
+    while True:
+        chunk = await reader.read(READ_BYTES)
+        if chunk is not None:
+            chunks.append(bytes(chunk))
+            total += len(chunk)
+        if total > bytes_max:
+            raise too_long
+        if chunk is None or len(chunk) < READ_BYTES:
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def _client(config: OpenAIConfig, accept: str, read_timeout_s: float) -> Client:

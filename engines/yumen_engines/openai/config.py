@@ -63,11 +63,11 @@ def origin(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname}{port}" if parts.hostname else ""
 
 
-def root(base_url: str) -> str:
+def root(base_url: str, *, versioned: bool = True) -> str:
     """The URL that `chat/completions` is appended to, without a slash at its end.
 
     A path that names a version (`/v1`, `/api/paas/v4`, `/v1beta/openai`) is taken as it stands; to any other `/v1` is
-    added. Error: `CannotStart` for what is not an absolute http or https URL, or holds a credential, query or fragment.
+    added, where `versioned`. Error: `CannotStart` for what is not an absolute http or https URL, or holds a credential, query or fragment.
     """
     unusable = CannotStart("`base_url` is not an absolute http:// or https:// URL; give e.g. http://127.0.0.1:9000/v1")
     try:
@@ -80,7 +80,7 @@ def root(base_url: str) -> str:
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise CannotStart("`base_url` holds a credential, a query or a fragment; give the credential as `api_key`")
     path = parts.path.rstrip("/")
-    if not any(VERSION_SEGMENT.fullmatch(segment) for segment in path.split("/")):
+    if versioned and not any(VERSION_SEGMENT.fullmatch(segment) for segment in path.split("/")):
         path += "/v1"
     return f"{parts.scheme}://{parts.netloc}{path}"
 

@@ -15,12 +15,13 @@ from yumen.plugin import Channel
 class Payload:
     """A decoded request or reply: its document and texts, and what the core must know of its structure.
 
-    `choices` is how many answers were asked for; `include_usage` whether a stream should end with the usage.
+    `choices` is how many answers were asked for; `include_usage` whether a stream should end with the usage. `path_text` is
+    the path, where the caller's own words may stand in it; `tail` are bytes behind the document, which hold no text.
     """
 
     __slots__ = (
-        "choices", "dialect", "document", "finish_reason", "include_usage", "model", "model_text", "path", "size",
-        "streamed", "texts", "usage",
+        "choices", "dialect", "document", "finish_reason", "include_usage", "model", "model_text", "path",
+        "path_text", "size", "streamed", "tail", "texts", "usage",
     )  # fmt: skip
 
     def __init__(self, dialect: str, document: Document, texts: list[TextState]) -> None:
@@ -29,6 +30,8 @@ class Payload:
         self.texts = texts
         self.size = len(document.source)
         self.path = ""
+        self.path_text: TextState | None = None
+        self.tail = b""
         self.model = ""
         self.model_text: TextState | None = None
         self.streamed = False
@@ -85,11 +88,11 @@ class Dialect(Protocol):
 
     name: str
 
-    def decode(self, path: str, body: bytes, *, depth_max: int, texts_max: int) -> Payload:
-        """A request. Error: `Problem` bad_request or payload_too_large."""
+    def decode(self, path: str, body: bytes, *, depth_max: int, texts_max: int, json_bytes: int = 0) -> Payload:
+        """A request, of which `json_bytes` are JSON, 0 for all. Error: `Problem` bad_request or payload_too_large."""
         ...
 
-    def decode_reply(self, body: bytes, *, depth_max: int, texts_max: int) -> Payload:
+    def decode_reply(self, body: bytes, *, depth_max: int, texts_max: int, json_bytes: int = 0) -> Payload:
         """A plain reply. Error: `Problem`, which the core turns into engine_unavailable."""
         ...
 

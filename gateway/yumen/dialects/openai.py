@@ -30,7 +30,7 @@ class OpenAI:
 
     name = "openai"
 
-    def decode(self, path: str, body: bytes, *, depth_max: int, texts_max: int) -> Payload:
+    def decode(self, path: str, body: bytes, *, depth_max: int, texts_max: int, json_bytes: int = 0) -> Payload:
         shape, required = REQUESTS[path]
         document = Document.parse(body)
         tree = document.tree
@@ -50,7 +50,7 @@ class OpenAI:
         payload.include_usage = type(options) is dict and options.get("include_usage") is True
         return payload
 
-    def decode_reply(self, body: bytes, *, depth_max: int, texts_max: int) -> Payload:
+    def decode_reply(self, body: bytes, *, depth_max: int, texts_max: int, json_bytes: int = 0) -> Payload:
         document = Document.parse(body, "reply")
         tree = document.tree
         if type(tree) is not dict:

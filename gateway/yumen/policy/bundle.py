@@ -52,6 +52,22 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     request_read_ms: Annotated[int, msgspec.Meta(ge=1, le=600_000, description="Time for a body to arrive.")] = 30_000
 
 
+class StoreSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where plugins keep what outlives an exchange, if not in the memory of each process."""
+
+    redis: Annotated[
+        str,
+        msgspec.Meta(
+            min_length=1,
+            max_length=1000,
+            pattern=r"^(redis|rediss|unix)://",
+            examples=["redis://127.0.0.1:6379/0", "rediss://USER:PASSWORD@HOST:6380/0"],
+            description='A Redis server: `redis://HOST:6379/0`, `rediss://` with TLS, or `unix://PATH`. Write "${env:NAME}" '
+            "where it holds a password.",
+        ),
+    ]
+
+
 class RulePolicy(msgspec.Struct, frozen=True, kw_only=True):
     """One rule of a plugin under its policy.
 
@@ -72,7 +88,7 @@ class RulePolicy(msgspec.Struct, frozen=True, kw_only=True):
 class Instance(msgspec.Struct, frozen=True, kw_only=True):
     """A plugin under its policy. `sample` and `until` are about shadow; `until` is in seconds since the epoch.
 
-    `rules` holds every rule that the plugin says it has, by id.
+    `rules` holds every rule that the plugin says it has, by id; `engines` the names of the engines that it asks for.
     """
 
     name: str
@@ -87,6 +103,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     match: Match = Match()
     cites: tuple[str, ...] = ()
     rules: dict[str, RulePolicy] = {}
+    engines: tuple[str, ...] = ()
     file: str = ""
     line: int = 0
 
@@ -129,6 +146,12 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     file: str = ""
     line: int = 0
 
+    @property
+    def engines(self) -> tuple[str, ...]:
+        """The engines that it needs: its own, and those that the plugins of its chain ask for."""
+        asked = [name for instance in self.chain if instance.mode != "off" for name in instance.engines]
+        return tuple(dict.fromkeys([self.engine, *asked]))
+
     def covers(self, path: str, model: str) -> bool:
         """Whether this route takes a path and model."""
         return any(fnmatchcase(path, glob) for glob in self.paths) and any(
@@ -146,7 +169,10 @@ class PlacedCase(msgspec.Struct, frozen=True):
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole policy. `hash` is 64 hexadecimal digits over the compiled form; see `yumen.policy.load`."""
+    """A whole policy. `hash` is 64 hexadecimal digits over the compiled form; see `yumen.policy.load`.
+
+    `engines` are those of routes, and those that plugins on routes ask for.
+    """
 
     name: str
     path: str
@@ -155,6 +181,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     engines: dict[str, EngineSpec]
     instances: dict[str, Instance]
     limits: Limits = Limits()
+    store: StoreSpec | None = None
     cases: tuple[PlacedCase, ...] = ()
     _found: dict[tuple[str, str], Route | None] = msgspec.field(default_factory=dict)
     _served: dict[str, bool] = msgspec.field(default_factory=dict)

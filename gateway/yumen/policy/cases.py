@@ -13,10 +13,13 @@ from yumen.errors import Code
 REPEAT_MAX = 100_000
 # Requests of one case that are under way together, and characters of a text that is made by repeating a shorter one.
 AT_ONCE_MAX = 1000
+# Requests that go before those of one case.
+BEFORE_MAX = 20
 CHARS_MAX = 1 << 24
 DURATION = r"^(0|[1-9][0-9]{0,8})(ms|s|m|h)$"
 MOMENT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2}))?$"
 MOMENTS = ["2026-12-31", "2026-12-31T08:00:00+08:00"]
+SESSION = r"^[ -~]{0,200}$"
 UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -75,6 +78,9 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     app: Annotated[str, Meta(description="App of the key.")] = "tests"
     key: Annotated[str, Meta(description="Public id of the key.")] | None = None
     trusted: Annotated[bool, Meta(description="Whether the key is marked as trusted.")] = False
+    session: Annotated[
+        str, Meta(pattern=SESSION, description="What the header `x-session-id` says; none where it is empty.")
+    ] = ""
 
 
 class Texts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -135,6 +141,13 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     expect: Annotated[Expect, Meta(description="What must hold for the request, for the last one if it is repeated.")]
     reply: Reply = Reply()
     caller: Caller = Caller()
+    before: Annotated[
+        list[Request],
+        Meta(
+            max_length=BEFORE_MAX,
+            description="What the same caller sends before, such as earlier turns of a conversation; it is not looked at.",
+        ),
+    ] = []
     stream: Annotated[bool, Meta(description="Ask for a streamed reply.")] = False
     every_split: Annotated[
         bool, Meta(description="Run it once more for every place at which the engine's answer can be cut in two.")

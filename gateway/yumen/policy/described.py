@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect as types
 
-from yumen.policy.reader import ENV
+from yumen.policy.reader import ENV, LINES
 
 Schema = dict[str, Any]
 REF = "#/$defs/"
@@ -20,6 +20,12 @@ ENVIRONMENT = {
     "description": "A reference to an environment variable: `${env:NAME}` or `${env:NAME:-default}`.",
     "type": "string",
     "pattern": ENV.pattern,
+}
+FROM_LINES = "lines-of-a-file"
+LINES_OF_FILE = {
+    "description": "The lines of a file beside this one, without blank ones and those that begin with `#`.",
+    "type": "string",
+    "pattern": f"^{LINES.pattern}$",
 }
 # What says something about a value without narrowing it.
 ANNOTATIONS = ("title", "description", "default", "examples", "deprecated")
@@ -44,6 +50,7 @@ class Described:
             list(found), schema_hook=lambda _: {}, ref_template=f"{REF}{{name}}"
         )
         self.defs[FROM_ENVIRONMENT] = ENVIRONMENT
+        self.defs[FROM_LINES] = LINES_OF_FILE
         self.names = {struct: str(one["$ref"]).removeprefix(REF) for struct, one in zip(found, refs, strict=True)}
         for struct, info in found.items():
             _complete(self.defs[self.names[struct]], info)
@@ -75,18 +82,25 @@ def with_environment(schema: Schema) -> Schema:
 
     What is no text never comes from there: a reference stands for text.
     """
-    if schema is ENVIRONMENT:
+    if schema in (ENVIRONMENT, LINES_OF_FILE):
         return schema
     out = _mapped(schema, with_environment)
     if "anyOf" in out:
         flat = [inner for one in out["anyOf"] for inner in (one["anyOf"] if one.keys() == {"anyOf"} else [one])]
         out["anyOf"] = [one for number, one in enumerate(flat) if one not in flat[:number]]
+    if out.get("type") == "array" and out.get("items", {}).get("type", "string") == "string" and "anyOf" not in out:
+        return _or(out, FROM_LINES)
     narrow = out.get("type") == "string" and any(key in out for key in NARROWING)
     if not narrow and not any(isinstance(one, str) for one in [*out.get("enum", ()), out.get("const")]):
         return out
-    about = {key: one for key, one in out.items() if key in ANNOTATIONS}
-    value = {key: one for key, one in out.items() if key not in ANNOTATIONS}
-    return {**about, "anyOf": [value, {"$ref": REF + FROM_ENVIRONMENT}]}
+    return _or(out, FROM_ENVIRONMENT)
+
+
+def _or(schema: Schema, name: str) -> Schema:
+    """A schema, or the definition of a name."""
+    about = {key: one for key, one in schema.items() if key in ANNOTATIONS}
+    value = {key: one for key, one in schema.items() if key not in ANNOTATIONS}
+    return {**about, "anyOf": [value, {"$ref": REF + name}]}
 
 
 def partial(schema: Schema, defs: Mapping[str, Schema], *, required: bool = False) -> Schema:

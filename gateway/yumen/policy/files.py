@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from yumen.exchange import Mode
-from yumen.policy.bundle import ANY, Glob, Limits, Match
+from yumen.policy.bundle import ANY, Glob, Limits, Match, StoreSpec
 from yumen.policy.cases import MOMENT, MOMENTS, Case
 
 Version = Annotated[Literal[1], Meta(description="The version of this form; 1.")]
@@ -65,6 +65,13 @@ class GatewayFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         tuple[RouteFile, ...], Meta(min_length=1, max_length=1000, description="Routes; the first that fits is taken.")
     ]
     limits: Annotated[Limits, Meta(description="How much of anything one exchange may be.")] = Limits()
+    store: (
+        Annotated[
+            StoreSpec,
+            Meta(description="Where plugins keep what outlives an exchange; by default in the memory of each process."),
+        ]
+        | None
+    ) = None
     extends: Annotated[
         str,
         Meta(description="The bundle that this one begins from: a folder beside it, or an installed bundle's name."),

@@ -16,7 +16,7 @@ def check(gateway: Source, routes: list[Route], engines: dict[str, EngineSpec]) 
     for index, route in enumerate(routes):
         engine = engines.get(route.engine)
         if engine is not None:
-            _Route(gateway, ("routes", index, "chain"), route, engine).check()
+            _Route(gateway, ("routes", index, "chain"), route, engine).check(engines)
 
 
 class _Route:
@@ -28,7 +28,7 @@ class _Route:
         self.chain = [instance for instance in route.chain if instance.mode != "off"]
         self.masking = [instance for instance in self.chain if instance.manifest.masks]
 
-    def check(self) -> None:
+    def check(self, engines: dict[str, EngineSpec]) -> None:
         """Every rule of the check."""
         if len(self.masking) > 1:
             names = ", ".join(instance.name for instance in self.masking)
@@ -40,6 +40,7 @@ class _Route:
         for instance in self.chain:
             self._check_manifest(instance)
             self._check_store(instance)
+            self._check_asked(instance, engines)
         self._check_edits()
         self._check_egress()
 
@@ -61,6 +62,16 @@ class _Route:
             self._wrong(
                 "flow.store-sees-raw", what, "use a plugin that sees masked text, or say why under `accept_raw:`"
             )
+
+    def _check_asked(self, instance: Instance, engines: dict[str, EngineSpec]) -> None:
+        """What a plugin sees it may hand to an engine that it asks for itself."""
+        if self.route.accept_raw or instance.manifest.sees != "raw":
+            return
+        for name in instance.engines:
+            if name in engines and engines[name].egress == "remote":
+                what = f"raw text could leave: client -> {instance.name} -> engine {name} (remote)"
+                fix = "let the plugin ask an engine with `egress: local`, or say why under `accept_raw:`"
+                self._wrong("flow.raw-engine", what, fix)
 
     def _check_edits(self) -> None:
         masked = False

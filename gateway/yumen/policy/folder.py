@@ -18,7 +18,9 @@ from yumen.policy.reader import BYTES_MAX, Source, read
 from yumen.policy.shape import nearest
 
 SIGNATURE = "bundle.sig"
+LINES = ".txt"
 FILES_MAX = 256
+LINES_BYTES_MAX = 16 << 20
 TEST_FILES_MAX = 1024
 EXTENDS_MAX = 8
 SIGNATURE_BYTES_MAX = 1 << 20
@@ -27,8 +29,8 @@ SIGNATURE_BYTES_MAX = 1 << 20
 class Folder:
     """One bundle as it lies on disk.
 
-    `files` holds its policy and test files by name, `sources` the same files read; `bases` is what it extends, the nearest
-    first.
+    `files` holds its policy and test files and its lists of lines (`*.txt`) by name, `sources` the policy and test files
+    read; `bases` is what it extends, the nearest first.
     """
 
     def __init__(self, path: Path) -> None:
@@ -75,19 +77,27 @@ def read_folder(path_or_name: str | Path) -> Folder:
 def _read_one(path: Path) -> Folder:
     folder = Folder(path)
     try:
-        names = sorted(entry.name for entry in path.iterdir() if entry.suffix == ".yaml")
+        every = sorted(entry.name for entry in path.iterdir() if entry.suffix in (".yaml", LINES))
     except OSError as error:
         what = f"this cannot be read: {error.strerror}"
         fix = "make it a readable folder"
         raise PolicyError([Diagnostic(str(path), 1, 1, "bundle.unreadable", what, fix)]) from None
+    names = [name for name in every if not name.endswith(LINES)]
+    lists = [name for name in every if name.endswith(LINES)]
     policies = [name for name in names if not name.endswith(TEST)]
     tests = [name for name in names if name.endswith(TEST)]
     gateway = Source(str(path / GATEWAY))
-    if len(policies) > FILES_MAX or len(tests) > TEST_FILES_MAX:
+    if max(len(policies), len(lists)) > FILES_MAX or len(tests) > TEST_FILES_MAX:
         what = f"there are more than {FILES_MAX} files, or {TEST_FILES_MAX} files of tests"
         gateway.wrong((), "bundle.too-many-files", what, "split the bundle")
     for name in (*policies[:FILES_MAX], *tests[:TEST_FILES_MAX]):
         folder.sources[name] = _read_file(folder, name)
+    for name in lists[:FILES_MAX]:
+        # What is wrong with it is said of the bundle: it has no places of its own.
+        source = Source(str(path / name))
+        if (content := _content(folder, name, source, LINES_BYTES_MAX)) is not None and len(content) > LINES_BYTES_MAX:
+            source.wrong((), "yaml.too-large", f"the file is larger than {LINES_BYTES_MAX} bytes", "split it")
+        gateway.diagnostics += source.diagnostics
     if GATEWAY not in folder.sources:
         gateway.wrong((), "bundle.no-gateway", f"there is no {GATEWAY}", "add one; `yumen init` writes a beginning")
         folder.sources[GATEWAY] = gateway
@@ -106,22 +116,28 @@ def _read_one(path: Path) -> Folder:
 
 
 def _read_file(folder: Folder, name: str) -> Source:
+    source = Source(str(folder.path / name))
+    content = _content(folder, name, source, BYTES_MAX)
+    return source if content is None else read(source.file, content)
+
+
+def _content(folder: Folder, name: str, source: Source, bytes_max: int) -> bytes | None:
+    """The bytes of a file, or a few too many, which stay in the folder; None where it cannot be read, with the reason."""
     path = folder.path / name
-    source = Source(str(path))
     if path.is_symlink() and folder.path.resolve() not in path.resolve().parents:
         source.wrong((), "bundle.symlink", "this is a link out of the bundle", "put the file itself here")
-        return source
+        return None
     try:
         if path.exists() and not path.is_file():
             source.wrong((), "bundle.unreadable", "this is not a file", "make it a readable file")
-            return source
+            return None
         with path.open("rb") as file:
-            content = file.read(BYTES_MAX + 1)
+            content = file.read(bytes_max + 1)
     except OSError as error:
         source.wrong((), "bundle.unreadable", f"this cannot be read: {error.strerror}", "make it a readable file")
-        return source
+        return None
     folder.files[name] = content
-    return read(str(path), content)
+    return content
 
 
 def _base(folder: Folder, seen: set[Path], depth: int) -> Folder | None:

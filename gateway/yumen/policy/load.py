@@ -3,7 +3,8 @@
 The hash is the SHA-256 of the canonical JSON (sorted keys, no spaces) of: the form's version; every document as it was
 written, with what it inherits, references to the environment unresolved and `tests` left out, `rules` and `config` in their
 written order, in which globs are tried; for every instance what the core makes of its knobs and rules; for every route the
-engine that it resolved to, and that engine's egress; and name and version of every plugin and engine. So it depends neither
+engine that it resolved to, and that engine's egress; name and version of every plugin and engine; and the SHA-256 of every
+file of lines that is used. So it depends neither
 on comments, the order of files or other keys, nor on secrets, and changes with whatever changes what the gateway does.
 """
 
@@ -13,13 +14,14 @@ import hashlib
 import os
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from yumen import registry
 from yumen.errors import Diagnostic, PolicyError
-from yumen.plugin import Lint, Plugin
+from yumen.plugin import EngineRef, Lint, Plugin
 from yumen.policy import flow
 from yumen.policy.bundle import Bundle, EngineSpec, Instance, PlacedCase, Route
 from yumen.policy.cases import Case, TestFile
@@ -27,11 +29,11 @@ from yumen.policy.files import EngineFile, GatewayFile, PluginFile
 from yumen.policy.folder import Folder, read_folder
 from yumen.policy.inherit import GATEWAY, TEST
 from yumen.policy.reader import Source
-from yumen.policy.routes import check_matches, compile_routes
+from yumen.policy.routes import check_asked, check_matches, compile_routes
 from yumen.policy.rules import compile_rules, disable, moment, not_shadow
 from yumen.policy.shape import build, nearest
 
-FORM = 2
+FORM = 3
 # What is not part of what a bundle does.
 UNHASHED = ("tests", "extends")
 # Where the order of keys decides: of several globs the first that fits.
@@ -71,6 +73,10 @@ class Compiler:
         self.sources = folder.composed()
         self.warnings: list[Diagnostic] = []
         self.versions: dict[str, str] = {}
+        # The files of lines that the policy uses, with their digests: what they say is part of what the bundle does.
+        self._used_lines: dict[str, str] = {}
+        # The engines that plugins ask for, and the files in which they do.
+        self._asked: list[tuple[Source, EngineRef]] = []
 
     def compile(self) -> Bundle | None:
         """The bundle; it holds only where no source has diagnostics."""
@@ -94,18 +100,21 @@ class Compiler:
         if form is None:
             return None
         disable(gateway, form.disable, instances)
+        check_asked(gateway, self._asked, engines)
         routes = compile_routes(gateway, form, instances, engines, policies)
         check_matches(policies, instances, routes)
         self._warn_unused(gateway, routes, instances, engines)
         flow.check(gateway, routes, engines)
+        used = dict.fromkeys(name for route in routes for name in route.engines)
         return Bundle(
             name=self.folder.path.resolve().name,
             path=str(self.folder.path),
             hash=self._hash(policies, instances, routes, engines),
             routes=tuple(routes),
-            engines={route.engine: engines[route.engine] for route in routes if route.engine in engines},
+            engines={name: engines[name] for name in used if name in engines},
             instances=instances,
             limits=form.limits,
+            store=form.store,
             cases=tuple(cases),
         )
 
@@ -131,12 +140,13 @@ class Compiler:
         cases += _placed(name, source, form.tests)
         self.versions[f"plugin {form.plugin}"] = plugin_class.manifest.version
         try:
-            listed, lints = list(plugin.rules()), list(plugin.lint())
+            listed, lints, asked = list(plugin.rules()), list(plugin.lint()), list(plugin.engines())
         except Exception as error:  # a plugin may raise anything
             what = f"{form.plugin} cannot say what its rules are: {source.sentence(('config',), error)}"
             source.wrong(("config",), "policy.config", what, "correct it, or use another plugin")
             return None
         self._lint(source, lints)
+        self._asked += [(source, ref) for ref in asked]
         if form.mode != "shadow":
             for key in ("sample", "until"):
                 if key in source.data:
@@ -154,6 +164,7 @@ class Compiler:
             match=form.match,
             cites=form.cites,
             rules=compile_rules(source, form, listed),
+            engines=tuple(dict.fromkeys(ref.name for ref in asked)),
             file=source.file,
             line=source.place(("plugin",)).line,
         )
@@ -172,8 +183,20 @@ class Compiler:
         data = source.data
         if not isinstance(data, dict):
             return data
-        rest = source.resolve((), {name: value for name, value in data.items() if name != "tests"}, self.env)
+        rest = source.resolve(
+            (), {name: value for name, value in data.items() if name != "tests"}, self.env, self._lines
+        )
         return {**rest, **({"tests": data["tests"]} if "tests" in data else {})}
+
+    def _lines(self, file: str, name: str) -> bytes | None:
+        """A file of lines beside a policy file, in this bundle or in one that it extends."""
+        beside = str(Path(file).parent)
+        for number, folder in enumerate((self.folder, *self.folder.bases)):
+            if str(folder.path) == beside and name in folder.files:
+                content = folder.files[name]
+                self._used_lines[f"{number}/{name}"] = hashlib.sha256(content).hexdigest()
+                return content
+        return None
 
     def _lint(self, source: Source, lints: list[Lint]) -> None:
         """What the plugin itself says about its configuration."""
@@ -243,10 +266,11 @@ class Compiler:
                     Diagnostic(instance.file, 1, 1, "warning.unused-instance", what, "add it to a chain")
                 )
         named = {name for route in gateway.data["routes"] for name in _listed(route["engine"])}
+        named |= {name for instance in instances.values() for name in instance.engines}
         for name in gateway.data["engines"]:
             place = gateway.place(("engines", name), key=True)
             if name not in named and place.file in own:
-                what = f"no route names the engine `{name}`"
+                what = f"no route or plugin names the engine `{name}`"
                 self.warnings.append(Diagnostic(*place, "warning.unused-engine", what, "name or remove it"))
 
     def _hash(
@@ -272,7 +296,8 @@ class Compiler:
         }  # fmt: skip
         chosen = {route.id: [route.engine, engines[route.engine].egress] for route in routes if route.engine in engines}
         form = {
-            "form": FORM, "documents": documents, "knobs": knobs, "engines": chosen, "versions": self.versions
+            "form": FORM, "documents": documents, "knobs": knobs, "engines": chosen, "versions": self.versions,
+            "lines": self._used_lines,
         }  # fmt: skip
         return hashlib.sha256(msgspec.json.encode(form, order="deterministic")).hexdigest()
 

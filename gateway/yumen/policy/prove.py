@@ -2,7 +2,8 @@
 
 A bundle may bring an engine of rules down, or let it loop for ever in C: here it takes nothing with it. What is proved: that
 the bundle can be read, is signed where that is required, compiles, that its plugins start, and that its own test cases hold.
-Engines are not loaded; a model may be large, and would be in memory twice.
+Engines of routes are not loaded; a model may be large, and would be in memory twice. Those that plugins ask for are loaded,
+since they decide what the plugins find.
 
     python -P -m yumen.policy.prove PARENT_PID LIMIT_S
 

@@ -1,13 +1,14 @@
 """Reads YAML strictly, and keeps where every value stands.
 
 YAML is taken in a sense that surprises nobody: `on`, `yes`, dates and `1:30` are strings; a key that stands twice, a tag, an
-anchor, a tab or a second document is an error. `${env:NAME}` and `${env:NAME:-default}` stand for environment variables.
+anchor, a tab or a second document is an error. `${env:NAME}` and `${env:NAME:-default}` stand for environment variables, and
+`${lines:FILE.txt}` for the lines of a file beside the policy file.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import yaml
@@ -23,8 +24,13 @@ DIAGNOSTICS_MAX = 500
 Path = tuple[str | int, ...]
 # A default holds no braces: looking for its end from every `${env:` that has none would take quadratic time.
 ENV = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?::-([^{}]*))?\}")
+LINES = re.compile(r"\$\{lines:([A-Za-z0-9][A-Za-z0-9._-]{0,99}\.txt)\}")
 INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+
+
+# The content of a text file that stands beside a policy file, or None.
+Lines = Callable[[str, str], bytes | None]
 
 
 class Place(NamedTuple):
@@ -48,7 +54,8 @@ class Source:
         self.places: dict[Path, Place] = {(): Place(file)}
         self.key_places: dict[Path, Place] = {}
         self.diagnostics: list[Diagnostic] = []
-        self._from_env: set[Path] = set()
+        # Values that come from somewhere else, and are not shown.
+        self._hidden: dict[Path, str] = {}
 
     def wrong(self, path: Path, code: str, what: str, fix: str, *, key: bool = False) -> None:
         """Note that something is wrong at a path."""
@@ -74,15 +81,17 @@ class Source:
             path = path[:-1]
         return self.places[path]
 
-    def resolve(self, path: Path, value: Any, env: Mapping[str, str]) -> Any:
-        """A value with its references to the environment resolved; a variable that is not set is noted as wrong."""
+    def resolve(self, path: Path, value: Any, env: Mapping[str, str], lines: Lines | None = None) -> Any:
+        """A value with its references resolved; a variable that is not set, or a file that is missing, is noted as wrong."""
         if isinstance(value, dict):
-            return {name: self.resolve((*path, name), item, env) for name, item in value.items()}
+            return {name: self.resolve((*path, name), item, env, lines) for name, item in value.items()}
         if isinstance(value, list):
-            return [self.resolve((*path, index), item, env) for index, item in enumerate(value)]
+            return [self.resolve((*path, index), item, env, lines) for index, item in enumerate(value)]
+        if isinstance(value, str) and lines is not None and (file := LINES.fullmatch(value)) is not None:
+            return self._lines(path, file[1], lines)
         if not isinstance(value, str) or "${env:" not in value:
             return value
-        self._from_env.add(path)
+        self._hidden[path] = "the value from the environment"
 
         def put(reference: re.Match[str]) -> str:
             name, default = reference.groups()
@@ -96,17 +105,32 @@ class Source:
 
         return ENV.sub(put, value)
 
+    def _lines(self, path: Path, file: str, lines: Lines) -> list[str]:
+        """The lines of a file, without blank ones and remarks."""
+        self._hidden[path] = "the lines of a file"
+        content = lines(self.place(path).file, file)
+        if content is None:
+            self.wrong(path, "policy.lines", f"there is no file {file} beside this one", "put it there")
+            return []
+        try:
+            written = content.decode("utf-8-sig").splitlines()
+        except UnicodeDecodeError as error:
+            number = content[: error.start].count(b"\n") + 1
+            self.wrong(path, "policy.lines", f"line {number} of {file} is not UTF-8", "save the file as UTF-8")
+            return []
+        return [line for one in written if (line := one.strip()) and not line.startswith("#")]
+
     def shown(self, path: Path, value: Any) -> str:
         """A value as a message may show it: never one that came from the environment, it may be a secret."""
-        if path in self._from_env:
-            return "the value from the environment"
+        if path in self._hidden:
+            return self._hidden[path]
         kinds = {dict: "a mapping", list: "a list", type(None): "nothing"}
         return kinds.get(type(value)) or f"`{str(value)[:40]}`"
 
     def sentence(self, path: Path, error: Exception) -> str:
         """What an error about a value says, on one line; nothing of it where anything in the value may be a secret."""
-        if any(one[: len(path)] == path for one in self._from_env):
-            return f"{type(error).__name__}, about values of which some come from the environment and are not shown"
+        if any(one[: len(path)] == path for one in self._hidden):
+            return f"{type(error).__name__}, about values of which some come from elsewhere and are not shown"
         return (str(error).split("\n")[0] or type(error).__name__).replace(";", ",")[:300]
 
 

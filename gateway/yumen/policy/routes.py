@@ -1,4 +1,7 @@
-"""Compiles the routes of a bundle: their chains, their engines, and whether every one of them can be reached."""
+"""Compiles the routes of a bundle: their chains, their engines, and whether every one of them can be reached.
+
+Engines that plugins ask for are checked here as well.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,11 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Any
 
+from yumen.engine import Engine
+from yumen.plugin import EngineRef
 from yumen.policy.bundle import EngineSpec, Instance, Limits, Route
 from yumen.policy.files import GatewayFile, RouteFile
+from yumen.policy.inherit import GATEWAY
 from yumen.policy.reader import Path, Source
 from yumen.policy.shape import nearest
 
@@ -107,6 +113,25 @@ def check_matches(sources: dict[str, Source], instances: dict[str, Instance], ro
                 source.wrong(
                     ("match", "routes", index), "policy.unknown-route", f"there is no route `{glob[:60]}`", fix
                 )
+
+
+def check_asked(gateway: Source, asked: Iterable[tuple[Source, EngineRef]], engines: dict[str, EngineSpec]) -> None:
+    """Note in a plugin's file where it asks for an engine that is not there, or has not the method that it calls."""
+    declared: dict[str, Any] = gateway.data["engines"]
+    for source, ref in asked:
+        path: Path = ("config", *ref.path)
+        spec = engines.get(ref.name)
+        if ref.name not in declared:
+            what = f"there is no engine `{ref.name[:60]}`"
+            fix = f"declare it in {GATEWAY}, or name one of: {', '.join(sorted(declared)) or 'none yet'}"
+            source.wrong(path, "policy.unknown-engine", what, nearest(ref.name, declared, fix))
+        elif spec is not None:
+            if getattr(spec.engine_class, ref.calls) is getattr(Engine, ref.calls):
+                what = f"the engine `{ref.name}` has no `{ref.calls}`, which this plugin calls"
+                source.wrong(path, "policy.engine", what, f"name another; `{spec.adapter}` is not made for that")
+        elif not gateway.diagnostics:
+            what = f"the engine `{ref.name}` is not available"
+            source.wrong(path, "policy.no-engine", what, "set its `when_env` variable, or name one without")
 
 
 def _takers(route: Route, earlier: list[Route]) -> list[str]:

@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator
 
-from yumen.policy.folder import SIGNATURE
+from yumen.policy.folder import LINES, SIGNATURE
 
 # What tells one state of a file from another. A file that was put in another's place is another inode; the time at which an
 # inode changed tells of a file whose time of modification was set back, and of one that can be read at last.
@@ -22,7 +22,7 @@ def look(folders: Iterable[str]) -> Look:
 def _stamps(folder: str) -> Iterator[Stamp]:
     try:
         with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if entry.name.endswith(".yaml") or entry.name == SIGNATURE]
+            names = [entry.name for entry in entries if entry.name.endswith((".yaml", LINES, SIGNATURE))]
     except OSError:
         return
     for name in names:

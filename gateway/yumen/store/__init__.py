@@ -1,1 +1,7 @@
 """Shared state behind `yumen.plugin.Store`."""
+
+from __future__ import annotations
+
+
+class StoreError(Exception):
+    """The store could not be asked. The message names the kind of fault: no key, no value and no address."""

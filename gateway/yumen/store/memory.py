@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 
 ENTRIES_MAX = 100_000
 BYTES_MAX = 64 * 1024 * 1024
 # What the interpreter needs for an entry besides its key and value: measured with tracemalloc, rounded up.
 ENTRY_BYTES = 400
+# The same for an item of a list.
+ITEM_BYTES = 60
+OTHER_KIND = "this key holds something else"
 
 
 class _Entry:
     __slots__ = ("expires", "size", "value")
 
-    def __init__(self, value: bytes | int, expires: float, size: int) -> None:
+    def __init__(self, value: bytes | int | deque[bytes], expires: float, size: int) -> None:
         self.value = value
         self.expires = expires
         self.size = size
@@ -69,11 +72,13 @@ class MemoryStore:
             space.clear()
 
     async def get(self, key: str) -> bytes | None:
-        """The value, or None. A counter reads as its decimal digits."""
+        """The value, or None. A counter reads as its decimal digits. Error: ValueError for a list."""
         entry = self._find(key)
         if entry is None:
             return None
         value = entry.value
+        if isinstance(value, deque):
+            raise ValueError(OTHER_KIND)
         return value if isinstance(value, bytes) else b"%d" % value
 
     async def set(self, key: str, value: bytes, ttl_s: float) -> None:
@@ -92,8 +97,38 @@ class MemoryStore:
         if entry is None:
             self._put(key, amount, ttl_s, 0)
             return amount
+        if isinstance(entry.value, deque):
+            raise ValueError(OTHER_KIND)
         entry.value = total = int(entry.value) + amount
         return total
+
+    async def append(self, key: str, value: bytes, ttl_s: float, keep: int) -> None:
+        """See `yumen.plugin.Store`. What does not fit into the whole space is not kept. Error: ValueError."""
+        if keep < 1:
+            raise ValueError("a list keeps at least one item")
+        check_ttl(ttl_s)
+        entry = self._find(key)
+        items = deque[bytes]() if entry is None else entry.value
+        if not isinstance(items, deque):
+            raise ValueError(OTHER_KIND)
+        own = len(key) + ENTRY_BYTES
+        size = own if entry is None else entry.size
+        if own + len(value) + ITEM_BYTES <= self._bytes_max:
+            items.append(bytes(value))
+            size += len(value) + ITEM_BYTES
+        while len(items) > keep or size > self._bytes_max:
+            size -= len(items.popleft()) + ITEM_BYTES
+        if items:
+            self._put(key, items, ttl_s, size - own)
+
+    async def items(self, key: str) -> list[bytes]:
+        """See `yumen.plugin.Store`. Error: ValueError where it is no list."""
+        entry = self._find(key)
+        if entry is None:
+            return []
+        if not isinstance(entry.value, deque):
+            raise ValueError(OTHER_KIND)
+        return list(entry.value)
 
     def _find(self, key: str) -> _Entry | None:
         entry = self._entries.get(key)
@@ -105,9 +140,8 @@ class MemoryStore:
         self._entries.move_to_end(key)
         return entry
 
-    def _put(self, key: str, value: bytes | int, ttl_s: float, value_bytes: int) -> None:
-        if not ttl_s > 0:
-            raise ValueError("a time to live is a positive number of seconds")
+    def _put(self, key: str, value: bytes | int | deque[bytes], ttl_s: float, value_bytes: int) -> None:
+        check_ttl(ttl_s)
         now = self._monotonic()
         if key in self._entries:
             self._drop(key)
@@ -134,3 +168,9 @@ class MemoryStore:
 
     def _drop(self, key: str) -> None:
         self._bytes -= self._entries.pop(key).size
+
+
+def check_ttl(ttl_s: float) -> None:
+    """Error: ValueError."""
+    if not ttl_s > 0:
+        raise ValueError("a time to live is a positive number of seconds")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from yumen import (
     Block,
     Channel,
     Decision,
+    EngineRef,
     Exchange,
     Finding,
-    Hmac,
     Host,
     Lint,
     Manifest,
@@ -23,163 +21,176 @@ from yumen import (
     Text,
     Unsupported,
 )
-from yumen_plugins.anonymize.config import EVERYTHING, Action, AnonymizeConfig
-from yumen_plugins.anonymize.detectors import select
-from yumen_plugins.anonymize.hits import Hit
+from yumen_plugins.anonymize.config import EVERYTHING, AnonymizeConfig, listed
+from yumen_plugins.anonymize.detectors import names, select
+from yumen_plugins.anonymize.finder import Finder
+from yumen_plugins.anonymize.hits import Allowed, Hit
+from yumen_plugins.anonymize.keys import Keys
 from yumen_plugins.anonymize.lint import lints
-from yumen_plugins.anonymize.operators import Hash, Mask, Pseudonym, Redact
-from yumen_plugins.anonymize.own import Own
-from yumen_plugins.anonymize.pseudonym import TOKEN, Pseudonyms
-from yumen_plugins.anonymize.restore import Restorer
-from yumen_plugins.anonymize.scan import Scanner
-
-TENANT_KEYS_MAX = 4096
-# What ends an exchange is written down as its kind alone.
-OPERATORS: dict[str, Any] = {
-    "pseudonym": Pseudonym(), "redact": Redact(), "mask": Mask(), "hash": Hash(), "block": Redact(),
-}  # fmt: skip
+from yumen_plugins.anonymize.masking import Actions, Masking, edited
+from yumen_plugins.anonymize.ner import detectors as ner_detectors
+from yumen_plugins.anonymize.ner import engine_of
+from yumen_plugins.anonymize.replies import Replies, ReplyFilter
+from yumen_plugins.anonymize.restore import places, restored
+from yumen_plugins.anonymize.vault import Vault
 
 
 class Anonymize(Plugin[AnonymizeConfig]):
-    """See the module's docstring, and docs/plugins/anonymize.md for what it promises."""
+    """See the module's docstring, and docs/plugins/anonymize.md for what it promises.
 
-    manifest: ClassVar[Manifest] = Manifest(name="anonymize", version="1.1.0", sees="raw", mutates=True, masks=True)
+    What its vault keeps is encrypted under a key that the store has not, so it stores nothing in the sense of the manifest.
+    """
+
+    manifest: ClassVar[Manifest] = Manifest(name="anonymize", version="2.0.0", sees="raw", mutates=True, masks=True)
 
     def __init__(self, config: AnonymizeConfig) -> None:
         super().__init__(config)
         self._detectors = select(config.detect)
-        rules = [*(detector.id for detector in self._detectors), *(pattern.id for pattern in config.patterns)]
-        self._actions: dict[str, Action] = {rule: config.action_of(rule) for rule in rules}
-        self._keys: OrderedDict[str, Hmac] = OrderedDict()
-        self._blocks: tuple[str, ...] = ()
+        self._actions = Actions(config, [*(detector.id for detector in self._detectors), *config.own])
 
     def rules(self) -> Sequence[Rule]:
-        """One per detector that is on, and one per pattern of the author's own."""
-        detect = self.config.detect
+        """One per detector that is on, and one for everything of the author's own."""
+        config = self.config
         rules = []
         for one in self._detectors:
-            index = next(index for index, glob in enumerate(detect) if fnmatchcase(one.id, glob))
+            index = next(index for index, glob in enumerate(config.detect) if names(one.id, glob))
             # What nobody wrote has no place.
-            rules.append(Rule(one.id, one.description, () if detect is EVERYTHING else ("detect", index)))
-        patterns = enumerate(self.config.patterns)
-        return [*rules, *(Rule(one.id, one.description, ("patterns", index)) for index, one in patterns)]
+            path = () if config.detect is EVERYTHING else ("detect", index)
+            rules.append(Rule(one.id, one.description, path))
+        rules += [Rule(one.id, one.description, (key, index)) for key, index, one in listed(config)]
+        if config.ner is not None:
+            rules += [Rule(one.id, one.description, ("ner", "labels")) for one in ner_detectors(config.ner)]
+        # Several places may hold the same kind of thing; the first is shown.
+        return list({rule.id: rule for rule in reversed(rules)}.values())[::-1]
 
     def lint(self) -> Sequence[Lint]:
-        """Patterns that cannot run, and entries that never apply."""
+        """Patterns and paths that cannot be used, and entries that never apply."""
         return lints(self.config)
+
+    def engines(self) -> Sequence[EngineRef]:
+        """The model for names and places, if there is one."""
+        return () if self.config.ner is None else (engine_of(self.config.ner),)
 
     def judge(self, exchange: Exchange, finding: Finding) -> Decision | None:
         """What was found decides by its rule alone, so the value is not needed."""
-        return exchange.block(finding.rule) if self._actions.get(finding.rule) == "block" else None
+        actions = self._actions.requests if finding.direction == "request" else self._actions.replies
+        return exchange.block(finding.rule) if actions.get(finding.rule) == "block" else None
 
     async def start(self, host: Host) -> None:
         self._host = host
-        actions = {rule: action for rule, action in self._actions.items() if rule not in host.disabled}
-        self._blocks = tuple(rule for rule, action in actions.items() if action == "block")
-        self._scanner = Scanner(
-            tuple(one for one in self._detectors if one.id in actions),
-            tuple(
-                Own(one.id, one.pattern, one.context, one.description, one.score)
-                for one in self.config.patterns
-                if one.id in actions
-            ),
-            keeps=frozenset(rule for rule, action in actions.items() if action == "keep"),
-            blocks=frozenset(self._blocks),
-        )
+        on = [rule for rule in self._actions.requests if rule not in host.disabled]
+        self._blocks = frozenset(rule for rule in on if self._actions.requests[rule] == "block")
+        self._reply_blocks = frozenset(rule for rule in on if self._actions.replies[rule] == "block")
+        self._finder = Finder(self.config, self._detectors, self._actions, host)
+        await self._finder.start()
+        self._replies = Replies(self._finder.every, self._actions)
+        self._keys = Keys(host, self.config.pseudonyms)
+        self._vault = Vault(host.store, self._keys.vault, self.config.vault, now=host.now, ignored=self._ignored)
+
+    def _ignored(self, why: str) -> None:
+        self._host.metrics.count("vault_ignored", why=why)
 
     async def on_request(self, exchange: Exchange) -> Block | None:
         texts = exchange.texts
         for text in texts:
             if text.kind == "media":
                 raise Unsupported(f"media at {text.path}")
-        pseudonyms = exchange.state["pseudonyms"] = Pseudonyms(self._key(exchange.principal.tenant))
-        found = self._scanner.scan([text.value for text in texts], exchange.mode)
+        masking = exchange.state["masking"] = await self._masking(exchange)
+        found = await self._finder.find(texts, exchange, self._keys.memo(exchange.principal.tenant))
         for text, hits in zip(texts, found, strict=True):
             for hit in hits:
-                new = self._replacement(hit, text.value[hit.start : hit.end], pseudonyms)
+                new = masking.request(hit, text.value[hit.start : hit.end])
                 if new is not None:
                     text.mask(hit.start, hit.end, new, rule=hit.detector.id)
                 self._find(exchange, text, hit)
-        return self._verdict(exchange, found) if self._blocks else None
+        fresh = masking.pseudonyms.fresh
+        if fresh:
+            # Before the engine can have seen them: what it answers later must find them.
+            await self._vault.keep(exchange.principal.tenant, exchange.session, fresh)
+            fresh.clear()
+        return self._verdict(exchange, found, self._blocks) if self._blocks else None
 
     def whole(self, exchange: Exchange) -> bool:
-        """What a rule may end must not have begun to leave."""
-        return any(exchange.mode(rule) == "enforce" for rule in self._blocks)
+        """What a rule may end must not have begun to leave, and some things can only be seen whole."""
+        if any(exchange.mode(rule) == "enforce" for rule in self._reply_blocks):
+            return True
+        return self._finder.needs_whole or any(exchange.mode(rule) == "enforce" for rule in self._replies.whole)
 
     def stream(self, exchange: Exchange, channel: Channel) -> StreamFilter:
-        pseudonyms = self._pseudonyms(exchange)
+        masking = self._known(exchange)
+        find = self._finder.reader(exchange, self._keys.memo(exchange.principal.tenant))
 
         def mask(text: str) -> str:
-            found = self._scanner.scan([text], exchange.mode)
-            (hits,) = found
+            hits = find(text)
             for hit in hits:
                 self._find(exchange, None, hit)
-            if self._blocks:
+            if self._reply_blocks:
                 # Where one of them enforces there are no filters; in shadow it is noted.
-                self._verdict(exchange, found)
-            return self._masked(text, hits, pseudonyms)
+                self._verdict(exchange, [hits], self._reply_blocks)
+            return masking.stored(text, hits)
 
-        return Restorer(pseudonyms, mask, source=channel.name == "tool_arguments")
+        def edit(hit: Hit, written: str) -> str | None:
+            return masking.reply(hit, written) if exchange.mode(hit.detector.id) == "enforce" else None
+
+        screen = self._replies.screen(self._finder, exchange, edit)
+        return ReplyFilter(masking.pseudonyms, mask, screen, source=channel.name == "tool_arguments")
 
     async def on_response(self, exchange: Exchange) -> Block | None:
         assert exchange.reply is not None
         texts = exchange.reply.texts
-        pseudonyms = self._pseudonyms(exchange)
-        found = self._scanner.scan([text.value for text in texts], exchange.mode)
+        masking = self._known(exchange)
+        found = await self._finder.find(texts, exchange, self._keys.memo(exchange.principal.tenant), reply=True)
         for text, hits in zip(texts, found, strict=True):
             for hit in hits:
-                # The caller gets what the engine wrote; what is kept of it is masked.
-                new = self._replacement(hit, text.value[hit.start : hit.end], pseudonyms)
+                new = masking.kept(hit, text.value[hit.start : hit.end])
                 if new is not None:
                     text.mask(hit.start, hit.end, new, rule=hit.detector.id)
                 self._find(exchange, text, hit)
-            if "<" in text.value:
-                for match in TOKEN.finditer(text.value):
-                    value = pseudonyms.value(match)
-                    if value is not None:
-                        text.replace(match.start(), match.end(), value)
-        return self._verdict(exchange, found) if self._blocks else None
+            self._answer(exchange, text, hits, masking)
+        return self._verdict(exchange, found, self._reply_blocks) if self._reply_blocks else None
 
-    def _pseudonyms(self, exchange: Exchange) -> Pseudonyms:
-        """Those of the exchange; none, where the request hook did not get so far."""
-        found: Pseudonyms | None = exchange.state.get("pseudonyms")
-        return found or Pseudonyms(self._key(exchange.principal.tenant))
+    def _answer(self, exchange: Exchange, text: Text, hits: list[Hit], masking: Masking) -> None:
+        """Make the caller's form: what the engine wrote itself as policy has it, and what the caller sent as he sent it."""
+        quiet = exchange.mode("") == "shadow"
+        edits: list[tuple[int, int, str]] = []
+        for hit in hits if self._replies.acts else ():
+            rule = hit.detector.id
+            new = masking.reply(hit, text.value[hit.start : hit.end])
+            if new is None:
+                continue
+            if quiet or exchange.mode(rule) == "enforce":
+                edits.append((hit.start, hit.end, new))
+            else:
+                text.replace(hit.start, hit.end, new, rule=rule)
+        if edits:
+            text.replace(0, len(text.value), restored(edited(text.value, edits), masking.pseudonyms, False))
+            return
+        for start, end, value in places(text.value, masking.pseudonyms):
+            text.replace(start, end, value)
 
-    def _masked(self, text: str, hits: list[Hit], pseudonyms: Pseudonyms) -> str:
-        parts, position = [], 0
-        for hit in hits:
-            new = self._replacement(hit, text[hit.start : hit.end], pseudonyms)
-            if new is not None:
-                parts += [text[position : hit.start], new]
-                position = hit.end
-        return "".join((*parts, text[position:]))
+    async def _masking(self, exchange: Exchange) -> Masking:
+        tenant = exchange.principal.tenant
+        known = await self._vault.known(tenant, exchange.session)
+        pseudonyms = self._keys.pseudonyms(exchange, known, self._actions.restores)
+        return Masking(self._actions, pseudonyms, tenant, self._keys.mac(tenant), self._keys.seal(tenant))
 
-    def _replacement(self, hit: Hit, written: str, pseudonyms: Pseudonyms) -> str | None:
-        """What is put in the place of a value; None where it stays, or where its place is taken."""
-        action = self._actions[hit.detector.id]
-        if action == "pseudonym":
-            return pseudonyms.token(hit, written)
-        if action == "keep" or hit.covered:
-            return None
-        params = {"hit": hit, "mac": pseudonyms.mac, "keep_last": self.config.mask_keep_last}
-        replacement: str = OPERATORS[action].operate(written, params)
-        return replacement
+    def _known(self, exchange: Exchange) -> Masking:
+        """That of the exchange; one that knows nothing, where the request hook did not get so far."""
+        found: Masking | None = exchange.state.get("masking")
+        if found is not None:
+            return found
+        tenant = exchange.principal.tenant
+        pseudonyms = self._keys.pseudonyms(exchange, {}, self._actions.restores)
+        return Masking(self._actions, pseudonyms, tenant, self._keys.mac(tenant), self._keys.seal(tenant))
 
     def _find(self, exchange: Exchange, text: Text | None, hit: Hit) -> None:
         detector = hit.detector
         score = detector.score if hit.valid else detector.score / 2
-        exchange.find(detector.id, category="pii", text=text, start=hit.start, end=hit.end, score=score)
+        category = "allowed" if isinstance(hit, Allowed) else "secret" if detector.id.startswith("secret.") else "pii"
+        exchange.find(detector.id, category=category, text=text, start=hit.start, end=hit.end, score=score)
 
-    def _verdict(self, exchange: Exchange, found: list[list[Hit]]) -> Block | None:
+    def _verdict(self, exchange: Exchange, found: list[list[Hit]], blocking: frozenset[str]) -> Block | None:
         """The block of the first rule that ends the exchange; every rule that would is asked, so that shadow is noted."""
-        rules = dict.fromkeys(hit.detector.id for hits in found for hit in hits if hit.detector.id in self._blocks)
+        rules = dict.fromkeys(hit.detector.id for hits in found for hit in hits if hit.detector.id in blocking)
         blocks = [block for rule in rules if (block := exchange.block(rule)) is not None]
         return blocks[0] if blocks else None
-
-    def _key(self, tenant: str) -> Hmac:
-        key = self._keys.get(tenant)
-        if key is None:
-            key = self._keys[tenant] = Hmac(self._host.secret("anonymize", tenant))
-            if len(self._keys) > TENANT_KEYS_MAX:
-                self._keys.popitem(last=False)
-        return key

@@ -8,34 +8,51 @@ from dataclasses import dataclass, field
 
 # How far from a value a word that names it may stand, in code points on either side.
 CONTEXT_BEFORE, CONTEXT_AFTER = 24, 12
+# How far before a value a word may stand that says what else it is.
+UNLESS_BEFORE = 12
+
+
+def _always(value: str) -> bool:
+    return True
 
 
 @dataclass(frozen=True)
 class Detector:
     """One kind of personal data.
 
-    `patterns` find it, each form with a pattern of its own, so that one that does not hold cannot hide another. Their edges
+    `patterns` find it, each form with a pattern of its own, so that one that does not hold cannot hide another. A pattern
+    may have a group called `value`: then that is what is taken, and the rest says what it is (`password: …`). Their edges
     are digit or ASCII edges, written as lookarounds: `\\b` and `\\w` break next to Han characters. They must be linear: no
-    unbounded repeat inside another, and nothing longer than some hundred characters.
+    unbounded repeat inside another, and nothing longer than `span_max` characters in all.
 
-    `prefilter` is what hyperscan looks for in the one pass over everything; it may find more than `patterns` and must never
-    find less. `needs` is a set of characters, as a regex class has it, one of which stands in every value: text without any
-    of them is done with at once.
+    `prefilter` is what hyperscan looks for in the one pass over everything, on UTF-8 bytes: Han characters stand in it as
+    words and never in brackets. It must find something wherever `patterns` do, and the rarer it finds something else, the
+    faster all is; `(?i)` at its beginning makes case not matter.
 
     `validate` says whether the checksum (or whatever makes it sure) holds; a value that fails is still taken where one of
-    `context` stands near it, since people mistype. `canonical` is what makes two spellings the same value. `examples` and
-    `counterexamples` run as tests. `description` says in a few words what is found. `own` marks what a policy's author
-    wrote; that is looked for in `yumen_plugins.anonymize.own`, and has no `patterns` here.
+    `context` stands near it, since people mistype. `weak` is a form that says nothing by itself: it is taken with context
+    only, whatever `validate` says. `unless` are words that, close before a value that is not sure, say that it is something
+    else. `canonical` is what makes two spellings the same value. `examples` and `counterexamples` run as tests.
+    `description` says in a few words what is found.
+
+    For streams: `span_max` is the longest match in code points, and `tight` says that it holds no blank and no character
+    beyond ASCII, so that the first one of these ends it. One longer than 512 begins with `opener`. 0 says
+    that only a whole text shows it. `own` marks what a policy's author wrote (a pattern, a word, a
+    field); that is looked for elsewhere, and has no `patterns` here.
     """
 
     id: str
     patterns: tuple[re.Pattern[str], ...]
     prefilter: str
-    needs: str
     score: float
-    validate: Callable[[str], bool] = field(default=lambda value: True)
+    validate: Callable[[str], bool] = _always
     canonical: Callable[[str], str] = field(default=str.lower)
     context: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+    weak: bool = False
+    span_max: int = 64
+    tight: bool = False
+    opener: str = ""
     examples: tuple[str, ...] = ()
     counterexamples: tuple[str, ...] = ()
     description: str = ""
@@ -53,6 +70,13 @@ class Detector:
         around = text[max(0, start - CONTEXT_BEFORE) : start] + "\n" + text[end : end + CONTEXT_AFTER]
         lower = around.lower()
         return any(word in lower for word in self.context)
+
+    def denied(self, text: str, start: int) -> bool:
+        """Whether a word close before a span says that it is something else."""
+        if not self.unless:
+            return False
+        before = text[max(0, start - UNLESS_BEFORE) : start].lower()
+        return any(word in before for word in self.unless)
 
 
 def label_of(rule: str) -> str:

@@ -10,8 +10,10 @@ In the same way what changes something goes before what only reports.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import accumulate
 
 from yumen_plugins.anonymize.detector import Detector
 
@@ -24,7 +26,7 @@ READ, ORDERED = b"\x01", b"\x02"
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One value: its detector, its span in the text in code points, and the value as it is spelt plainly."""
+    """One value: its detector, its span in the text in code points, and, once it is settled, its plain spelling."""
 
     detector: Detector
     start: int
@@ -37,9 +39,9 @@ class Hit:
         """Whether others have taken all of its place: it was found, and there is nothing left to edit."""
         return False
 
-    def at(self, start: int, end: int) -> Hit:
-        """The same at another place."""
-        return Hit(self.detector, start, end, self.value, self.valid)
+    def spelt(self, value: str) -> Hit:
+        """The same with its value."""
+        return Hit(self.detector, self.start, self.end, value, self.valid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,16 @@ class Covered(Hit):
     def covered(self) -> bool:
         return True
 
-    def at(self, start: int, end: int) -> Hit:
-        return Covered(self.detector, start, end, self.value, self.valid)
+    def spelt(self, value: str) -> Hit:
+        return Covered(self.detector, self.start, self.end, value, self.valid)
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed(Covered):
+    """A word that policy says is none of what is looked for: nothing within it is taken, and that is on record."""
+
+    def spelt(self, value: str) -> Hit:
+        return Allowed(self.detector, self.start, self.end, value, self.valid)
 
 
 class Overlaps:
@@ -68,6 +78,15 @@ class Overlaps:
 
     def settle(self, hits: list[Hit], mode: Callable[[str], str]) -> list[Hit]:
         """The hits that count, in order; those that are not `covered` are apart. `mode` is asked for every rule that hit."""
+        allowed = [hit for hit in hits if isinstance(hit, Allowed)]
+        if not allowed:
+            return self._settle(hits, mode)
+        rest = [hit for hit in hits if not isinstance(hit, Allowed)]
+        noted = [hit for hit in allowed if mode(hit.detector.id) != "off"]
+        within = _Within([hit for hit in noted if mode(hit.detector.id) == "enforce"])
+        return sorted([*self._settle([hit for hit in rest if not within.holds(hit)], mode), *noted], key=_start)
+
+    def _settle(self, hits: list[Hit], mode: Callable[[str], str]) -> list[Hit]:
         for hit in hits:
             rule = hit.detector.id
             if mode(rule) != "enforce" or rule in self._keeps:
@@ -154,8 +173,7 @@ class Overlaps:
             while stop < end and not places[stop]:
                 stop += 1
             places[at:stop] = READ * (stop - at)
-            value = hit.value[at - start : stop - start]
-            kept.append(Hit(hit.detector, base + at, base + stop, value, hit.valid))
+            kept.append(Hit(hit.detector, base + at, base + stop, "", hit.valid))
             found = True
             at = places.find(0, stop, end)
         if not found and self._insists(hit):
@@ -163,8 +181,23 @@ class Overlaps:
 
 
 def _covered(hit: Hit) -> Hit:
-    return Covered(hit.detector, hit.start, hit.end, hit.value, hit.valid)
+    return Covered(hit.detector, hit.start, hit.end, "", hit.valid)
 
 
 def _start(hit: Hit) -> int:
     return hit.start
+
+
+class _Within:
+    """Whether values lie within one of many spans."""
+
+    def __init__(self, spans: list[Hit]) -> None:
+        ordered = sorted(spans, key=_start)
+        self._starts = [span.start for span in ordered]
+        # How far the spans up to each one reach.
+        self._reaches = list(accumulate((span.end for span in ordered), max))
+
+    def holds(self, hit: Hit) -> bool:
+        """Whether one span holds all of a value."""
+        before = bisect_right(self._starts, hit.start)
+        return before > 0 and self._reaches[before - 1] >= hit.end

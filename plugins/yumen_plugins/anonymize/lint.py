@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 
 from yumen import Lint
-from yumen_plugins.anonymize.config import AnonymizeConfig, Pattern
+from yumen_plugins.anonymize.characters import INVISIBLE
+from yumen_plugins.anonymize.config import AnonymizeConfig, Field, Pattern, listed
 from yumen_plugins.anonymize.detector import label_of
-from yumen_plugins.anonymize.detectors import CATALOGUE, select
-from yumen_plugins.anonymize.normalise import INVISIBLE, WIDE
+from yumen_plugins.anonymize.detectors import CATALOGUE, names, select
+from yumen_plugins.anonymize.fields import PathError, steps_of
+from yumen_plugins.anonymize.normalise import WIDE
 from yumen_plugins.anonymize.pseudonym import LABEL_MAX
 from yumen_plugins.anonymize.regex import problem
 
@@ -20,16 +21,35 @@ LISTED_MAX = 5
 
 def lints(config: AnonymizeConfig) -> list[Lint]:
     """Everything, each thing once, in the order of the places."""
-    found = {(one.path, one.what): one for one in (*_patterns(config), *_detect(config), *_actions(config))}
-    return [found[key] for key in sorted(found)]
+    every = (*_own(config), *_detect(config), *_actions(config), *_tables(config))
+    found = {(one.path, one.what): one for one in every}
+    return [found[key] for key in sorted(found, key=lambda key: (tuple(map(str, key[0])), key[1]))]
 
 
-def _patterns(config: AnonymizeConfig) -> Iterator[Lint]:
+def _own(config: AnonymizeConfig) -> Iterator[Lint]:
     labels = {detector.label: detector.id for detector in CATALOGUE}
-    for index, pattern in enumerate(config.patterns):
-        yield from _names(("patterns", index, "id"), pattern.id, labels)
-        labels.setdefault(label_of(pattern.id), pattern.id)
-        yield from _expression(("patterns", index, "pattern"), pattern)
+    for key, index, one in listed(config):
+        known = labels
+        if isinstance(one, Field):
+            # Several places may hold the same kind of thing.
+            same = {other.id for other in config.fields[:index]}
+            known = {label: rule for label, rule in labels.items() if rule not in same}
+        yield from _names((key, index, "id"), one.id, known)
+        labels.setdefault(label_of(one.id), one.id)
+        if isinstance(one, Pattern):
+            yield from _expression((key, index, "pattern"), one)
+        elif isinstance(one, Field):
+            yield from _place((key, index, "path"), one.path)
+        elif not one.words:
+            yield Lint((key, index, "words"), "there are no words in it", "add some, or remove the list")
+
+
+def _place(path: tuple[str | int, ...], written: str) -> Iterator[Lint]:
+    try:
+        steps_of(written)
+    except PathError as error:
+        fix = "write a path such as `$.customer.name`, `$.items[*].phone` or `$..password`"
+        yield Lint(path, f"the path cannot be used: {error}", fix, wrong=True)
 
 
 def _names(path: tuple[str | int, ...], rule: str, labels: dict[str, str]) -> Iterator[Lint]:
@@ -72,13 +92,13 @@ def _detect(config: AnonymizeConfig) -> Iterator[Lint]:
 
 
 def _actions(config: AnonymizeConfig) -> Iterator[Lint]:
-    own = {pattern.id: pattern.action is not None for pattern in config.patterns}
+    own = {rule: action is not None for rule, action in config.own.items()}
     active = [*(detector.id for detector in select(config.detect)), *own]
     earlier: list[str] = []
     for glob in config.action:
         if glob == "default":
             continue
-        named = {rule for rule in active if fnmatchcase(rule, glob)}
+        named = {rule for rule in active if names(rule, glob)}
         decided = {rule for rule in named if own.get(rule) or (rule != glob and _decided(config, rule, earlier))}
         path = ("action", glob)
         if not named:
@@ -94,8 +114,18 @@ def _actions(config: AnonymizeConfig) -> Iterator[Lint]:
         yield Lint(("action",), "every rule keeps what it finds, so nothing is masked", "let some rule mask or block")
 
 
+def _tables(config: AnonymizeConfig) -> Iterator[Lint]:
+    """Entries about replies and restoring that name nothing that is on."""
+    active = [*(detector.id for detector in select(config.detect)), *config.own]
+    for key, table in (("replies", config.replies), ("restore", config.restore)):
+        for glob in table:
+            if glob != "default" and not any(names(rule, glob) for rule in active):
+                what = f"`{glob}` never applies: `detect` turns on nothing that it names"
+                yield Lint((key, glob), what, "add it to `detect`, or remove it here", code="shadowed-rule")
+
+
 def _decided(config: AnonymizeConfig, rule: str, earlier: list[str]) -> bool:
-    return rule in config.action or any(fnmatchcase(rule, glob) for glob in earlier)
+    return rule in config.action or any(names(rule, glob) for glob in earlier)
 
 
 def _listed(rules: set[str]) -> str:

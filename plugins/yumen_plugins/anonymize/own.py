@@ -31,12 +31,12 @@ class Own:
             id=rule,
             patterns=(),
             prefilter="",
-            needs="",
             score=score,
             # Two spellings are two values, unless the author says that case does not matter.
             canonical=str.lower if pattern.startswith("(?i)") else str,
             context=tuple(normalise(word)[0].lower() for word in context),
             description=description,
+            span_max=0,
             own=True,
         )
 

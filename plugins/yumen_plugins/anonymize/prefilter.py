@@ -50,7 +50,10 @@ Expression = tuple[bytes, int]
 
 
 def database(built_in: Sequence[Expression], own: Sequence[Expression | None]) -> tuple[Any, list[int]]:
-    """The automaton of all expressions, numbered in this order, and the numbers of the patterns that it does not hold."""
+    """The automaton of all expressions, numbered in this order, and the numbers of the patterns that it does not hold.
+
+    Error: `HyperscanError` for one that is built in.
+    """
     first = len(built_in)
     numbered = dict(enumerate(built_in))
     wanted = {first + index: expression for index, expression in enumerate(own) if expression is not None}
@@ -60,12 +63,12 @@ def database(built_in: Sequence[Expression], own: Sequence[Expression | None]) -
         made = _compiled({**numbered, **wanted})
     if made is None:
         wanted = {}
-        made = _compiled(numbered)
+        made = _compiled(numbered, refuse=True)
     return made, [number for number in range(first, first + len(own)) if number not in wanted]
 
 
-def _compiled(expressions: dict[int, Expression]) -> Any:
-    """None where hyperscan refuses, for a pattern that is too large for it, say."""
+def _compiled(expressions: dict[int, Expression], *, refuse: bool = False) -> Any:
+    """None where hyperscan refuses, for a pattern that is too large for it, say; with `refuse` that is an error."""
     made = hyperscan.Database()
     if not expressions:
         return made
@@ -77,6 +80,8 @@ def _compiled(expressions: dict[int, Expression]) -> Any:
             flags=[ONCE | flags for _, flags in expressions.values()],
         )
     except hyperscan.HyperscanError:
+        if refuse:
+            raise
         return None
     return made
 

@@ -2,27 +2,28 @@
 
 Hyperscan reads all texts of an exchange at once and says which detectors could find something at all; on clean text that is
 all that happens. Only the detectors it names run their own patterns, with the lookarounds that hyperscan has not. The
-patterns of a policy's author take part in the same pass, and then run in RE2.
+patterns of a policy's author take part in the same pass, and then run in RE2; so do the signs of an unusual spelling.
 """
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
+from yumen_plugins.anonymize.config import Spelling
 from yumen_plugins.anonymize.detector import Detector
-from yumen_plugins.anonymize.hits import Hit, Overlaps
-from yumen_plugins.anonymize.normalise import needed, normalise, plain_spaces
+from yumen_plugins.anonymize.encodings import decoded
+from yumen_plugins.anonymize.hits import Allowed, Hit, Overlaps
+from yumen_plugins.anonymize.look import look
+from yumen_plugins.anonymize.memo import CHARS_MIN, TEXTS_MIN, Memo, Place
+from yumen_plugins.anonymize.normalise import Speller, plain_spaces
 from yumen_plugins.anonymize.own import SECONDS_MAX, Own
 from yumen_plugins.anonymize.prefilter import database
+from yumen_plugins.anonymize.windows import Pass, Seen
+from yumen_plugins.anonymize.words import Lists, Words
 
-# Hyperscan gives up the interpreter's lock for every call, and with other threads waiting it is slow to come back: for a
-# short text and few detectors their own patterns are faster.
-SHORT_CHARS_MAX, FEW = 2048, 16
-# Stands between texts that are scanned together; no detector can match across it.
-SEPARATOR = "\n\x00\n"
+# Between the name of a member and its value, where the two are read together.
+NAMED = ": "
 
 
 def enforce(rule: str) -> str:
@@ -31,7 +32,11 @@ def enforce(rule: str) -> str:
 
 
 class Scanner:
-    """A set of detectors, compiled once. `keeps` are the rules that only report, `blocks` those that end exchanges."""
+    """A set of detectors, compiled once.
+
+    `own` are patterns of the policy's author, `lists` words, and `others` what is found elsewhere and only settled here.
+    `keeps` are the rules that only report, `blocks` those that end exchanges.
+    """
 
     def __init__(
         self,
@@ -39,114 +44,168 @@ class Scanner:
         own: tuple[Own, ...] = (),
         keeps: frozenset[str] = frozenset(),
         blocks: frozenset[str] = frozenset(),
+        *,
+        lists: tuple[Words, ...] = (),
+        others: tuple[Detector, ...] = (),
+        spelling: Spelling | None = None,
     ) -> None:
         self._detectors = detectors
         self._own = own
-        self._could = {detector.id: re.compile(detector.prefilter).search for detector in detectors}
-        self._few = not own and len(detectors) <= FEW
-        needs = "".join(detector.needs for detector in detectors)
-        self._needs = re.compile(f"[{needs}]" if needs else "(?!)").search
-        self._overlaps = Overlaps((*detectors, *(one.detector for one in own)), keeps, blocks)
+        self._lists = Lists(lists)
+        self._allowing = frozenset(one.detector.id for one in lists if not one.take)
+        self._base64 = spelling is not None and spelling.base64
+        self._speller = Speller(spelling or Spelling())
+        every = (*detectors, *(one.detector for one in own), *(one.detector for one in lists), *others)
+        self.every = every
+        self._number = {detector.id: number for number, detector in enumerate(every)}
+        self._overlaps = Overlaps(every, keeps, blocks)
+        self._first_own = len(detectors)
+        self._first_sign = len(detectors) + len(own)
         built_in = [(detector.prefilter.encode(), 0) for detector in detectors]
-        self._database, self._always = database(built_in, [one.expression for one in own])
-        self._passes = len(detectors) + len(own) > len(self._always)
+        signs = self._speller.expressions
+        made, always = database(built_in, [*(one.expression for one in own), *signs])
+        empty = len(built_in) + len(own) + len(signs) == len(always)
+        self._pass = Pass(made, always, empty=empty)
+        self._memo = Memo()
 
-    def scan(self, texts: list[str], mode: Callable[[str], str] = enforce) -> list[list[Hit]]:
+    def scan(
+        self,
+        texts: Sequence[str],
+        mode: Callable[[str], str] = enforce,
+        *,
+        names: Sequence[str] = (),
+        found: Sequence[Sequence[Hit]] = (),
+        tenant: str = "",
+        key: bytes = b"",
+    ) -> list[list[Hit]]:
         """The values in each text, in order, none overlapping another but those that are `covered`.
 
-        `mode` says how policy has a rule: `enforce`, `shadow` or `off`. It is asked about rules that found something. Error:
-        TimeoutError where authors' patterns are too slow for these texts.
+        `mode` says how policy has a rule: `enforce`, `shadow` or `off`. It is asked about rules that found something.
+        `names` are the names of the members that hold the texts, where there are any; `found` what others have found in each
+        text. `key` is a key of the tenant: with one, long conversations are remembered. Error: TimeoutError where authors'
+        patterns are too slow for these texts.
         """
-        joined = SEPARATOR.join(texts)
-        spelt = needed(joined)
-        if self._few and len(joined) <= SHORT_CHARS_MAX:
-            return [self._scan_one(text, self._detectors, spelt, mode) for text in texts]
-        named, own = self._prefilter(normalise(joined)[0] if spelt else joined)
-        if not named and not own:
-            return [[] for _ in texts]
         until = time.perf_counter() + SECONDS_MAX
-        return [self._scan_one(text, named, spelt, mode, own, until) for text in texts]
+        raw = self._raw(self._read(texts, names), tenant, key, until)
+        out: list[list[Hit]] = []
+        for index, text in enumerate(texts):
+            hits = raw[index]
+            if names and names[index]:
+                hits = _shifted(hits, len(names[index]) + len(NAMED))
+            if found:
+                hits = [*hits, *found[index]]
+            out.append(self.settled(text, hits, mode) if hits else [])
+        return out
 
-    def _prefilter(self, text: str) -> tuple[list[Detector], list[Own]]:
-        """The detectors that could find something, in the catalogue's order, and the authors' patterns."""
-        found: set[int] = set()
-
-        def note(number: int, start: int, end: int, flags: int, context: Any) -> None:
-            found.add(number)
-
-        if self._own:
-            found.update(self._always)
-            # Authors' patterns are about characters, and a lone surrogate is none.
-            data = plain_spaces(text).encode("utf-8", "replace")
-        else:
-            # A lone surrogate is not UTF-8; in this form it is bytes like any other, and no detector looks for it.
-            data = text.encode("utf-8", "surrogatepass")
-        if self._passes:
-            self._database.scan(data, match_event_handler=note)
-        first = len(self._detectors)
-        return (
-            [self._detectors[number] for number in sorted(found) if number < first],
-            [self._own[number - first] for number in sorted(found) if number >= first],
-        )
-
-    def _scan_one(
-        self,
-        text: str,
-        named: Sequence[Detector],
-        spelt: bool,
-        mode: Callable[[str], str],
-        own: Sequence[Own] = (),
-        until: float = 0.0,
-    ) -> list[Hit]:
-        plain, places = text, None
-        if spelt and needed(text):
-            plain, places = normalise(text)
-        if self._needs(plain) is None:
-            if not own:
-                return []
-            named = ()
-        hits: list[Hit] = []
-        for detector in named:
-            if self._could[detector.id](plain) is None:
-                continue
-            for pattern in detector.patterns:
-                _look(detector, pattern, plain, hits)
-        if own:
-            _look_for_own(own, plain_spaces(plain), hits, until)
-        if hits:
-            hits = self._overlaps.settle(hits, mode)
-        if places is not None:
-            # The end is the place behind the last character, so that invisible ones behind a value stay where they are.
-            hits = [hit.at(places[hit.start], places[hit.end - 1] + 1) for hit in hits]
+    def readings(self, text: str, tenant: str = "") -> list[Hit]:
+        """Every reading of a text, before any is chosen. Error: TimeoutError, as `scan`."""
+        (hits,) = self._raw_anew([text], tenant, time.perf_counter() + SECONDS_MAX)
         return hits
 
+    def settled(self, text: str, hits: Sequence[Hit], mode: Callable[[str], str]) -> list[Hit]:
+        """Those readings of a text that count, with their values."""
+        settled = self._overlaps.settle(list(hits), mode)
+        return [hit.spelt(self._speller.value(text[hit.start : hit.end])) for hit in settled]
 
-def _look_for_own(own: Sequence[Own], plain: str, hits: list[Hit], until: float) -> None:
-    """Add what authors' patterns find."""
-    data = plain.encode("utf-8", "replace")
-    for one in own:
-        hits += [Hit(one.detector, start, end, plain[start:end], True) for start, end in one.look(plain, data, until)]
+    def plain(self, text: str) -> tuple[str, Callable[[int], int]]:
+        """The plain spelling of a text, and where one of its characters begins in the text."""
+        if not self._speller.needed(text):
+            return text, _same
+        plain, places = self._speller.spell(text)
+        return plain, lambda place: places.span(place, place)[0]
+
+    def _read(self, texts: Sequence[str], names: Sequence[str]) -> list[str]:
+        """The texts as they are read: a member's name says what its value is."""
+        if not names:
+            return list(texts)
+        return [f"{name}{NAMED}{text}" if name else text for name, text in zip(names, texts, strict=True)]
+
+    def _raw(self, texts: list[str], tenant: str, key: bytes, until: float) -> list[list[Hit]]:
+        """Every reading, before any is chosen."""
+        if not key or len(texts) < TEXTS_MIN:
+            return self._raw_anew(texts, tenant, until)
+        digests = [Memo.digest(key, text) if len(text) >= CHARS_MIN else b"" for text in texts]
+        known = [self._memo.get(digest) if digest else None for digest in digests]
+        news = [index for index, places in enumerate(known) if places is None]
+        fresh = dict(zip(news, self._raw_anew([texts[index] for index in news], tenant, until), strict=True))
+        out: list[list[Hit]] = []
+        for index, places in enumerate(known):
+            if places is not None:
+                out.append([self._hit(place) for place in places])
+                continue
+            hits = fresh[index]
+            if digests[index]:
+                self._memo.put(digests[index], tuple(self._place(hit) for hit in hits))
+            out.append(hits)
+        return out
+
+    def _hit(self, place: Place) -> Hit:
+        number, start, end, valid = place
+        detector = self.every[number]
+        kind = Allowed if detector.id in self._allowing else Hit
+        return kind(detector, start, end, "", valid)
+
+    def _place(self, hit: Hit) -> Place:
+        return self._number[hit.detector.id], hit.start, hit.end, hit.valid
+
+    def _raw_anew(self, texts: list[str], tenant: str, until: float) -> list[list[Hit]]:
+        lists = self._lists.of(tenant)
+        return [
+            self._scan_one(text, seen, lists, until) if seen.numbers or lists or self._base64 else []
+            for text, seen in zip(texts, self._pass.read(texts), strict=True)
+        ]
+
+    def _scan_one(
+        self, text: str, seen: Seen, lists: Sequence[Words], until: float, *, inner: bool = False
+    ) -> list[Hit]:
+        """Every reading of one text."""
+        hits: list[Hit] = []
+        if any(number >= self._first_sign for number in seen.numbers) and self._speller.needed(text):
+            plain, places = self._speller.spell(text)
+            (seen,) = self._pass.read([plain])
+            self._look(plain_spaces(plain), seen, lists, hits, until)
+            hits = [_at(hit, *places.span(hit.start, hit.end)) for hit in hits]
+        else:
+            self._look(plain_spaces(text), seen, lists, hits, until)
+        if self._base64 and not inner:
+            for start, end, inside in decoded(text):
+                (within,) = self._pass.read([inside])
+                # What is found inside stands for all of it; a part of it cannot be edited.
+                hits += [
+                    Hit(hit.detector, start, end, "", hit.valid)
+                    for hit in self._scan_one(inside, within, lists, until, inner=True)
+                    if not isinstance(hit, Allowed)
+                ]
+        return hits
+
+    def _look(self, plain: str, seen: Seen, lists: Sequence[Words], hits: list[Hit], until: float) -> None:
+        """Add what is found in a text that is spelt plainly."""
+        own: list[Own] = []
+        for number in sorted(seen.numbers):
+            if number < self._first_own:
+                detector = self._detectors[number]
+                for region in seen.regions(number, detector, len(plain)):
+                    look(detector, plain, region, hits)
+            elif number < self._first_sign:
+                own.append(self._own[number - self._first_own])
+        if own:
+            data = plain.encode("utf-8", "replace")
+            for one in own:
+                hits += [Hit(one.detector, start, end, "", True) for start, end in one.look(plain, data, until)]
+        for words in lists:
+            hits += words.find(plain)
 
 
-def _look(detector: Detector, pattern: re.Pattern[str], plain: str, hits: list[Hit]) -> None:
-    """Add what one pattern finds.
+def _same(place: int) -> int:
+    return place
 
-    Behind the start of a candidate that is not sure the search begins anew: what looks like a value may hide the beginning
-    of one. Doubtful values that overlap are one, so that no end of any is left over.
-    """
-    doubtful: Hit | None = None
-    match = pattern.search(plain)
-    while match is not None:
-        start, end = match.span()
-        value = match[0]
-        if detector.validate(value):
-            hits.append(Hit(detector, start, end, value, True))
-            match = pattern.search(plain, end)
-            continue
-        match = pattern.search(plain, start + 1)
-        if detector.named(plain, start, end):
-            if doubtful is not None and start < doubtful.end:
-                hits.pop()  # it is the last: a sure one behind it would have moved the search beyond it
-                start = doubtful.start
-            doubtful = Hit(detector, start, end, plain[start:end], False)
-            hits.append(doubtful)
+
+def _at(hit: Hit, start: int, end: int) -> Hit:
+    """The same reading at another place."""
+    kind = Allowed if isinstance(hit, Allowed) else Hit
+    return kind(hit.detector, start, end, "", hit.valid)
+
+
+def _shifted(hits: Sequence[Hit], by: int) -> list[Hit]:
+    """The readings of the value alone, where it was read behind its name."""
+    return [_at(hit, hit.start - by, hit.end - by) for hit in hits if hit.start >= by]

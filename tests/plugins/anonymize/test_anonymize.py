@@ -20,7 +20,8 @@ from yumen_plugins.anonymize.config import AnonymizeConfig
 from yumen_plugins.anonymize.detectors import CATALOGUE
 from yumen_plugins.anonymize.operators import Hash, Mask, Pseudonym, Redact
 from yumen_plugins.anonymize.pseudonym import TOKEN, Pseudonyms
-from yumen_plugins.anonymize.restore import Restorer, escaped
+from yumen_plugins.anonymize.replies import ReplyFilter
+from yumen_plugins.anonymize.restore import escaped
 from yumen_plugins.anonymize.scan import Scanner
 
 PHONE, OTHER, MAIL = "13812345678", "13912345678", "li.na@example.com"
@@ -249,7 +250,7 @@ def mask(text: str) -> str:
 
 def stream(pieces: list[str], *, source: bool) -> tuple[list[str], str]:
     """What a filter lets go after each piece, and the masked form."""
-    filter_ = Restorer(pseudonyms(), mask, source=source)
+    filter_ = ReplyFilter(pseudonyms(), mask, None, source=source)
     out, masked, held = [], "", 0
     for piece in pieces:
         out.append(filter_.feed(piece))

@@ -19,9 +19,10 @@ from yumen_plugins.anonymize.detectors import CATALOGUE
 from yumen_plugins.anonymize.hits import Hit
 from yumen_plugins.anonymize.own import VALUE_BYTES_MAX, WINDOW_BYTES, Own
 from yumen_plugins.anonymize.regex import compiled, problem
-from yumen_plugins.anonymize.scan import SHORT_CHARS_MAX, Scanner
+from yumen_plugins.anonymize.scan import Scanner
+from yumen_plugins.anonymize.windows import WINDOW_CHARS
 
-PADDING = "天气很好，我们去公园。It is a fine day. " * (SHORT_CHARS_MAX // 20)
+PADDING = "天气很好，我们去公园。It is a fine day. " * (WINDOW_CHARS // 20)
 STAFF = r"\bE\d{6}\b"
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from yumen_plugins.anonymize.prefilter import database, spell
 from yumen_plugins.anonymize.regex import compiled, problem
-from yumen_plugins.anonymize.scan import SEPARATOR
+from yumen_plugins.anonymize.windows import SEPARATOR
 
 CHARS = "aAbkKsS019_-. 工号编ſK\n\r\v\t\x00é￿😀"
 ATOMS = st.one_of(

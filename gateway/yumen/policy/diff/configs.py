@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from yumen.policy.diff.side import Change, Section, Side, shown
-from yumen.policy.reader import Path, Source
+from yumen.policy.reader import LINES, Path, Source
 
 # A configuration with its bundle and the file that it stands in.
 Placed = tuple[Side, Source, msgspec.Struct]
@@ -24,7 +25,8 @@ MISSING = _Missing()
 def compare_values(section: Section, subject: str, old: Placed, new: Placed, below: Path) -> Iterator[Change]:
     """Differences of two configurations that stand below a path, defaults put in.
 
-    What refers to the environment is compared and shown as it is written: what it stands for may be a secret.
+    What refers to the environment is compared and shown as it is written: what it stands for may be a secret. Of a file of
+    lines the number and a digest are shown.
     """
     values = [_written(_plain(config), _at(source.data, below)) for _, source, config in (old, new)]
     for path, was, now in _differences(values[0], values[1], ()):
@@ -56,6 +58,8 @@ def _at(data: Any, path: Path) -> Any:
 def _written(value: Any, written: Any) -> Any:
     """A value with whatever refers to the environment put in as it is written."""
     if isinstance(written, str):
+        if LINES.fullmatch(written) and isinstance(value, list):
+            return f"{written}, {len(value)} lines, {hashlib.sha256(msgspec.json.encode(value)).hexdigest()[:12]}"
         return written if "${env:" in written else value
     if isinstance(value, dict) and isinstance(written, dict):
         return {name: _written(item, written.get(name)) for name, item in value.items()}

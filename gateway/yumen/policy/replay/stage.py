@@ -1,13 +1,15 @@
 """Where recorded exchanges are run again: the plugins of a bundle, without engines, without a log and without metrics.
 
 Plugins that store something are not run: a replay must write into nobody's ledger, cache or vault. They are taken to do what
-the record says that they did.
+the record says that they did. The engines of routes are not asked. An engine that a plugin asks for decides what the plugin
+finds, so it is loaded where it is local; nothing is asked of a remote one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -15,9 +17,11 @@ import structlog
 
 from yumen.chain import Chain
 from yumen.digest import Hmac
+from yumen.engine import Engine
 from yumen.errors import CannotStart, Problem, Unsupported
 from yumen.exchange import Block, Decision, Respond, Trace
 from yumen.forms import ExchangeState
+from yumen.parts import Unasked
 from yumen.plugin import Metrics, Plugin, Store
 from yumen.policy.bundle import Bundle, Instance, Route
 from yumen.settings import Secret
@@ -83,18 +87,25 @@ class NoMetrics:
 class ReplayHost:
     """See `yumen.plugin.Host`."""
 
-    def __init__(self, stage: Stage, instance: Instance) -> None:
-        self.instance = instance.name
+    def __init__(
+        self, stage: Stage, name: str, disabled: frozenset[str] = frozenset(), engines: tuple[str, ...] = ()
+    ) -> None:
+        self.instance = name
         self.data_dir = stage.data_dir
         # Every process is replayed for itself.
         self.workers = 1
-        self.store: Store = stage.store.namespaced(instance.name)
+        self.store: Store = stage.store.namespaced(name)
         self.metrics: Metrics = NoMetrics()
-        self.disabled = instance.disabled
+        self.disabled = disabled
         self.now = stage.clock.now
         self.monotonic = stage.clock.monotonic
         self.secret = stage.secret.derive
         self.log = SILENT
+        self._engines = {one: stage.engines[one] for one in engines}
+
+    def engine(self, name: str) -> Engine[Any]:
+        """See `yumen.plugin.Host`."""
+        return self._engines[name]
 
 
 def traced(decision: Decision) -> tuple[str, str]:
@@ -188,6 +199,8 @@ class Stage:
             one.name for route in bundle.routes for one in route.chain if one.manifest.stores != "nothing"
         )
         self._plugins: list[Plugin[Any]] = []
+        # Those that plugins ask for.
+        self.engines: dict[str, Engine[Any]] = {}
         self._digest_macs: dict[str, Hmac] = {}
 
     async def start(self) -> None:
@@ -204,13 +217,19 @@ class Stage:
     async def _step(self, instance: Instance) -> ReplayStep:
         plugin: Plugin[Any] = instance.plugin_class(instance.config)
         if plugin.manifest.stores == "nothing":
-            try:
-                await plugin.start(ReplayHost(self, instance))
-            except Exception as error:  # a plugin may raise anything
-                why = str(error) if isinstance(error, CannotStart) else f"{type(error).__name__}"
-                raise CannotStart(f"plugin {instance.name} does not start for a replay: {why}") from None
+            for name in instance.engines:
+                if name not in self.engines:
+                    self.engines[name] = await self._engine(name)
+            host = ReplayHost(self, instance.name, instance.disabled, instance.engines)
+            await _started(plugin.start(host), f"plugin {instance.name}")
             self._plugins.append(plugin)
         return ReplayStep(instance, plugin, self)
+
+    async def _engine(self, name: str) -> Engine[Any]:
+        spec = self.bundle.engines[name]
+        engine: Engine[Any] = Unasked() if spec.egress == "remote" else spec.engine_class(spec.config)
+        await _started(engine.load(ReplayHost(self, name)), f"engine {name}")
+        return engine
 
     def _chain(self, route: Route, steps: list[ReplayStep]) -> Chain:
         spec = self.bundle.engines[route.engine]
@@ -224,19 +243,22 @@ class Stage:
 
     async def renew(self) -> None:
         """Another process: nothing is counted yet, and no plugin remembers anything."""
-        await self.stop()
+        await self._stop_plugins()
         self.store.clear()
         self.clock.forget()
         await self.start()
 
     async def stop(self) -> None:
-        """Stop the plugins."""
+        """Stop the plugins, and then the engines."""
+        await self._stop_plugins()
+        engines, self.engines = self.engines, {}
+        for engine in engines.values():
+            await _stopped(engine.close())
+
+    async def _stop_plugins(self) -> None:
         plugins, self._plugins = self._plugins, []
         for plugin in reversed(plugins):
-            try:
-                await plugin.stop()
-            except Exception as error:  # a plugin may raise anything; there is nothing that it could spoil here
-                SILENT.error("stop_failed", error=type(error).__name__)
+            await _stopped(plugin.stop())
 
     def digest_mac(self, tenant: str) -> Hmac:
         """What the core digests texts of a tenant with."""
@@ -246,3 +268,18 @@ class Stage:
                 self._digest_macs.clear()
             mac = self._digest_macs[tenant] = Hmac(self.secret.derive("digest", tenant))
         return mac
+
+
+async def _started(starting: Awaitable[None], what: str) -> None:
+    try:
+        await starting
+    except Exception as error:  # a plugin may raise anything
+        why = str(error) if isinstance(error, CannotStart) else type(error).__name__
+        raise CannotStart(f"{what} does not start for a replay: {why}") from None
+
+
+async def _stopped(stopping: Awaitable[None]) -> None:
+    try:
+        await stopping
+    except Exception as error:  # a plugin may raise anything; there is nothing that it could spoil here
+        SILENT.error("stop_failed", error=type(error).__name__)

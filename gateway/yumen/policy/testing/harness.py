@@ -1,7 +1,7 @@
 """Exchanges through the real chain of a bundle, in process: no server, no network, no waiting, and nothing left behind.
 
 Everything between a request's bytes and its reply's is the data plane's own. Only three things stand in for others: the
-engines answer by a script, the clock stands still, and whoever sends says who he is instead of showing a key.
+engines of routes answer by a script, the clock stands still, and whoever sends says who he is instead of showing a key.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from urllib.parse import quote
 import msgspec
 
 from yumen.chain import Chain
-from yumen.dataplane import DataPlane, Doorkeeper
+from yumen.dataplane import SESSION_HEADER, DataPlane, Doorkeeper
 from yumen.dialects import Payload
 from yumen.errors import CannotStart
 from yumen.exchange import Principal
@@ -79,8 +79,9 @@ class Plane(DataPlane):
 class Harness:
     """A bundle at work in a data directory of its own; `async with` starts and stops it. Error: `CannotStart`.
 
-    `script` says what the engines answer, `clock` what time it is. The bundle's engines are not loaded, so neither models
-    nor upstreams need to be there.
+    `script` says what the engines answer, `clock` what time it is. The engines of routes are not loaded, so neither models
+    nor upstreams need to be there. A local engine that a plugin asks for is part of what decides, and is loaded; a remote
+    one fails when it is asked.
     """
 
     def __init__(self, bundle: Bundle, settings: Settings | None = None) -> None:
@@ -97,7 +98,7 @@ class Harness:
             for name, spec in self.bundle.engines.items()
         }
         secret = Secret(SECRET)
-        self.parts = Parts(self.settings, secret, clock=self.clock, engines=engines)
+        self.parts = Parts(self.settings, secret, clock=self.clock, engines=engines, shares=False)
         self._door = Door()
         try:
             self.runtime = await self.start(self.bundle)
@@ -143,15 +144,16 @@ class Harness:
         self.script.reset()
         self._plane.opened.clear()
 
-    async def send(self, path: str, body: bytes, principal: Principal) -> Outcome:
+    async def send(self, path: str, body: bytes, principal: Principal, session: str = "") -> Outcome:
         """One exchange, from the first byte to the last."""
         self._door.entry = Entry(
             id=principal.key_id, hash="", tenant=principal.tenant, app=principal.app, trusted=principal.trusted
         )
         raw_path = quote(path, safe=PRINTABLE)
         length = (b"content-length", str(len(body)).encode())
+        named = [(SESSION_HEADER, session.encode())] if session else []
         scope = {"type": "http", "method": "POST", "raw_path": raw_path.encode(), "client": ("127.0.0.1", 0),
-                 "headers": [(b"content-type", b"application/json"), length]}  # fmt: skip
+                 "headers": [(b"content-type", b"application/json"), length, *named]}  # fmt: skip
         caller = Caller(body)
         await self._plane(scope, caller.receive, caller.send)
         headers = {name.decode(): value.decode() for name, value in caller.headers}

@@ -6,17 +6,18 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, ClassVar, NamedTuple
 
+from yumen.dataplane import dialect_of
 from yumen.dialects import Payload
 from yumen.dialects.document import encode_json
 from yumen.engine import Delta, Engine, EngineError, EngineManifest, EngineRequest, Events, Native
 from yumen.exchange import Answer, Usage
 from yumen.plugin import NoConfig
 from yumen.policy.cases import Reply
-from yumen.policy.testing.words import decode, dialect_of, last_words
+from yumen.policy.testing.words import decode, last_words
 
 USAGE = Usage(input_tokens=12, output_tokens=7)
 CREATED = 1_767_225_600
-ROOTS = {"openai": "/v1/", "json": "/apps/"}
+ROOTS = {"openai": "/v1/", "json": "/apps/", "kserve": "/v2/models/model/"}
 
 
 class Said(NamedTuple):

@@ -111,13 +111,15 @@ class _Runner:
         caller = case.caller
         key = f"key-{self.name}" + ("" if cut is None else f"-{cut}")
         principal = Principal(caller.tenant or f"test-{self.name}", caller.app, caller.key or key, caller.trusted)
+        for request in case.before:
+            await harness.send(request.path, body_of(request, False), principal, caller.session)
         if case.at_once:
             return await self._at_once(principal)
         outcome: Outcome | None = None
         for index in range(case.repeat):
             if index:
                 harness.clock.move(seconds(case.every))
-            outcome = await harness.send(case.request.path, self._body, principal)
+            outcome = await harness.send(case.request.path, self._body, principal, caller.session)
             if not self._judged(outcome, index):
                 return None
         return outcome
@@ -133,7 +135,7 @@ class _Runner:
                 if index:
                     harness.clock.move(seconds(case.every))
                 script.arrived.clear()
-                sent.append(asyncio.create_task(harness.send(case.request.path, self._body, principal)))
+                sent.append(self._sending(principal))
                 arrived = asyncio.create_task(script.arrived.wait())
                 await asyncio.wait({sent[-1], arrived}, return_when=asyncio.FIRST_COMPLETED)
                 arrived.cancel()
@@ -144,6 +146,10 @@ class _Runner:
             if not self._judged(outcome, index):
                 return None
         return outcomes[-1]
+
+    def _sending(self, principal: Principal) -> asyncio.Task[Outcome]:
+        case = self.case
+        return asyncio.create_task(self.harness.send(case.request.path, self._body, principal, case.caller.session))
 
     def _judged(self, outcome: Outcome, index: int) -> bool:
         """Note what one exchange came to; whether it is as the case expects."""

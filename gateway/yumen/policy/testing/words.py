@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from yumen.dialects import Dialect, Payload
+from yumen.dataplane import OPENAI, dialect_of
+from yumen.dialects import Payload
 from yumen.dialects.document import decode_json
-from yumen.dialects.json import Json
-from yumen.dialects.openai import OpenAI
 from yumen.errors import Problem
 from yumen.plugin import Channel
 
-OPENAI = OpenAI()
-JSON = Json()
 DEPTH_MAX, TEXTS_MAX = 256, 1_000_000
 SPOKEN = ("message", "tool_result")
 # The members of a message that grow in a stream.
@@ -29,11 +26,6 @@ class Words(NamedTuple):
     spoken: str = ""
     everything: str = ""
     contents: tuple[str, ...] = ()
-
-
-def dialect_of(path: str) -> Dialect:
-    """The dialect that is spoken at a path."""
-    return JSON if path.startswith("/apps/") else OPENAI
 
 
 def decode(path: str, body: bytes) -> Payload:
@@ -56,8 +48,8 @@ def last_words(payload: Payload) -> list[str]:
 
 
 def _spoken(payload: Payload) -> list[str]:
-    if payload.dialect == JSON.name:
-        return [text.raw for text in payload.texts if text.kind != "key"]
+    if payload.dialect != OPENAI.name:
+        return [text.raw for text in payload.texts if text.kind not in ("key", "identifier")]
     return [text.raw for text in payload.texts if text.kind in SPOKEN]
 
 
@@ -71,7 +63,7 @@ def reply_words(path: str, body: bytes) -> Words:
         text = body.decode("utf-8", "replace")
         return Words(text, text)
     everything = "\n".join(text.raw for text in payload.texts)
-    if dialect is JSON:
+    if dialect is not OPENAI:
         texts = tree.get("texts") if type(tree) is dict else None
         spoken = [text for text in texts if type(text) is str] if type(texts) is list else _spoken(payload)
         return Words("\n".join(spoken), everything, tuple(spoken))

@@ -1,0 +1,161 @@
+"""A Hugging Face export on disk: `model.onnx`, `tokenizer.json` and the labels in `config.json`.
+
+`optimum-cli export onnx` writes this layout, and so do many repositories of models.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from yumen import CannotStart
+from yumen_engines.onnx.config import OnnxConfig
+from yumen_engines.onnx.windows import Said
+
+INSTALL = "run: pip install 'yumen[cpu]'"
+LABELS_MAX = 4096
+CONFIG_BYTES_MAX = 8 << 20
+# What a row may be fed with; other inputs mean a model of another kind.
+IDS, MASK, TYPES = "input_ids", "attention_mask", "token_type_ids"
+INTEGERS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
+# Models whose first position is the one behind that of the padding, so that they take fewer tokens than they have positions.
+OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert", "xlm-roberta-xl", "longformer")
+
+
+class Described(msgspec.Struct):
+    """What is read of `config.json`; everything else in it is left alone."""
+
+    id2label: dict[str, str]
+    max_position_embeddings: int | None = None
+    pad_token_id: int | None = None
+    model_type: str = ""
+
+
+class Model:
+    """A loaded model with its tokenizer. `labels` by number; `tokens_max` is the longest row, without what frames it."""
+
+    def __init__(self, session: Any, tokenizer: Any, described: Described, tokens_max: int) -> None:
+        self.tokenizer = tokenizer
+        self.labels = _labels(described)
+        self._session = session
+        self._pad = described.pad_token_id or 0
+        self._inputs = _inputs(session)
+        self._output = _output(session, len(self.labels))
+        self._before, self._after = _frame(tokenizer)
+        positions = described.max_position_embeddings
+        if positions is not None:
+            offset = self._pad + 1 if described.model_type in OFFSET_POSITIONS else 0
+            tokens_max = min(tokens_max, positions - offset)
+        self.tokens_max = tokens_max - len(self._before) - len(self._after)
+        if self.tokens_max < 1:
+            raise CannotStart("the model takes no row that holds a token")
+
+    @classmethod
+    def open(cls, config: OnnxConfig) -> Model:
+        """Load a model. Error: `CannotStart` with what is missing or does not fit."""
+        # A text is read by one thread of the gateway; without this the tokenizer would take every processor for it.
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        try:
+            import onnxruntime  # heavy, and extras: only who uses the engine pays for them
+            import tokenizers
+        except ImportError as error:
+            raise CannotStart(f"the onnx engine needs ONNX Runtime and tokenizers; {INSTALL}") from error
+        folder = Path(config.model)
+        path = next((one for one in (folder / config.file, folder / "onnx" / config.file) if one.is_file()), None)
+        if path is None:
+            raise CannotStart(f"there is no {config.file} in {folder} or in its folder `onnx`; export the model again")
+        described = _described(folder / "config.json")
+        try:
+            tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+        except Exception as error:  # the library raises bare exceptions, with the reason as text
+            raise CannotStart(f"cannot read {folder / 'tokenizer.json'}; export the model again") from error
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        # What looks like a special token in a text is text.
+        tokenizer.encode_special_tokens = True
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = config.threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4
+        # Threads that spin between calls would take the processor from the rest of the gateway.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime has no common base class for a file that is broken
+            raise CannotStart(f"cannot load {path}; export the model again") from error
+        return cls(session, tokenizer, described, config.tokens_max)
+
+    def said(self, rows: list[list[int]]) -> list[Said]:
+        """For each row of tokens what the model says of them."""
+        before, after = self._before, self._after
+        width = len(before) + max(map(len, rows)) + len(after)
+        ids = np.full((len(rows), width), self._pad, dtype=np.int64)
+        mask = np.zeros((len(rows), width), dtype=np.int64)
+        for number, row in enumerate(rows):
+            framed = [*before, *row, *after]
+            ids[number, : len(framed)] = framed
+            mask[number, : len(framed)] = 1
+        fed = {IDS: ids, MASK: mask, TYPES: np.zeros_like(ids)}
+        feed = {name: fed[name].astype(kind, copy=False) for name, kind in self._inputs.items()}
+        (logits,) = self._session.run([self._output], feed)
+        if logits.shape != (len(rows), width, len(self.labels)):
+            raise ValueError("the model's answer has another shape than what it was asked")
+        spread = np.exp(logits - logits.max(axis=2, keepdims=True), dtype=np.float32)
+        spread /= spread.sum(axis=2, keepdims=True)
+        best, sure = spread.argmax(axis=2), spread.max(axis=2)
+        spans = [slice(len(before), len(before) + len(row)) for row in rows]
+        return [(best[number, span], sure[number, span]) for number, span in enumerate(spans)]
+
+
+def _described(path: Path) -> Described:
+    try:
+        with path.open("rb") as file:
+            return msgspec.json.decode(file.read(CONFIG_BYTES_MAX), type=Described)
+    except (OSError, msgspec.DecodeError) as error:
+        raise CannotStart(f"cannot read {path}, which says what the model's labels are; export it again") from error
+
+
+def _labels(described: Described) -> list[str]:
+    count = len(described.id2label)
+    labels = [described.id2label.get(str(number)) for number in range(min(count, LABELS_MAX + 1))]
+    known = [label for label in labels if label is not None]
+    if not known or len(known) != count or count > LABELS_MAX:
+        raise CannotStart(f"`id2label` in config.json does not number 1 to {LABELS_MAX} labels from 0; export it again")
+    return known
+
+
+def _inputs(session: Any) -> dict[str, Any]:
+    """The inputs to feed, with the kind of integer each one takes."""
+    inputs: dict[str, Any] = {}
+    for one in session.get_inputs():
+        if one.name not in (IDS, MASK, TYPES) or one.type not in INTEGERS or len(one.shape) != 2:
+            raise CannotStart(f"the model wants an input `{one.name}`, which no text has; name a model that reads text")
+        if any(isinstance(size, int) for size in one.shape):
+            raise CannotStart("the model takes rows of one size only; export it with dynamic axes")
+        inputs[one.name] = INTEGERS[one.type]
+    if IDS not in inputs:
+        raise CannotStart(f"the model has no input `{IDS}`; name a model that reads text")
+    return inputs
+
+
+def _output(session: Any, labels: int) -> str:
+    outputs = session.get_outputs()
+    one = next((one for one in outputs if one.name == "logits"), outputs[0])
+    if len(one.shape) != 3 or (isinstance(one.shape[2], int) and one.shape[2] != labels):
+        raise CannotStart(f"the model does not say one of its {labels} labels of each token; name a model that does")
+    name: str = one.name
+    return name
+
+
+def _frame(tokenizer: Any) -> tuple[list[int], list[int]]:
+    """The special tokens that a row has before and behind the text's own."""
+    probe = tokenizer.encode("a")
+    special = probe.special_tokens_mask
+    own = [place for place, is_special in enumerate(special) if not is_special]
+    if not own:
+        return list(probe.ids[:1]), list(probe.ids[1:])
+    return list(probe.ids[: own[0]]), list(probe.ids[own[-1] + 1 :])

@@ -1,0 +1,354 @@
+"""Secrets that only their name gives away: passwords, keys and codes that something is set to."""
+
+from __future__ import annotations
+
+import re
+
+from yumen_plugins.anonymize.detector import Detector
+from yumen_plugins.anonymize.detectors.secrets.build import ALNUM, characters
+from yumen_plugins.anonymize.detectors.secrets.checks import PLACE
+
+VALUE_MAX, PASSWORD_MAX = 2048, 128
+# Names begin with a set of characters, and lookbehinds say which it was: with one in front, a search passes over everything
+# else at once, which it does not with alternatives in which case does not matter.
+PASSWORDS = (
+    r"[pP_密口](?:(?<=[pP])(?i:assw(?:or)?d|ass[ _-]?phrase|asscode|asswort|wd|(?<![a-z]p)(?:ass|w|sw"
+    r"|swd)(?=[\"' ]{0,2}[:=]))"
+    r"|(?<=[A-Za-z0-9]_)(?i:pass)(?![a-z])|(?<=密)[码碼]|(?<=口)令)(?i:[_-]?(?:hash|confirm(?:ation)?)|[0-9]{1,2})?"
+)
+KINDS = (
+    "api|access|secret|private|encryption|signing|auth|app|master|account|storage|session|license|licence|service|shared|"
+    "security|aes|hmac|jwt"
+)
+KINDS_BEFORE = "|".join(rf"(?<={kind}key)|(?<={kind}[_ -]key)" for kind in KINDS.split("|"))
+KEYS = (
+    r"[sStTcCkK密秘令私凭](?:(?<=[sS])(?i:ecret)|(?<=[tT])(?<!(?i:page)[tT])(?<!(?i:page)[_-][tT])(?i:oken)"
+    r"|(?<=[cC])(?i:redential)"
+    rf"|(?<=[kK])(?i:ey(?:{KINDS_BEFORE})(?:[_ -]?id)?)"
+    r"|(?<=[密秘])[钥鑰]|(?<=令)牌|(?<=私)钥|(?<=凭)[证据])(?i:[_-]?(?:base|value|hash))?"
+)
+# What may close a name: a quote, also an escaped one, a bracket, the stars of markdown.
+CLOSE = r"(?:\\{0,2}[\"'`\])]|\*\*|[）】」]){0,2}[ \t]{0,4}"
+IS = (
+    r"(?:(?:被?(?:设置?|改|重置|更新|换)(?:为|成|到)了?|就?是|为|為)[:：]?|"
+    r"[:=：]=?|=>|->)(?!=)[ \t]{0,4}(?:\*\*)?[ \t]{0,2}"
+)
+# A declared type stands between a name and what it is set to.
+QUOTED_IS = (
+    rf"(?:{IS}(?:[A-Za-z_.\[\]|]{{1,24}} ?= ?)?|\(|[ \t](?:is|was|to)[ \t]"
+    rf"|[ \t])[ \t]{{0,2}}[bruf]{{0,2}}(?P<q>\\{{0,2}}[\"'`])"
+)
+PROSE_IS = (
+    r"(?: (?:for|of) [A-Za-z0-9_.@-]{1,32}(?: [a-z]{1,16})?)?"
+    r"(?:[ \t](?:is|was|to|are|=)[ \t]?:?[ \t]|[ \t]?\|[ \t]?|[:：]?\s{1,4}|(?<=码)|(?<=令)|>)"
+)
+# The same, as widely as the prefilter needs it: the names without their edges, and what may come between them and a value.
+NAMES = (
+    r"(?:passw(?:or)?d|pass[ _-]?phrase|passcode|passwort|pwd|_pass|pass[\"' ]{0,2}(?:=|:)|pw[\"' ]{0,2}(?:=|:)"
+    r"|pswd?[\"' ]{0,2}(?:=|:)|密码|密碼|口令|"
+    rf"secret|token|credential|(?:{KINDS})[ _-]?key(?:[_ -]?id)?|密钥|秘钥|密鑰|令牌|私钥|凭证|凭据)"
+    r"(?:[_-]?(?:hash|confirm(?:ation)?|base|value))?[0-9]{0,2}"
+)
+BETWEEN = (
+    r"(?:\\{0,2}[\"'`\])]|\*\*|）|】|」){0,2}[ \t]{0,4}"
+    r"(?:[(|>\"'`\\=:]|->|：|被|设|改|重置|更新|换|就是|是|为|為|\s{1,5}(?:is|was|to|are|for|of|=)[ \t]|[bruf]{1,2}[\"']"
+    r"|\s*[!-~]*[0-9])"
+)
+# Ends a value that has no quotes: a blank, a quote, or what separates it from the next name.
+PLAIN = r"[!#-%(-+\--:=?-\[\]^_a-z{}~]|[,;&|<>\"'](?=[A-Za-z0-9!@#$%^*])(?![A-Za-z_.\[\]-]{1,30}[=:])|\\(?![nrtu\"'\\])"
+BARE = (
+    r"(?![\"'<>,;&|]|(?i:[a-z_]{0,12}(?:password|passwd|pwd|secret|token))[=:])"
+    rf"(?:{PLAIN}){{4,{PASSWORD_MAX}}}(?<![.,;:?)\]}}])"
+)
+WORD_END = r"(?=[ \t]{0,2}(?:\Z|[\r\n,;&}\])\"'`<#]|[^\x00-\x7f]|[.!](?:\s|\Z)|[A-Za-z_]{2,20}[ \t]?[:=]))"
+KEY_PROSE_IS = r"(?:[ \t](?:is|was|to|=)[ \t]?:?[ \t]|[ \t]?\|[ \t]?|[ \t]{1,2}|(?<=钥)|(?<=牌)|>)"
+KEY_CHARS = r"[A-Za-z0-9+/=_.~@!#$%^&*:-]"
+DIGIT_IN, LETTER_IN, SIGN_IN = (
+    r"(?=[!-~]{0,60}?[0-9])",
+    r"(?=[!-~]{0,60}?[A-Za-z])",
+    r"(?=[A-Za-z]{0,60}[0-9!@#$%^&*+=~_?-])",
+)
+# Names in lower case, as things in clusters and code have them, are no keys.
+NO_NAME = r"(?![a-z]+(?:[-_./][a-z]+)++[-_.]?v?[0-9]{0,3}(?![!-~]))"
+WORDS = frozenset(
+    [
+        "required",
+        "optional",
+        "string",
+        "text",
+        "none",
+        "null",
+        "nil",
+        "true",
+        "false",
+        "undefined",
+        "empty",
+        "unknown",
+        "missing",
+        "invalid",
+        "incorrect",
+        "wrong",
+        "correct",
+        "valid",
+        "expired",
+        "changed",
+        "updated",
+        "reset",
+        "protected",
+        "encrypted",
+        "hashed",
+        "hidden",
+        "masked",
+        "redacted",
+        "removed",
+        "secret",
+        "password",
+        "passwd",
+        "pwd",
+        "token",
+        "username",
+        "user",
+        "login",
+        "email",
+        "name",
+        "value",
+        "input",
+        "field",
+        "type",
+        "number",
+        "integer",
+        "boolean",
+        "object",
+        "array",
+        "varchar",
+        "char",
+        "bytes",
+        "default",
+        "yes",
+        "todo",
+        "tbd",
+        "same",
+        "here",
+        "below",
+        "above",
+        "please",
+        "enter",
+        "your",
+        "the",
+        "this",
+        "that",
+        "must",
+        "should",
+        "cannot",
+        "with",
+        "from",
+        "when",
+        "then",
+        "forgot",
+        "forgotten",
+        "strength",
+        "policy",
+        "failed",
+        "failure",
+        "success",
+        "error",
+        "mismatch",
+        "weak",
+        "strong",
+        "blank",
+        "nullable",
+        "private",
+        "public",
+        "basic",
+        "bearer",
+        "self",
+        "args",
+        "kwargs",
+        "params",
+        "request",
+        "config",
+        "settings",
+        "environ",
+        "process",
+        "plain",
+        "plaintext",
+        "is",
+        "not",
+        "set",
+        "unset",
+        "confirm",
+    ]
+)
+CODE = re.compile(
+    r"""[A-Za-z_$][A-Za-z0-9_$.:>-]*[(\[{]|[A-Za-z_$][A-Za-z0-9_]*(?:(?:\.|->|::)[A-Za-z_]+[0-9]?)+\Z|\$[A-Z_a-z]+\Z|[%$]?[<({\[]|
+    %[A-Z_]+%|%[sdrv]|@[A-Za-z_]+@?\Z|!(?:[A-Za-z]+|Ref)\Z|[*•.#_=-]+\Z|[0-9]{1,2}[-~][0-9]{1,3}\Z|[a-z]+://|~?/[a-z]+/|\.{1,2}/|
+    [A-Z]:\\|[a-z]+(?:_[a-z]+)+\Z|[a-z]+[A-Z][A-Za-z]*\Z|[A-Z]+(?:_[A-Z]+)+\Z|&[a-z]|[a-z-]+=["'{]""",
+    re.VERBOSE,
+)
+SENTENCE = re.compile(
+    r"(?i)(?:^|\s)(?:is|are|must|should|please|enter|your|the|required|not|password|at least|cannot|forgot"
+    r"|invalid|a|to)(?:\s|$)|\s\S+[.!?]$"
+)
+PAIR = re.compile(r"(?i)[a-z_]*(?:password|passwd|pwd|secret|token)[=:]")
+
+
+def secret(value: str) -> bool:
+    """Whether that is a value and not a place for one, a piece of code, a type, or a word about passwords."""
+    lower = value.lower().rstrip("!.")
+    if (
+        lower in WORDS
+        or (len(set(value)) < 2 and not value.isdigit())
+        or PLACE.search(lower)
+        or CODE.match(value)
+        or PAIR.match(value)
+    ):
+        return False
+    return " " not in value or SENTENCE.search(value) is None
+
+
+def _quoted(words: str, inside: str) -> re.Pattern[str]:
+    return re.compile(rf"{words}{CLOSE}{QUOTED_IS}{inside}(?P=q)")
+
+
+MADE = characters(ALNUM, 40, "assigned")
+HAN = "验证码|校验码|动态码|动态密码|短信码|驗證碼"
+CODES = (
+    rf"(?:{HAN}|verification code|security code|confirmation code|one[- ]time (?:code|password|passcode"
+    rf"|pin)|(?<![A-Za-z])otp(?![a-z])|passcode|login code|auth(?:entication)? code|2fa code)"
+)
+CODE_SEEN = CODES.replace("(?<![A-Za-z])", "").replace("(?![a-z])", "")
+
+ASSIGNED: tuple[Detector, ...] = (
+    Detector(
+        id="secret.assignment",
+        description="password, token or key by its name",
+        patterns=(
+            _quoted(PASSWORDS, rf"(?P<value>(?:(?!(?P=q))(?:\\[!-~]|[ -\[\]-~])){{4,{PASSWORD_MAX}}})"),
+            _quoted(KEYS, rf"(?P<value>{NO_NAME}{DIGIT_IN}{LETTER_IN}{KEY_CHARS}{{6,{VALUE_MAX}}})"),
+            _quoted(KEYS, rf"(?P<value>(?=[A-Za-z]*[+/=A-Z])[A-Za-z0-9+/]{{24,{VALUE_MAX}}}={{0,2}})"),
+            re.compile(rf"{PASSWORDS}{CLOSE}{IS}(?P<value>{SIGN_IN}{BARE})"),
+            re.compile(rf"{PASSWORDS}{CLOSE}{IS}(?P<value>[A-Za-z]{{4,40}}(?:[-_][A-Za-z]{{1,40}}){{0,6}}){WORD_END}"),
+            re.compile(
+                rf"{PASSWORDS}{CLOSE}{PROSE_IS}(?P<value>{DIGIT_IN}(?=[!-~]{{0,60}}?[A-Za-z]|[0-9]{{6}}){BARE})"
+            ),
+            re.compile(rf"--[a-z-]{{0,24}}?{PASSWORDS}[ =](?P<value>(?!-){BARE})"),
+            re.compile(
+                rf"{KEYS}{CLOSE}{IS}(?P<value>{NO_NAME}{DIGIT_IN}{LETTER_IN}{KEY_CHARS}{{6,{VALUE_MAX}}}(?<![.:]))(?![A-Za-z0-9(\[])"
+            ),
+            re.compile(
+                rf"{KEYS}{CLOSE}{KEY_PROSE_IS}(?P<value>{NO_NAME}"
+                rf"(?=[!-~]{{0,60}}?[0-9][!-~]{{0,60}}?[A-Za-z])"
+                rf"(?=[!-~]{{0,60}}?[A-Za-z][!-~]{{0,60}}?[0-9]){KEY_CHARS}{{8,{VALUE_MAX}}}(?<![.:]))"
+                rf"(?![A-Za-z0-9(\[])"
+            ),
+            re.compile(
+                rf"--[a-z-]{{0,24}}?{KEYS}[ =](?P<value>"
+                rf"(?!-){NO_NAME}{DIGIT_IN}{LETTER_IN}{KEY_CHARS}{{6,{VALUE_MAX}}})"
+            ),
+            re.compile(r"[IiWw](?i:(?<=i)dentified by|(?<=w)ith password)[ \t]{1,3}'(?P<value>[ -&(-~]{4,128})'"),
+        ),
+        prefilter=rf"(?i){NAMES}{BETWEEN}|--[a-z-]{{0,24}}(?:passw|pass|pwd|token|secret"
+        rf"|key)[a-z-]{{0,12}}[ =][!-~]|identified by[ \t]{{1,3}}'|with password[ \t]{{1,3}}'",
+        score=0.8,
+        validate=secret,
+        canonical=str,
+        span_max=VALUE_MAX + 128,
+        examples=(
+            "password = hunter2",
+            '{"password": "hunter2"}',
+            '{"password":"hunter2"}',
+            "密码是Abc123!",
+            "密码：Abc123，别告诉别人",
+            "wifi密码12345678",
+            "password: correct-horse",
+            'password: "correct horse battery staple"',
+            f"export API_KEY={MADE}",
+            f"app_secret: '{MADE}'",
+            "mysql --password x9y8z7 -h db",
+            "DB_PASSWORD=S3cr3t;Pw!9",
+            "my password is hunter2, do not tell",
+            "the password for alice is Tr0ub4dor&3.",
+            '{\\"password\\": \\"hunter2\\"}',
+            "<password>hunter2</password>",
+            "ALTER USER li IDENTIFIED BY 'hunter2'",
+            "Server=db;User Id=sa;Password=Pa55w0rd;Encrypt=yes",
+            "/login?user=li&password=hunter2&next=home",
+            "**Password:** hunter2",
+            "口令为qwerty",
+            f"访问令牌：{MADE}",
+            "db_password: str = 'hunter2'",
+        ),
+        counterexamples=(
+            "password: required",
+            'password = os.environ["DB_PASSWORD"]',
+            "token = get_token()",
+            "password: ****",
+            "password: <password>",
+            "password=${PASSWORD}",
+            "密码错误",
+            "密码是什么",
+            "密码：至少8位",
+            "your password is too short",
+            "password: process.env.DB_PASS,",
+            "Password: Enter your password",
+            "def login(user, password=None):",
+            "login(password=password)",
+            "const password = req.body.password;",
+            '"password": "Password is required"',
+            "api_key: YOUR_API_KEY",
+            "secret: my-app-tls-v2",
+            "max_tokens: 4096",
+            "next_page_token: abc123def456",
+            "token: string",
+            "secretName: db-credentials-2",
+            "The secret is out",
+            "password reset link",
+            "pwd: /home/li/project1",
+            "api_key = settings.api_key_2",
+        ),
+    ),
+    Detector(
+        id="secret.otp",
+        description="one-time code",
+        patterns=(
+            re.compile(
+                rf"(?i:{CODES})[^0-9A-Za-z\n]{{0,8}}(?:(?i:is|was"
+                rf"|for [a-z]{{1,16}} is)[^0-9A-Za-z\n]{{1,4}})?(?:[A-Z]-)?(?P<value>[0-9]{{4,8}})"
+                rf"(?![0-9A-Za-z]|[年月日/]|[.-][0-9])"
+            ),
+            re.compile(
+                rf"(?<![0-9A-Za-z./-])(?P<value>[0-9]{{4,8}})(?: is (?:your|the)|[ 是为]{{1,2}}(?:您|你)?"
+                rf"|[（(])[^0-9\n]{{0,16}}(?i:{CODES})"
+            ),
+        ),
+        prefilter=(
+            rf"(?i)(?:{CODE_SEEN})[^0-9\n]*[0-9]|[0-9](?: is (?:your|the)|是| |为|（|\()[^0-9\n]*(?:{CODE_SEEN})"
+        ),
+        score=0.8,
+        span_max=80,
+        examples=(
+            "【某某】您的验证码：482913，5分钟内有效",
+            "your verification code is 482913.",
+            "482913 is your login code",
+            "384729（登录验证码）",
+            "OTP: 093817",
+        ),
+        counterexamples=("验证码有效期5分钟", "verification code expired", "error code 404", "验证码接口2026年上线"),
+    ),
+    Detector(
+        id="secret.pin",
+        description="PIN by its name",
+        patterns=(
+            re.compile(
+                r"(?:(?<![A-Za-z_])(?i:pin)(?:[ _-]?(?i:code|number)|码)?(?:是|为|[\"']?\s?[:：]|\s(?:is|was))"
+                r"|(?:取款|支付|解锁|开机|锁屏)(?:密码|码)[^0-9\n]{0,4})\s{0,2}[\"']?(?P<value>[0-9]{4,8})(?![0-9A-Za-z])"
+            ),
+        ),
+        prefilter=r"(?i)(?:pin(?:[ _-]?(?:code|number)|码)?(?:是|为|[\"']?\s?(?::|：)|\s(?:is|was))|(?:取款|支付|解锁|开机"
+        r"|锁屏)(?:密码|码)[^0-9\n]{0,12})\s{0,2}[\"']?[0-9]{4}",
+        score=0.75,
+        span_max=48,
+        examples=("my pin is 4821", "PIN码是4821", '"pin": "4821"'),
+        counterexamples=("pin 13 is high", "spin: 4821", "pin code 110001 area"),
+    ),
+)

@@ -1,0 +1,53 @@
+"""Looks closer at a text for one detector: its patterns, its check, the words around."""
+
+from __future__ import annotations
+
+import re
+
+from yumen_plugins.anonymize.detector import Detector
+from yumen_plugins.anonymize.hits import Hit
+
+
+class Region:
+    """A part of a text in which matches may begin, in code points. `fresh` is where hits of an earlier part end."""
+
+    __slots__ = ("end", "fresh", "start")
+
+    def __init__(self, start: int, end: int, fresh: int = 0) -> None:
+        self.start = start
+        self.end = end
+        self.fresh = fresh
+
+
+def look(detector: Detector, plain: str, region: Region, hits: list[Hit]) -> None:
+    """Add what a detector finds in a part of a text; the part's edges are no edges to it."""
+    for pattern in detector.patterns:
+        _look(detector, pattern, plain, region, hits)
+
+
+def _look(detector: Detector, pattern: re.Pattern[str], plain: str, region: Region, hits: list[Hit]) -> None:
+    """Add what one pattern finds.
+
+    Behind the start of a candidate that is not sure the search begins anew: what looks like a value may hide the beginning
+    of one. Doubtful values that overlap are one, so that no end of any is left over.
+    """
+    group = "value" if "value" in pattern.groupindex else 0
+    stop = region.end + detector.span_max + 1
+    doubtful: Hit | None = None
+    match = pattern.search(plain, region.start, stop)
+    while match is not None and match.start() < region.end:
+        start, end = match.span(group)
+        if end <= region.fresh:
+            match = pattern.search(plain, match.start() + 1, stop)
+            continue
+        if not detector.weak and detector.validate(match[group]):
+            hits.append(Hit(detector, start, end, "", True))
+            match = pattern.search(plain, max(end, match.start() + 1), stop)
+            continue
+        match = pattern.search(plain, match.start() + 1, stop)
+        if detector.named(plain, start, end) and not detector.denied(plain, start):
+            if doubtful is not None and start < doubtful.end:
+                hits.pop()  # it is the last: a sure one behind it would have moved the search beyond it
+                start, end = min(start, doubtful.start), max(end, doubtful.end)
+            doubtful = Hit(detector, start, end, "", False)
+            hits.append(doubtful)

@@ -1,0 +1,63 @@
+"""Names without a model, in Chinese and in English."""
+
+from __future__ import annotations
+
+import pytest
+
+from yumen_plugins.anonymize.detectors.names import NAMES
+from yumen_plugins.anonymize.scan import Scanner
+
+SCANNER = Scanner(NAMES)
+
+
+def found(text: str) -> list[str]:
+    return [text[hit.start : hit.end] for hit in SCANNER.scan([text])[0]]
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("感谢客户王小明先生和李老师", ["王小明", "李"]),
+        ("甲方：张三，乙方：李四", ["张三", "李四"]),
+        ("姓名张伟性别男年龄30", ["张伟"]),
+        ("由李建国负责，由于天气", ["李建国"]),
+        ("张三丰（13812345678）", ["张三丰"]),
+        ("参会人员：张伟、李娜、王芳", ["张伟", "李娜", "王芳"]),
+        ("古丽努尔·阿卜杜热合曼", ["古丽努尔·阿卜杜热合曼"]),
+        ("此致\n敬礼\n张建国", ["张建国"]),
+        ("customer Linda Brown called, my wife Susan too", ["Linda Brown", "Susan"]),
+        ("From: Jane Doe <jane@example.com>", ["Jane Doe"]),
+        ("Approved by: L. Chen", ["L. Chen"]),
+        ("Li Na and Xiaoming Wang met", ["Li Na", "Xiaoming Wang"]),
+    ],
+)
+def test_names_are_taken_whole(text: str, values: list[str]) -> None:
+    """A name is taken from its first to its last character, and neither title nor label with it."""
+    assert found(text) == values
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "金牌律师、常务董事、文学博士、石油部长、平安经理、基金经理",
+        "历史老师和语文老师都很高兴，谢谢老师",
+        "客户关系管理，客户满意度，用户：高级会员",
+        "同学们，联系方式和联系客服，通知书",
+        "I'm Sorry. I am German. This is Python.",
+        "Level: Warning\nMessage: Connection Refused",
+        "Dear Customer,\nthank you.\nBest regards,\nThe Support Team",
+        "Hong Kong and New York in Monday March",
+    ],
+)
+def test_ordinary_words_are_no_names(text: str) -> None:
+    """Words that begin like a family name, roles, greetings and labels of logs are left alone."""
+    assert found(text) == []
+
+
+@pytest.mark.parametrize(
+    "unit", ["王", "张伟先生", "姓名：", "阿·", "Mr. ", "Mr. Aa ", "Aa ", "John ", "Name: ", "张伟 "]
+)
+def test_hostile_text_is_only_long(unit: str) -> None:
+    """A hundred thousand repeats of what begins a name end, and nothing is found outside the text."""
+    text = unit * (100_000 // len(unit))
+    assert all(0 <= hit.start < hit.end <= len(text) for hit in SCANNER.scan([text])[0])
