@@ -23,7 +23,7 @@ from yumen.errors import Code
 Direction = Literal["request", "reply"]
 Mode = Literal["enforce", "shadow", "off"]
 # `media` is data that no text plugin can read (an image, a sound); `key` is the name of an undeclared JSON member and
-# `number` an undeclared number of seven digits or more, since both can carry what a string could.
+# `number` an undeclared number of seven digits or more, or three as a member's value: both can carry what a string could.
 Kind = Literal[
     "message",
     "reasoning",

@@ -43,7 +43,9 @@ class StreamRun:
         self._send = send
         self._strands: dict[Channel, Strand] = {}
         self._loose: dict[str, str] = {}
-        self._last_event: Event | None = None
+        # The first event of each channel: what is held back is carried in the same form.
+        self._first: dict[Channel, Event] = {}
+        self._empty = True
         self._last_sent = time.monotonic()
         reply = ReplyState(200)
         self.reply = self.exchange.reply = reply
@@ -117,7 +119,7 @@ class StreamRun:
         had_text = any(piece.text for piece in event.pieces)
         passed: dict[Channel, tuple[Piece, str]] = {}
         for piece in event.pieces:
-            strand = self._strand(piece.channel)
+            strand = self._strand(piece.channel, event)
             if strand.done and piece.text:
                 raise EngineError("text after the end of its choice")
             text = strand.feed(piece.text) if piece.text else ""
@@ -131,10 +133,10 @@ class StreamRun:
                     passed[channel] = (piece, text + tail)
                     piece.put(text + tail)
                 else:
-                    carried.append(frame(event.carry(channel, tail)))
+                    carried.append(frame(self._first[channel].carry(channel, tail)))
         for piece in event.loose:
             piece.put(self._filter_loose(piece.text))
-        self._last_event = event
+        self._empty = False
         if event.bare and had_text and not any(text for _, text in passed.values()):
             return b"".join(carried)
         return b"".join((*carried, frame(event.render())))
@@ -153,11 +155,10 @@ class StreamRun:
         """The engine has ended its stream: let go of what the filters hold, or of the whole reply."""
         if self._whole is not None:
             await self._release_whole(self._whole)
-        elif self._last_event is None:
+        elif self._empty:
             raise EngineError("the stream was empty")
         else:
-            template = self._last_event
-            rest = b"".join(frame(template.carry(channel, tail)) for channel, tail in self._finish(-1))
+            rest = b"".join(frame(self._first[channel].carry(channel, tail)) for channel, tail in self._finish(-1))
             if rest:
                 await self._emit(rest)
 
@@ -169,12 +170,13 @@ class StreamRun:
             raise run.problem
         await self._emit(b"".join(map(frame, whole.render())))
 
-    def _strand(self, channel: Channel) -> Strand:
+    def _strand(self, channel: Channel, event: Event) -> Strand:
         strand = self._strands.get(channel)
         if strand is None:
             if len(self._strands) >= STRANDS_MAX:
                 raise EngineError("too many channels in one reply")
             strand = self._strands[channel] = self._open(channel)
+            self._first[channel] = event
         return strand
 
     def _open(self, channel: Channel) -> Strand:

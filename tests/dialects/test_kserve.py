@@ -158,7 +158,9 @@ def test_other_paths_are_not_found(path: str) -> None:
     assert caught.value.code == "not_found"
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"inputs":[]}', b'{"inputs":{}}', b'{"inputs":[1]}', b'{"inputs"'])
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}", b'{"inputs":[]}', b'{"inputs":{}}', b'{"inputs":[1]}', b'{"inputs"']
+)
 def test_what_is_no_request_is_refused(body: bytes) -> None:
     """A body without tensors is refused, in JSON and with a header that says how much of it is JSON."""
     assert refused(body) == "bad_request"
@@ -298,7 +300,10 @@ def test_depth_is_limited(depth: int) -> None:
     """Nested arrays end at the limit, in JSON and beside binary tensors."""
     nested = b"[" * depth + b"]" * depth
     data = elements("x")
-    head = b'{"inputs":[{"name":"t","datatype":"BYTES","parameters":{"binary_data_size":%d}}],"a":%s}' % (len(data), nested)
+    head = b'{"inputs":[{"name":"t","datatype":"BYTES","parameters":{"binary_data_size":%d}}],"a":%s}' % (
+        len(data),
+        nested,
+    )
     assert refused(head + data, len(head)) == "bad_request"
     assert refused(b'{"inputs":[{"name":"t","datatype":"BYTES","data":%s}]}' % nested) == "bad_request"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ ABOUT = {
     "hipaa": "health information in the United States",
     "pci": "payment card data",
 }
+# Keys and passwords are taken as a whole, by this glob, and stand in one row.
+SECRETS = "secret.*"
 CITING = tuple(name for name in ABOUT if name != "starter")
 ACTIONS = {
     "pseudonym": "replaced by a pseudonym; comes back in the reply",
@@ -48,11 +51,21 @@ def rules(one: Bundle) -> list[tuple[Instance, RulePolicy | None]]:
     return out
 
 
+def grouped(one: Bundle) -> list[tuple[str, Instance, RulePolicy | None]]:
+    """The rules with the names that people know them by; what is said of all of `secret.*` is said once."""
+    found = rules(one)
+    said = Counter(rule.description for _, rule in found if rule is not None and rule.id.startswith("secret."))
+    out: dict[str, tuple[str, Instance, RulePolicy | None]] = {}
+    for instance, rule in found:
+        name = instance.name if rule is None else SECRETS if said[rule.description] > 1 else rule.id
+        out.setdefault(name, (name, instance, rule))
+    return list(out.values())
+
+
 def table(one: Bundle) -> str:
     """The rules of a bundle, each with what it does and the articles it serves."""
     rows = ["| rule | what it is about | what happens | serves |", "|---|---|---|---|"]
-    for instance, rule in rules(one):
-        name = instance.name if rule is None else rule.id
+    for name, instance, rule in grouped(one):
         what = "every exchange" if rule is None else rule.description
         cites = instance.cites if rule is None else rule.cites
         rows.append(f"| `{name}` | {what} | {_happens(instance, rule)} | {'<br>'.join(cites)} |")
@@ -65,7 +78,7 @@ def overview() -> str:
     for name, about in ABOUT.items():
         one = bundle(name)
         link = f"[`{name}`](policies/{name}.md)" if name in CITING else f"`{name}`"
-        count = sum(rule is not None for _, rule in rules(one))
+        count = sum(rule is not None for _, _, rule in grouped(one)) if name in CITING else "all that there are"
         rows.append(f"| {link} | {about} | {count} | {len(one.cases)} | {KEPT[_audit(one).texts]} |")
     return "\n".join(rows) + "\n"
 

@@ -67,7 +67,8 @@ def root(base_url: str, *, versioned: bool = True) -> str:
     """The URL that `chat/completions` is appended to, without a slash at its end.
 
     A path that names a version (`/v1`, `/api/paas/v4`, `/v1beta/openai`) is taken as it stands; to any other `/v1` is
-    added, where `versioned`. Error: `CannotStart` for what is not an absolute http or https URL, or holds a credential, query or fragment.
+    added, where `versioned`. Error: `CannotStart` for what is not an absolute http or https URL, or holds a credential,
+    query or fragment.
     """
     unusable = CannotStart("`base_url` is not an absolute http:// or https:// URL; give e.g. http://127.0.0.1:9000/v1")
     try:

@@ -6,7 +6,7 @@ from typing import Any
 
 from yumen.dialects import Piece
 from yumen.dialects.document import decode_json, encode_json
-from yumen.dialects.openai_shapes import ENVELOPE
+from yumen.dialects.openai_shapes import ENVELOPE, ROLES
 from yumen.errors import Problem
 from yumen.exchange import Usage
 from yumen.plugin import Channel
@@ -14,18 +14,27 @@ from yumen.plugin import Channel
 FINISH_REASONS = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 # Members of a delta that grow, with the channel each belongs to.
 GROWING = {"content": "content", "reasoning_content": "reasoning", "reasoning": "reasoning", "refusal": "refusal"}
-# Structure of a choice or delta that never holds text of the engine's own making.
-STRUCTURE = frozenset({"index", "role", "type", "finish_reason", "logprobs"})
+# Members that hold one of a few words; any other word is a text.
+WORDS: dict[str, frozenset[str]] = {
+    "role": frozenset(ROLES),
+    "type": frozenset({"function", "custom"}),
+    "finish_reason": FINISH_REASONS,
+    "object": ENVELOPE["object"].words,
+    "service_tier": ENVELOPE["service_tier"].words,
+}
+# Structure of a choice or delta in which no value can be seen: a number, and texts token by token.
+STRUCTURE = frozenset({"index", "logprobs"})
 DEPTH_MAX = 64
 
 
 class Place:
-    """A string inside the decoded event; see `yumen.dialects.Piece`."""
+    """A string inside the decoded event; see `yumen.dialects.Piece`. `field` is the member of the delta that it grows."""
 
-    __slots__ = ("channel", "container", "key", "text")
+    __slots__ = ("channel", "container", "field", "key", "text")
 
-    def __init__(self, channel: Channel, container: Any, key: Any) -> None:
+    def __init__(self, channel: Channel, container: Any, key: Any, field: str = "") -> None:
         self.channel = channel
+        self.field = field
         self.container = container
         self.key = key
         self.text: str = container[key]
@@ -55,16 +64,22 @@ class ChatEvent:
         self.failed = tree.get("error") is not None
         self.bare = self.usage is None and not self.failed
         choices = tree.get("choices")
-        for choice in choices if type(choices) is list else ():
-            if type(choice) is dict:
-                self._read_choice(choice)
-        for name in tree:
-            if name not in ENVELOPE and name != "choices":
+        if type(choices) is list:
+            for place, choice in enumerate(choices):
+                if type(choice) is dict:
+                    self._read_choice(choice)
+                else:
+                    self._read_loose(choices, place, 0)
+        for name, value in tree.items():
+            kind = type(value)
+            if name in ENVELOPE:
+                if kind is str and value not in WORDS.get(name, NO_WORDS):
+                    self.loose.append(Place(LOOSE, tree, name))
+                elif kind is dict or kind is list:
+                    self._read_loose(tree, name, 0)
+            elif name != "choices" or kind is not list:
                 self.bare = False
                 self._read_loose(tree, name, 0)
-        for name in ("id", "model", "system_fingerprint"):
-            if type(tree.get(name)) is str:
-                self.loose.append(Place(LOOSE, tree, name))
 
     def _read_choice(self, choice: dict[str, Any]) -> None:
         index = choice.get("index", 0)
@@ -82,24 +97,25 @@ class ChatEvent:
                 self._read_delta(choice[name], index)
             elif name == "text" and type(choice[name]) is str:
                 self.pieces.append(Place(Channel(index, "content"), choice, name))
-            elif name not in STRUCTURE:
+            elif name not in STRUCTURE and not _is_word(name, choice[name]):
                 self.bare = False
                 self._read_loose(choice, name, 0)
 
     def _read_delta(self, delta: dict[str, Any], index: int) -> None:
         for name, value in delta.items():
-            if name in GROWING:
-                if type(value) is str:
-                    self.pieces.append(Place(Channel(index, GROWING[name]), delta, name))
+            if name in GROWING and type(value) is str:
+                self.pieces.append(Place(Channel(index, GROWING[name]), delta, name, name))
             elif name == "tool_calls" and type(value) is list:
-                for call in value:
+                for place, call in enumerate(value):
                     if type(call) is dict:
                         self._read_tool_call(call, index)
+                    else:
+                        self._read_loose(value, place, 0)
             elif name == "function_call" and type(value) is dict:
-                self._read_function(value, index, 0)
+                self._read_function(value, index, 0, name)
             elif value is not None:
                 self.bare = False
-                if name != "role":
+                if not _is_word(name, value):
                     self._read_loose(delta, name, 0)
 
     def _read_tool_call(self, call: dict[str, Any], index: int) -> None:
@@ -108,15 +124,15 @@ class ChatEvent:
             raise Problem("engine_unavailable")
         for name in call:
             if name == "function" and type(call[name]) is dict:
-                self._read_function(call[name], index, tool)
-            elif name not in STRUCTURE:
+                self._read_function(call[name], index, tool, "tool_calls")
+            elif name not in STRUCTURE and not _is_word(name, call[name]):
                 self.bare = False
                 self._read_loose(call, name, 0)
 
-    def _read_function(self, function: dict[str, Any], index: int, tool: int) -> None:
+    def _read_function(self, function: dict[str, Any], index: int, tool: int, field: str) -> None:
         for name, value in function.items():
             if name == "arguments" and type(value) is str:
-                self.pieces.append(Place(Channel(index, "tool_arguments", tool), function, name))
+                self.pieces.append(Place(Channel(index, "tool_arguments", tool), function, name, field))
             elif value is not None:
                 self.bare = False
                 self._read_loose(function, name, 0)
@@ -141,15 +157,34 @@ class ChatEvent:
         if tree.get("object") == "text_completion":
             choice["text"] = text
         elif channel.name == "tool_arguments":
-            choice["delta"] = {"tool_calls": [{"index": channel.tool, "function": {"arguments": text}}]}
+            function = {"arguments": text}
+            legacy = self._field(channel) == "function_call"
+            choice["delta"] = (
+                {"function_call": function}
+                if legacy
+                else {"tool_calls": [{"index": channel.tool, "function": function}]}
+            )
         else:
             field = "reasoning_content" if channel.name == "reasoning" else channel.name
-            choice["delta"] = {field: text}
+            choice["delta"] = {self._field(channel) or field: text}
         choice["finish_reason"] = None
         tree["choices"] = [choice]
         return encode_json(tree)
 
+    def _field(self, channel: Channel) -> str:
+        """The member of the delta in which the engine lets a channel grow, or empty where it does not stand here."""
+        for piece in self.pieces:
+            if isinstance(piece, Place) and piece.channel == channel:
+                return piece.field
+        return ""
 
+
+def _is_word(name: str, value: Any) -> bool:
+    """Whether a member holds nothing, or one of the words that are declared for it."""
+    return value is None or (type(value) is str and value in WORDS.get(name, NO_WORDS))
+
+
+NO_WORDS: frozenset[str] = frozenset()
 LOOSE = Channel(-1, "loose")
 
 

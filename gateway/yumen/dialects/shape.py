@@ -21,6 +21,8 @@ from yumen.forms import TextState
 
 # A shorter number cannot hold a phone, card or identity number.
 NUMBER_DIGITS_MIN = 7
+# Where its member's name says what it is, it can: `{"cvv": 123}`.
+MEMBER_DIGITS_MIN = 3
 DATA_URL = re.compile(r"data:[^,]{0,256};base64,", re.IGNORECASE)
 
 
@@ -171,7 +173,7 @@ class Walk:
             self._add(TextState(path, self._role, "media", "", self._group, self._document, ordinal))
         elif not shape.plain_numbers:
             start, end = self._document.spans[ordinal]
-            if end - start >= NUMBER_DIGITS_MIN:
+            if end - start >= (MEMBER_DIGITS_MIN if path.endswith("}") else NUMBER_DIGITS_MIN):
                 literal = self._document.literal(ordinal)
                 self._add(TextState(path, self._role, "number", literal, self._group, self._document, ordinal))
 

@@ -191,6 +191,7 @@ class Anonymize(Plugin[AnonymizeConfig]):
 
     def _verdict(self, exchange: Exchange, found: list[list[Hit]], blocking: frozenset[str]) -> Block | None:
         """The block of the first rule that ends the exchange; every rule that would is asked, so that shadow is noted."""
-        rules = dict.fromkeys(hit.detector.id for hits in found for hit in hits if hit.detector.id in blocking)
+        every = (hit for hits in found for hit in hits if not isinstance(hit, Allowed))
+        rules = dict.fromkeys(hit.detector.id for hit in every if hit.detector.id in blocking)
         blocks = [block for rule in rules if (block := exchange.block(rule)) is not None]
         return blocks[0] if blocks else None

@@ -27,11 +27,13 @@ class Detector:
 
     `prefilter` is what hyperscan looks for in the one pass over everything, on UTF-8 bytes: Han characters stand in it as
     words and never in brackets. It must find something wherever `patterns` do, and the rarer it finds something else, the
-    faster all is; `(?i)` at its beginning makes case not matter.
+    faster all is; `(?i)` at its beginning makes case not matter. Several of them go with as many `patterns`, one each: then
+    only those patterns look closer whose own has found something.
 
     `validate` says whether the checksum (or whatever makes it sure) holds; a value that fails is still taken where one of
     `context` stands near it, since people mistype. `weak` is a form that says nothing by itself: it is taken with context
-    only, whatever `validate` says. `unless` are words that, close before a value that is not sure, say that it is something
+    only, whatever `validate` says. `guessed` is one that the words around it give away and not its own form: any reading that is
+    sure, and what a policy's author asked for, goes before it. `unless` are words that, close before a value that is not sure, say that it is something
     else. `canonical` is what makes two spellings the same value. `examples` and `counterexamples` run as tests.
     `description` says in a few words what is found.
 
@@ -43,13 +45,14 @@ class Detector:
 
     id: str
     patterns: tuple[re.Pattern[str], ...]
-    prefilter: str
+    prefilter: str | tuple[str, ...]
     score: float
     validate: Callable[[str], bool] = _always
     canonical: Callable[[str], str] = field(default=str.lower)
     context: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
     weak: bool = False
+    guessed: bool = False
     span_max: int = 64
     tight: bool = False
     opener: str = ""
@@ -57,6 +60,16 @@ class Detector:
     counterexamples: tuple[str, ...] = ()
     description: str = ""
     own: bool = False
+
+    @property
+    def forms(self) -> list[tuple[str, tuple[re.Pattern[str], ...]]]:
+        """Each expression of the one pass with the patterns that it stands for."""
+        if isinstance(self.prefilter, str):
+            return [(self.prefilter, self.patterns)]
+        forms: dict[str, tuple[re.Pattern[str], ...]] = {}
+        for prefilter, pattern in zip(self.prefilter, self.patterns, strict=True):
+            forms[prefilter] = (*forms.get(prefilter, ()), pattern)
+        return list(forms.items())
 
     @property
     def label(self) -> str:

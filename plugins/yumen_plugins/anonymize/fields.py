@@ -15,7 +15,7 @@ from yumen_plugins.anonymize.detector import Detector
 from yumen_plugins.anonymize.hits import Hit
 from yumen_plugins.anonymize.members import Members
 
-DEEP, ANY = "..", "*"
+DEEP, ANY, CHOICES = "..", "*", "choices"
 TOKEN = re.compile(
     r"""(?P<deep>\.\.)(?=[^.\[])|(?P<deepset>\.\.)(?=\[)|\.(?P<name>[^.\[\]'"*\s]+)|(?P<any>\.\*|\[\*\])
     |\[(?P<item>[0-9]{1,6})\]|\['(?P<single>[^'\\]+)'\]|\["(?P<double>[^"\\]+)"\]|(?P<bare>[^.\[\]'"*\s]+|\*)""",
@@ -94,6 +94,8 @@ class Fields:
             for one in fields
         )
         self._patterns = [steps_of(one.path) for one in fields]
+        # Whether a place may be one in a streamed reply: those begin with its choices.
+        self.in_streams = any(steps[0] in (DEEP, ANY, CHOICES) for steps in self._patterns)
 
     def find(self, texts: Sequence[Text], members: Members) -> list[list[Hit]]:
         """What stands in such places, by text."""

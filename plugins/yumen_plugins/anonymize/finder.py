@@ -41,7 +41,7 @@ class Finder:
         )
         self.every = self.scanner.every
         # What stands in a certain place, or what a model finds, is known only of a whole reply.
-        self.needs_whole = bool(self._fields.detectors) or (self._ner is not None and self._ner_replies)
+        self.needs_whole = self._fields.in_streams or (self._ner is not None and self._ner_replies)
 
     async def start(self) -> None:
         """Error: `CannotStart` where the model can find nothing."""

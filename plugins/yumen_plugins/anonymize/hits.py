@@ -158,8 +158,10 @@ class Overlaps:
             self._salvage(hit, base, places, kept)
         return sorted(kept, key=_start)
 
-    def _rank(self, hit: Hit) -> tuple[bool, int, int]:
-        return not hit.valid or hit.detector.own, hit.start - hit.end, self._order[hit.detector.id]
+    def _rank(self, hit: Hit) -> tuple[bool, int, bool, int]:
+        detector = hit.detector
+        unsure = not hit.valid or detector.own or detector.guessed
+        return unsure, hit.start - hit.end, not detector.own, self._order[detector.id]
 
     def _salvage(self, hit: Hit, base: int, places: bytearray, kept: list[Hit]) -> None:
         """Take what an author's pattern still needs to be taken: what is left of its value, or of one that it beat."""

@@ -21,9 +21,9 @@ LISTED_MAX = 5
 
 def lints(config: AnonymizeConfig) -> list[Lint]:
     """Everything, each thing once, in the order of the places."""
-    every = (*_own(config), *_detect(config), *_actions(config), *_tables(config))
+    every = (*_own(config), *_detect(config), *_actions(config), *_tables(config), *_ner(config))
     found = {(one.path, one.what): one for one in every}
-    return [found[key] for key in sorted(found, key=lambda key: (tuple(map(str, key[0])), key[1]))]
+    return [found[key] for key in sorted(found)]
 
 
 def _own(config: AnonymizeConfig) -> Iterator[Lint]:
@@ -44,6 +44,18 @@ def _own(config: AnonymizeConfig) -> Iterator[Lint]:
             yield Lint((key, index, "words"), "there are no words in it", "add some, or remove the list")
 
 
+def _ner(config: AnonymizeConfig) -> Iterator[Lint]:
+    if config.ner is None:
+        return
+    for label, rule in config.ner.labels.items():
+        yield from _names(("ner", "labels", label), rule, {})
+    for glob, action in config.replies.items():
+        named = [rule for rule in config.own if names(rule, glob)]
+        if not config.ner.replies and action != "keep" and named and set(named) <= set(config.ner.labels.values()):
+            what = f"`{glob}` never applies: the model is not asked about replies"
+            yield Lint(("replies", glob), what, "set `replies: true` of `ner`, or remove it here", code="shadowed-rule")
+
+
 def _place(path: tuple[str | int, ...], written: str) -> Iterator[Lint]:
     try:
         steps_of(written)
@@ -57,7 +69,7 @@ def _names(path: tuple[str | int, ...], rule: str, labels: dict[str, str]) -> It
     label = label_of(rule)
     other = labels.get(label)
     if not ID.fullmatch(rule):
-        yield Lint(path, "a name ends in a line break", "write it in one line", wrong=True)
+        yield Lint(path, "this is not a name with a dot", "write one such as `acme.staff_no`, in one line", wrong=True)
     elif other == rule:
         yield Lint(path, f"there is another `{rule}`", "give each its own name", wrong=True)
     elif other is not None:

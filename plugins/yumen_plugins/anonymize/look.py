@@ -19,10 +19,19 @@ class Region:
         self.fresh = fresh
 
 
-def look(detector: Detector, plain: str, region: Region, hits: list[Hit]) -> None:
-    """Add what a detector finds in a part of a text; the part's edges are no edges to it."""
-    for pattern in detector.patterns:
-        _look(detector, pattern, plain, region, hits)
+class Form:
+    """Those patterns of a detector that one expression of the one pass stands for."""
+
+    __slots__ = ("_patterns", "detector")
+
+    def __init__(self, detector: Detector, patterns: tuple[re.Pattern[str], ...]) -> None:
+        self.detector = detector
+        self._patterns = patterns
+
+    def look(self, plain: str, region: Region, hits: list[Hit]) -> None:
+        """Add what is found in a part of a text; the part's edges are no edges to it."""
+        for pattern in self._patterns:
+            _look(self.detector, pattern, plain, region, hits)
 
 
 def _look(detector: Detector, pattern: re.Pattern[str], plain: str, region: Region, hits: list[Hit]) -> None:

@@ -8,7 +8,8 @@ from yumen import Hmac
 from yumen_plugins.anonymize.config import Action, AnonymizeConfig, ReplyAction
 from yumen_plugins.anonymize.hits import Hit
 from yumen_plugins.anonymize.operators import OPERATORS
-from yumen_plugins.anonymize.pseudonym import TOKEN, Pseudonyms
+from yumen_plugins.anonymize.pseudonym import Pseudonyms
+from yumen_plugins.anonymize.restore import places
 
 
 class Actions:
@@ -57,7 +58,7 @@ class Masking:
 
         What holds a pseudonym is not the engine's own: the caller gets back what he sent.
         """
-        if hit.covered or TOKEN.search(written) is not None:
+        if hit.covered or places(written, self.pseudonyms):
             return None
         action = self._actions.replies[hit.detector.id]
         return None if action == "keep" else self._operate(action, hit, written)

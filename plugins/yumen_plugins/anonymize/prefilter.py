@@ -9,11 +9,13 @@ has no such expression, and is looked for every time.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import hyperscan
 
+LAST_ASCII = 0x7F
+KEPT_MAX = 8
 # Beyond this many repeats "at least so many" says enough, and keeps the automaton small.
 REPEAT_MAX = 32
 ANY = r"[\x{0}-\x{10ffff}]"
@@ -47,43 +49,101 @@ KINDS = {"d": DIGIT, "s": SPACE, "w": WORD}
 
 
 Expression = tuple[bytes, int]
+# Expressions are brought together in automata of this many: larger ones take longer to make, and read more slowly.
+TOGETHER_MAX = 128
 
 
-def database(built_in: Sequence[Expression], own: Sequence[Expression | None]) -> tuple[Any, list[int]]:
-    """The automaton of all expressions, numbered in this order, and the numbers of the patterns that it does not hold.
+class Automaton:
+    """Some of the expressions. `beyond_ascii` says that none of them finds anything in ASCII."""
 
-    Error: `HyperscanError` for one that is built in.
-    """
-    first = len(built_in)
-    numbered = dict(enumerate(built_in))
-    wanted = {first + index: expression for index, expression in enumerate(own) if expression is not None}
-    made = _compiled({**numbered, **wanted})
-    if made is None:
-        wanted = {number: one for number, one in wanted.items() if _compiled({number: one}) is not None}
-        made = _compiled({**numbered, **wanted})
-    if made is None:
-        wanted = {}
-        made = _compiled(numbered, refuse=True)
-    return made, [number for number in range(first, first + len(own)) if number not in wanted]
+    __slots__ = ("beyond_ascii", "scan")
 
-
-def _compiled(expressions: dict[int, Expression], *, refuse: bool = False) -> Any:
-    """None where hyperscan refuses, for a pattern that is too large for it, say; with `refuse` that is an error."""
-    made = hyperscan.Database()
-    if not expressions:
-        return made
-    try:
-        made.compile(
+    def __init__(self, expressions: dict[int, Expression], *, beyond_ascii: bool) -> None:
+        database = hyperscan.Database()
+        database.compile(
             expressions=[expression for expression, _ in expressions.values()],
             ids=list(expressions),
             elements=len(expressions),
             flags=[ONCE | flags for _, flags in expressions.values()],
         )
+        self.scan = database.scan
+        self.beyond_ascii = beyond_ascii
+
+
+@lru_cache(maxsize=KEPT_MAX)
+def automata(built_in: tuple[Expression, ...], own: tuple[Expression | None, ...]) -> tuple[list[Automaton], list[int]]:
+    """The automata of all expressions, numbered in this order, and the numbers of the patterns that they do not hold.
+
+    The last ones made are kept: a bundle that takes another's place brings mostly the same. Error: `HyperscanError` for an
+    expression that is built in; of an author's one that is too large for it is left out.
+    """
+    first = len(built_in)
+    made: list[Automaton] = []
+    numbered = dict(enumerate(built_in))
+    beyond = {number: one for number, one in numbered.items() if beyond_ascii(one[0].decode("latin-1"))}
+    for group in (beyond, {number: one for number, one in numbered.items() if number not in beyond}):
+        for part in _parts(group):
+            made.append(Automaton(part, beyond_ascii=group is beyond))
+    wanted = {first + index: expression for index, expression in enumerate(own) if expression is not None}
+    for part in _parts(wanted):
+        kept = _accepted(part)
+        if kept:
+            made.append(Automaton(kept, beyond_ascii=False))
+        wanted = {number: one for number, one in wanted.items() if number in kept or number not in part}
+    return made, [number for number in range(first, first + len(own)) if number not in wanted]
+
+
+def _parts(expressions: dict[int, Expression]) -> list[dict[int, Expression]]:
+    items = list(expressions.items())
+    return [dict(items[start : start + TOGETHER_MAX]) for start in range(0, len(items), TOGETHER_MAX)]
+
+
+def _accepted(expressions: dict[int, Expression]) -> dict[int, Expression]:
+    """Those that hyperscan takes."""
+    try:
+        Automaton(expressions, beyond_ascii=False)
     except hyperscan.HyperscanError:
-        if refuse:
-            raise
-        return None
-    return made
+        if len(expressions) == 1:
+            return {}
+        return {number: one for number, one in expressions.items() if _accepted({number: one})}
+    return expressions
+
+
+def beyond_ascii(expression: str) -> bool:
+    """Whether whatever an expression finds holds a byte beyond ASCII."""
+    try:
+        # Nothing public shows a pattern's parts.
+        return _beyond(list(re._parser.parse(expression)))  # type: ignore[attr-defined]
+    except re.error:
+        # Hyperscan knows flags in the middle, say.
+        return False
+
+
+def _beyond(parts: list[Any]) -> bool:
+    return any(_one_beyond(str(kind), value) for kind, value in parts)
+
+
+def _one_beyond(kind: str, value: Any) -> bool:
+    match kind:
+        case "LITERAL":
+            return bool(value > LAST_ASCII)
+        case "IN":
+            if str(value[0][0]) == "NEGATE":
+                return any(str(one) == "RANGE" and low == 0 and high >= LAST_ASCII for one, (low, high) in value[1:2])
+            return all(
+                (str(one) == "LITERAL" and what > LAST_ASCII) or (str(one) == "RANGE" and what[0] > LAST_ASCII)
+                for one, what in value
+            )
+        case "BRANCH":
+            return all(_beyond(list(branch)) for branch in value[1])
+        case "SUBPATTERN":
+            return _beyond(list(value[3]))
+        case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
+            return value[0] > 0 and _beyond(list(value[2]))
+        case "ATOMIC_GROUP":
+            return _beyond(list(value))
+        case _:
+            return False
 
 
 def spell(pattern: str) -> Expression | None:

@@ -11,7 +11,7 @@ from yumen_plugins.anonymize.hits import Hit
 from yumen_plugins.anonymize.masking import Actions
 from yumen_plugins.anonymize.pseudonym import Pseudonyms
 from yumen_plugins.anonymize.restore import Restoring
-from yumen_plugins.anonymize.screen import Reach, Screen
+from yumen_plugins.anonymize.screen import LONG_CHARS, Reach, Screen
 
 # Of what the engine writes, as much is kept for the masked form; what lies beyond is not recorded, and said to be so.
 KEPT_CHARS_MAX = 1 << 20
@@ -24,8 +24,9 @@ class Replies:
     def __init__(self, every: Sequence[Detector], actions: Actions) -> None:
         acting = [one for one in every if actions.replies.get(one.id, "keep") not in ("keep", "block")]
         self.acts = bool(acting)
-        self.whole = frozenset(one.id for one in acting if one.span_max == 0)
-        self._reach = Reach([one for one in acting if one.span_max])
+        streamed = [one for one in acting if 0 < one.span_max <= LONG_CHARS or one.opener]
+        self.whole = frozenset(one.id for one in acting if one not in streamed)
+        self._reach = Reach(streamed)
 
     def screen(self, finder: Finder, exchange: Exchange, edit: Callable[[Hit, str], str | None]) -> Screen | None:
         """The masking of one channel, or None where nothing is masked."""

@@ -14,11 +14,11 @@ from yumen_plugins.anonymize.config import Spelling
 from yumen_plugins.anonymize.detector import Detector
 from yumen_plugins.anonymize.encodings import decoded
 from yumen_plugins.anonymize.hits import Allowed, Hit, Overlaps
-from yumen_plugins.anonymize.look import look
+from yumen_plugins.anonymize.look import Form
 from yumen_plugins.anonymize.memo import CHARS_MIN, TEXTS_MIN, Memo, Place
 from yumen_plugins.anonymize.normalise import Speller, plain_spaces
 from yumen_plugins.anonymize.own import SECONDS_MAX, Own
-from yumen_plugins.anonymize.prefilter import database
+from yumen_plugins.anonymize.prefilter import automata
 from yumen_plugins.anonymize.windows import Pass, Seen
 from yumen_plugins.anonymize.words import Lists, Words
 
@@ -49,7 +49,6 @@ class Scanner:
         others: tuple[Detector, ...] = (),
         spelling: Spelling | None = None,
     ) -> None:
-        self._detectors = detectors
         self._own = own
         self._lists = Lists(lists)
         self._allowing = frozenset(one.detector.id for one in lists if not one.take)
@@ -59,13 +58,17 @@ class Scanner:
         self.every = every
         self._number = {detector.id: number for number, detector in enumerate(every)}
         self._overlaps = Overlaps(every, keeps, blocks)
-        self._first_own = len(detectors)
-        self._first_sign = len(detectors) + len(own)
-        built_in = [(detector.prefilter.encode(), 0) for detector in detectors]
+        # Several detectors may share an expression.
+        forms: dict[str, list[Form]] = {}
+        for one in detectors:
+            for expression, patterns in one.forms:
+                forms.setdefault(expression, []).append(Form(one, patterns))
+        self._forms = list(forms.values())
         signs = self._speller.expressions
-        made, always = database(built_in, [*(one.expression for one in own), *signs])
-        empty = len(built_in) + len(own) + len(signs) == len(always)
-        self._pass = Pass(made, always, empty=empty)
+        self._first_sign = len(self._forms)
+        self._first_own = self._first_sign + len(signs)
+        built_in = (*((expression.encode(), 0) for expression in forms), *signs)
+        self._pass = Pass(*automata(built_in, tuple(one.expression for one in own)))
         self._memo = Memo()
 
     def scan(
@@ -92,6 +95,9 @@ class Scanner:
             hits = raw[index]
             if names and names[index]:
                 hits = _shifted(hits, len(names[index]) + len(NAMED))
+                if self._own:
+                    # To an author's pattern the edges of the value are edges.
+                    hits = self._with_own(hits, self.readings(text, tenant))
             if found:
                 hits = [*hits, *found[index]]
             out.append(self.settled(text, hits, mode) if hits else [])
@@ -106,6 +112,13 @@ class Scanner:
         """Those readings of a text that count, with their values."""
         settled = self._overlaps.settle(list(hits), mode)
         return [hit.spelt(self._speller.value(text[hit.start : hit.end])) for hit in settled]
+
+    def _with_own(self, hits: list[Hit], more: list[Hit]) -> list[Hit]:
+        known = {(hit.detector.id, hit.start, hit.end) for hit in hits}
+        return [
+            *hits,
+            *(one for one in more if one.detector.own and (one.detector.id, one.start, one.end) not in known),
+        ]
 
     def plain(self, text: str) -> tuple[str, Callable[[int], int]]:
         """The plain spelling of a text, and where one of its characters begins in the text."""
@@ -160,7 +173,7 @@ class Scanner:
     ) -> list[Hit]:
         """Every reading of one text."""
         hits: list[Hit] = []
-        if any(number >= self._first_sign for number in seen.numbers) and self._speller.needed(text):
+        if self._signed(seen) and self._speller.needed(text):
             plain, places = self._speller.spell(text)
             (seen,) = self._pass.read([plain])
             self._look(plain_spaces(plain), seen, lists, hits, until)
@@ -178,15 +191,19 @@ class Scanner:
                 ]
         return hits
 
+    def _signed(self, seen: Seen) -> bool:
+        """Whether there are signs of an unusual spelling."""
+        return any(self._first_sign <= number < self._first_own for number in seen.numbers)
+
     def _look(self, plain: str, seen: Seen, lists: Sequence[Words], hits: list[Hit], until: float) -> None:
         """Add what is found in a text that is spelt plainly."""
         own: list[Own] = []
         for number in sorted(seen.numbers):
-            if number < self._first_own:
-                detector = self._detectors[number]
-                for region in seen.regions(number, detector, len(plain)):
-                    look(detector, plain, region, hits)
-            elif number < self._first_sign:
+            if number < self._first_sign:
+                for form in self._forms[number]:
+                    for region in seen.regions(number, form.detector, len(plain)):
+                        form.look(plain, region, hits)
+            elif number >= self._first_own:
                 own.append(self._own[number - self._first_own])
         if own:
             data = plain.encode("utf-8", "replace")

@@ -12,6 +12,7 @@ from typing import Any
 from yumen_plugins.anonymize.detector import Detector
 from yumen_plugins.anonymize.look import Region
 from yumen_plugins.anonymize.normalise import plain_spaces
+from yumen_plugins.anonymize.prefilter import Automaton
 
 # Code points that are read at once, and how far a window reads into the next one: nothing that an expression looks for is
 # longer than that.
@@ -54,14 +55,14 @@ class Seen:
 
 
 class Pass:
-    """The one pass. `database` is hyperscan's; `always` are the numbers that have no expression and are always seen."""
+    """The one pass. `always` are the numbers that have no expression and are always seen."""
 
-    __slots__ = ("_always", "_database", "_empty")
+    __slots__ = ("_all", "_always", "_ascii")
 
-    def __init__(self, database: Any, always: Sequence[int], *, empty: bool) -> None:
-        self._database = database
+    def __init__(self, automata: Sequence[Automaton], always: Sequence[int]) -> None:
+        self._all = [one.scan for one in automata]
+        self._ascii = [one.scan for one in automata if not one.beyond_ascii]
         self._always = set(always)
-        self._empty = empty
 
     def read(self, texts: Sequence[str]) -> list[Seen]:
         """What is seen in each text."""
@@ -97,12 +98,15 @@ class Pass:
 
     def _numbers(self, text: str) -> set[int]:
         found = set(self._always)
-        if self._empty:
-            return found
 
         def note(number: int, start: int, end: int, flags: int, context: Any) -> None:
             found.add(number)
 
-        # A lone surrogate is no character, and no detector looks for one.
-        self._database.scan(plain_spaces(text).encode("utf-8", "replace"), match_event_handler=note)
+        if text.isascii():
+            data, scans = text.encode(), self._ascii
+        else:
+            # A lone surrogate is no character, and no detector looks for one.
+            data, scans = plain_spaces(text).encode("utf-8", "replace"), self._all
+        for scan in scans:
+            scan(data, match_event_handler=note)
         return found

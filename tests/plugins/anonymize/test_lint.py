@@ -76,11 +76,11 @@ def test_characters_that_texts_never_hold() -> None:
     [
         ({"detect": ["*", "cn.mobile", "email"]}, [("detect", 1), ("detect", 2)]),
         ({"detect": ["cn.mobile", "cn.*", "cn.*"]}, [("detect", 2)]),
-        ({"detect": ["cn.id_card", "cn.mobile", "cn.*"]}, [("detect", 2)]),
+        ({"detect": ["cn.id_card", "cn.mobile", "cn.mobil*"]}, [("detect", 2)]),
         ({"detect": ["email"], "action": {"cn.*": "mask", "email": "hash"}}, [("action", "cn.*")]),
         ({"action": {"*": "mask", "cn.*": "redact"}}, [("action", "cn.*")]),
-        ({"action": {"cn.mobile": "mask", "cn.id_card": "mask", "cn.*": "redact"}}, [("action", "cn.*")]),
-        ({"action": {"cn.*": "redact", "cn.mobile": "mask", "cn.id_card": "mask"}}, [("action", "cn.*")]),
+        ({"action": {"cn.mobile": "mask", "cn.mobil*": "redact"}}, [("action", "cn.mobil*")]),
+        ({"action": {"cn.mobil*": "redact", "cn.mobile": "mask"}}, [("action", "cn.mobil*")]),
         ({"action": {"cn.mobile": "mask", "cn.*": "redact", "c*": "hash"}}, [("action", "c*")]),
         ({"detect": ["cn.mobile"], "action": {"cn.m*": "mask", "cn.*": "redact"}}, [("action", "cn.*")]),
         (

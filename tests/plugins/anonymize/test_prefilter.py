@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 
-import hyperscan
 import pytest
 import re2
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from yumen_plugins.anonymize.prefilter import database, spell
+from yumen_plugins.anonymize.prefilter import automata, beyond_ascii, spell
 from yumen_plugins.anonymize.regex import compiled, problem
 from yumen_plugins.anonymize.windows import SEPARATOR
 
@@ -47,11 +46,11 @@ TEXTS = st.lists(st.text(st.sampled_from(CHARS), max_size=12), min_size=1, max_s
 
 def passes(pattern: str, texts: list[str]) -> bool:
     """Whether the one pass names a pattern for these texts."""
-    made, always = database([], [spell(pattern)])
+    made, always = automata((), (spell(pattern),))
     found = set(always)
-    if not always:
-        data = SEPARATOR.join(texts).encode("utf-8", "replace")
-        made.scan(data, match_event_handler=lambda number, *rest: found.add(number))
+    data = SEPARATOR.join(texts).encode("utf-8", "replace")
+    for one in made:
+        one.scan(data, match_event_handler=lambda number, *rest: found.add(number))
     return found == {0}
 
 
@@ -101,10 +100,11 @@ def test_what_is_not_known_is_always_looked_for(pattern: str) -> None:
 def test_what_hyperscan_refuses_is_always_looked_for() -> None:
     """An expression that hyperscan cannot take costs the pass that pattern, and neither its neighbours nor the detectors."""
     broken = (b"(", 0)
-    made, always = database([(b"[0-9]", 0)], [spell("工号"), broken, spell("EMP")])
+    made, always = automata(((b"[0-9]", 0),), (spell("工号"), broken, spell("EMP")))
     assert always == [2]
     found: set[int] = set()
-    made.scan("工号 EMP 1".encode(), match_event_handler=lambda number, *rest: found.add(number))
+    for one in made:
+        one.scan("工号 EMP 1".encode(), match_event_handler=lambda number, *rest: found.add(number))
     assert found == {0, 1, 3}
 
 
@@ -116,5 +116,23 @@ def test_large_repeats_stay_small() -> None:
     assert expression is not None
     assert b"{1,}" in expression[0]
     assert b"{32,}" in expression[0]
-    made, always = database([], [expression])
-    assert (isinstance(made, hyperscan.Database), always) == (True, [])
+    made, always = automata((), (expression,))
+    assert (len(made), always) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("expression", "beyond"),
+    [
+        ("先生|女士", True),
+        ("先生|Mr", False),
+        ("(?:姓名|name)[^\\x00-\\x7f]{2}", True),
+        ("(?:张|李)?[a-z]", False),
+        ("[^\\x00-\\x7f]", True),
+        ("[^0-9]", False),
+        ("[\\xe4-\\xe9][\\x80-\\xbf]", True),
+        ("[0-9]{4}(?:年|月)", True),
+    ],
+)
+def test_what_is_skipped_for_ascii_text(expression: str, beyond: bool) -> None:
+    """Only an expression of which every match holds a byte beyond ASCII is left out of the pass over ASCII text."""
+    assert beyond_ascii(expression.encode().decode("latin-1")) == beyond

@@ -18,7 +18,6 @@ from yumen_plugins.anonymize.detectors.secrets.checks import (
     jwt,
     wallet,
 )
-from yumen_plugins.anonymize.prefilter import database
 from yumen_plugins.anonymize.scan import Scanner
 
 SCANNER = Scanner(SECRETS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from yumen_plugins.anonymize.detector import Detector
@@ -34,9 +35,12 @@ def names(rule: str, glob: str) -> bool:
 
 
 def select(globs: list[str]) -> tuple[Detector, ...]:
-    """The detectors that any of the globs names. Error: ValueError for a glob that names none."""
+    """The detectors that any of the globs names. Error: ValueError for a glob that names none, with the nearest that does."""
     for glob in globs:
         if not any(names(detector.id, glob) for detector in CATALOGUE):
-            known = ", ".join(detector.id for detector in CATALOGUE)
-            raise ValueError(f"no detector is called `{glob}`; known are {known}")
+            packs = dict.fromkeys(f"{one.id.partition('.')[0]}.*" for one in CATALOGUE if "." in one.id)
+            known = [*(one.id for one in CATALOGUE), *PACKED.values(), *packs]
+            near = get_close_matches(glob[:100], known, 1, 0.6)
+            otherwise = f"the nearest is `{near[0]}`" if near else "docs/detectors.md lists all"
+            raise ValueError(f"no detector is called `{glob}`; {otherwise}")
     return tuple(one for one in CATALOGUE if any(names(one.id, glob) for glob in globs))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from yumen_plugins.anonymize.detectors.near import compact, document, stdnum
+from yumen_plugins.anonymize.detectors.near import CODE_RUN, compact, document, stdnum
 
 _cpf, _rut = stdnum("br.cpf"), stdnum("cl.rut")
 CURP = (
@@ -56,7 +56,7 @@ AMERICAS = (
         CURP,
         words=("curp", "墨西哥身份"),
         check=stdnum("mx.curp"),
-        sure=CURP,
+        sure=CODE_RUN,
         canonical=compact,
         examples=("BOXW310820HNERXN09", "curp: BOXW310820HNERXN08"),
         counterexamples=("BOXW310820HNERXN08", "BOXW311320HNERXN09"),

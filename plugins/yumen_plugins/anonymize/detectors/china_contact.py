@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from yumen_plugins.anonymize.detector import Detector, digits
-from yumen_plugins.anonymize.detectors.near import named
+from yumen_plugins.anonymize.detectors.near import LINK, named
 
 # Area codes without the leading 0, by the numbering plan of China: 10, 2x, and three digits of each province.
 AREA = (
@@ -18,6 +18,7 @@ AREA = (
 )
 EXTENSION = r"(?:(?:[ ]?(?:转|轉|分机|分機|ext\.?|x|#)[ :：]?|-)[0-9]{1,5}(?![0-9]))?"
 SUBSCRIBER = r"[2-8][0-9]{2,3}[- ]?[0-9]{4}"
+_PARTED = r"0[1-9][0-9]{1,2}[- ][2-8][0-9]{2}|0[1-9][0-9]{1,2}(?:\)|）)[- ]?[2-8][0-9]{2}|(?:\+|00)86[- (0-9]"
 _ACCOUNTS = r"[A-Za-z][A-Za-z0-9_-]{5,19}"
 
 
@@ -74,10 +75,9 @@ CONTACT: tuple[Detector, ...] = (
             ),
         ),
         prefilter=(
-            r"0[1-9][0-9]{1,2}[- ][2-8][0-9]{2,3}[- ]?[0-9]{4}|(?:\(|（)0[1-9][0-9]{1,2}(?:\)|）)[- ]?[2-8][0-9]{2}"
-            r"|(?:\+|00)86[- ]?(?:\(0\))?0?[1-9][0-9]{1,2}[- ]?[2-8][0-9]{2,3}[- ]?[0-9]{4}"
-            r"|(?:[^0-9]|^)0[1-9][0-9]{8,10}(?:[^0-9]|$)|(?:座机|固话|固定电话|办公电话|公司电话)"
-            r"[^0-9]{0,24}[2-8][0-9]{2,3}-?[0-9]{4}"
+            *(_PARTED,) * 3,
+            "0[1-9][0-9]{8}",
+            "(?:座机|固话|固定电话|办公电话|公司电话)[^0-9\\x00]*[0-9]{3}",
         ),
         score=0.85,
         canonical=_digits,
@@ -99,10 +99,7 @@ CONTACT: tuple[Detector, ...] = (
             re.compile(rf"(?<![0-9.-])[48]00[- ][0-9]{{3,4}}[- ][0-9]{{3,4}}(?![0-9]){EXTENSION}(?![0-9.-])"),
             named(r"电话(?:号码?)?|热线|客服|hotline|call|phone|tel", r"[48]00(?:[0-9]{7}|-[0-9]{7})(?![0-9])"),
         ),
-        prefilter=(
-            r"[48]00[- ][0-9]{3,4}[- ][0-9]{3,4}|(?:热线|电话|客服|[lL][lL]|[eE]|[lL])"
-            r"[^0-9]{0,12}[48]00-?[0-9]{7}"
-        ),
+        prefilter=(r"[48]00[- ][0-9]{3,4}[- ][0-9]{3}|[48]00-?[0-9]{7}"),
         score=0.7,
         validate=lambda value: len(_digits(value)) >= 10,
         canonical=_digits,
@@ -116,15 +113,28 @@ CONTACT: tuple[Detector, ...] = (
         patterns=(
             re.compile(r"(?<![A-Za-z0-9_-])wxid_[A-Za-z0-9]{8,24}(?![A-Za-z0-9_-])"),
             named(
-                r"微信号?码?|微信账号|微信帳號|微信id|加微信?|微信/手机|v信|薇信|威信|wechat(?:[ _]?(?:id|"
-                r"account|no\.?|number))?|weixin(?:[ _]?(?:id|号))?|wx(?:号|id)?|vx",
+                r"微[ ]?信[号號]?[码馬马]?|微信[账帐帳][号號户]|微信(?:id|名|昵称)|(?:加|我)微信?|微信[/／](?:手机|电话|qq)|[v薇威]信[号號]?"
+                r"|wechat(?:[ _]?(?:id|account|no\.?|n[umber]{4,6}|handle|user(?:name)?))?|weixin(?:[ _]?(?:id|[号號]))?"
+                r"|wx(?:[号號]|id)?|vx[号號]?",
                 rf"(?![A-Za-z_-]{{1,20}}(?![A-Za-z0-9_-])(?<!_.)){_ACCOUNTS}(?![A-Za-z0-9_@.-])",
             ),
-            named(r"微信号|微信账号|wechat[ _]?(?:id|account)|wxid|wx号", rf"{_ACCOUNTS}(?![A-Za-z0-9_@-]|\.[A-Za-z])"),
+            named(
+                r"微信[号號][码马]?|微信账号|微信id|wechat[ _]?(?:id|account|handle)|wxid|wx[号號]|vx[号號]",
+                rf"{_ACCOUNTS}(?![A-Za-z0-9_@-]|\.[A-Za-z])",
+            ),
+            # Letters in parts, where it is said what they are.
+            named(
+                "微信|wechat|weixin",
+                r"[A-Za-z]{2,16}[_-][A-Za-z]{2,16}(?![A-Za-z0-9_@.-])",
+                link=r"[\"'”\s]{0,2}(?:[:=：]|就?是|为|(?i:is))[\"'“\s👉]{0,4}",
+            ),
+            re.compile(
+                r"(?<![A-Za-z0-9_@.-])(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})(?=[ ]?[(（][ ]?(?i:微信|wechat|wx|vx))"
+            ),
         ),
         prefilter=(
-            r"wxid_|(?:微信|v信|V信|薇信|威信|[wW][eE][cC][hH][aA][tT]|[wW][eE][iI][xX][iI][nN]|加微|"
-            r"[wW][xX](?:号|[iI][dD])?|[vV][xX])[^\n]{0,24}[A-Za-z][A-Za-z0-9_-]{5}"
+            r"(?i)(?:微信|微 信|v信|薇信|威信|加微|我微|wechat|weixin|wx|vx)[^\n]*[a-z0-9_-]{6}"
+            r"|[a-z0-9_-]{6} ?(?:\(|（) ?(?:微信|wechat|wx|vx)"
         ),
         score=0.8,
         validate=lambda value: value.lower() not in {"wechat", "weixin", "number", "account", "official", "payment"},
@@ -138,11 +148,15 @@ CONTACT: tuple[Detector, ...] = (
         description="QQ account",
         patterns=(
             named(
-                r"qq(?:号|号码|號|账号|群|群号|邮箱)?|扣扣号?|企鹅号|腾讯qq|q号|加q|tencent qq",
-                r"[1-9][0-9]{4,10}(?![0-9A-Za-z@.]|-[0-9])",
+                r"q[ ]?q(?:[号號][码马]?|账号|[帐賬]号|群|群号|邮箱|id)?|qq[ ]?[/／][ ]?微信|扣扣号?|企鹅号?|腾讯qq|q号|[加我]q|tencent qq",
+                r"[1-9][0-9]{4,10}(?![0-9A-Za-z@]|\.[0-9]|-[0-9])",
+            ),
+            named(r"qq(?:号码?|群号?)?", r"[1-9][0-9]{2}[ -][0-9]{3}[ -][0-9]{2,4}(?![0-9A-Za-z@]|[.-][0-9])"),
+            re.compile(
+                r"(?<![0-9A-Za-z.@-])(?P<value>[1-9][0-9]{4,10})(?=[ ]?(?i:[(（][ ]?(?:qq|扣扣)|是我的?qq|这个qq))"
             ),
         ),
-        prefilter=r"(?:[qQ][qQ]|扣扣|企鹅号|[qQ]号|加[qQ])[^\n0-9]{0,24}[1-9][0-9]{4}",
+        prefilter=r"(?i)(?:q ?q|扣扣|企鹅|q号|加q|我q)[^\n]*[0-9]{2}|[0-9] ?(?:(?:\(|（) ?(?:qq|扣扣)|是我|这个q)",
         score=0.8,
         canonical=_digits,
         span_max=64,
@@ -154,15 +168,17 @@ CONTACT: tuple[Detector, ...] = (
         description="bank account number by its context",
         patterns=(
             named(
-                r"(?:银行|對公|对公|收款|付款|开户|基本户|公司|还款|結算|结算)?(?:账号|帐号|賬號|帳號|账户|"
-                r"帐户|賬戶|帳戶|户号)|开户账号|(?:bank |beneficiary )?(?:account|acct|a/c)[ _]?(?:number|"
+                r"(?:银行|對公|对公|收款|付款|开户|基本户|公司|还款|結算|结算|汇款|转账|工资|退款)?(?:账号|帐号|賬號|帳號|账户|"
+                r"帐户|賬戶|帳戶|户号|账[好码]|帐[好码])|开户账号|(?:bank |beneficiary )?(?:account|acct|a/c)[ _]?(?:n[umber]{4,6}|"
                 r"no\.?|num|#)|bank account",
                 r"[0-9]{4}[ -]?[0-9]{4}(?:[ -]?[0-9]{1,4}){1,4}(?![0-9A-Za-z@])",
+                # The bank stands before the number on invoices.
+                link=LINK
+                + "(?:[\u4e00-\u9fff]{0,20}(?:银行|支行|分行|营业部|信用社|农商行|[工农中建交招]行)[ :：,，]{0,2})?",
             ),
         ),
         prefilter=(
-            r"(?:账号|帐号|賬號|帳號|账户|帐户|賬戶|帳戶|户号|[aA][cC][cC][oO][uU][nN][tT]|[aA][cC][cC][tT]|"
-            r"[aA]/[cC])[^\n0-9]{0,24}[0-9]{4}"
+            r"(?i)(?:账号|帐号|賬號|帳號|账户|帐户|賬戶|帳戶|户号|账好|账码|帐好|帐码|account|acct|a/c)[^0-9\x00]*[0-9]{4}"
         ),
         score=0.7,
         validate=lambda value: 9 <= len(_digits(value)) <= 25,
@@ -180,7 +196,7 @@ CONTACT: tuple[Detector, ...] = (
                 r"[0-8][0-9]{5}(?![0-9A-Za-z]|-[0-9])",
             ),
         ),
-        prefilter=r"(?:邮编|郵編|编码|編碼|[cC]ode|CODE|[zZ][iI][pP])[^\n0-9]{0,16}[0-8][0-9]{5}",
+        prefilter=r"(?i)(?:邮编|郵編|编码|編碼|code|zip)[^0-9\x00]*[0-9]{5}",
         score=0.6,
         canonical=str,
         span_max=64,

@@ -6,7 +6,7 @@ import re
 from datetime import date
 
 from yumen_plugins.anonymize.detector import Detector, digits
-from yumen_plugins.anonymize.detectors.near import ORDERS, compact, named, near
+from yumen_plugins.anonymize.detectors.near import CODE_RUN, NUMBER_RUN, ORDERS, compact, named, near, typed
 
 # First two digits of GB/T 2260: the province-level divisions, and Taiwan, Hong Kong and Macau, whose numbers stand on
 # residence permits as 83, 81 and 82.
@@ -48,7 +48,7 @@ def residence_permit(value: str) -> bool:
     """A permit for residents of Hong Kong, Macau or Taiwan (81, 82, 83), or a foreigner's (9, region, nationality, date)."""
     number = compact(value)
     if number[0] == "9":
-        return len(number) == 18 and _born(number[7:15]) and _permanent(number)
+        return len(number) == 18 and _born(number[6:14]) and _permanent(number)
     return len(number) == 18 and int(number[:2]) in PERMITS and _born(number[6:14]) and mod_11_2(number)
 
 
@@ -84,15 +84,15 @@ _USCC_WORDS = (
     "税号", "稅號", "纳税人识别号", "纳税人", "营业执照", "uscc",
     "credit code", "unified social", "taxpayer", "tax no", "tax id", "tax number", "business licen",
 )  # fmt: skip
-_PASSPORT_WORDS = ("护照", "護照", "passport")
+_PASSPORT_WORDS = ("护照", "護照", "护找", "旅行证件", *typed("passport").split("|"))
 _HKMO_WORDS = (
-    "港澳通行证", "港澳通行", "往来港澳", "往來港澳", "回乡证", "回鄉證", "来往内地", "來往內地", "通行证",
+    "港澳通行证", "港澳通行", "通行正", "回乡正", "往来港澳", "往來港澳", "回乡证", "回鄉證", "来往内地", "來往內地", "通行证",
     "通行證", "home return", "exit-entry permit", "travel permit", "eep", "hong kong and macau",
 )  # fmt: skip
 _TW_WORDS = (
-    "台胞证", "臺胞證", "台胞證", "台湾通行证", "往来台湾",
-    "往來台灣", "大陆通行证", "大陸通行證", "台湾居民", "通行证", "通行證",
-    "mtp", "travel permit", "taiwan compatriot", "taiwan permit",
+    "台胞证", "臺胞證", "台胞證", "台胞正", "台胞卡", "台湾通行证", "往来台湾", "入台证", "赴台证", "大通证",
+    "往來台灣", "大陆通行证", "大陸通行證", "来往大陆", "來往大陸", "台湾居民", "台灣居民", "通行证", "通行證", "通行正",
+    "mtp", "travel permit", "entry permit", "taiwan compatriot", "taiwan permit", "taiwan resident", "mainland permit",
 )  # fmt: skip
 _SOCIAL_WORDS = (
     "社保",
@@ -105,6 +105,8 @@ _SOCIAL_WORDS = (
     "social insurance",
     "公积金",
     "medical insurance",
+    "参保",
+    "社会保险",
 )
 _LICENCE_WORDS = (
     "驾驶证", "駕駛證", "驾照", "駕照", "驾驶执照", "driver's licen", "driving licen", "drivers licen",
@@ -117,10 +119,10 @@ DOCUMENTS: tuple[Detector, ...] = (
         description="residence permit in mainland China, of residents of Hong Kong, Macau, Taiwan or of foreigners",
         patterns=(
             re.compile(r"(?<![0-9])8[123]0000(?:19|20)[0-9]{9}[0-9Xx](?![0-9])"),
-            re.compile(r"(?<![0-9])9[0-9]{6}(?:19|20)[0-9]{9}[0-9Xx](?![0-9])"),
+            re.compile(r"(?<![0-9])9[0-9]{5}(?:19|20)[0-9]{9}[0-9Xx](?![0-9])"),
             re.compile(r"(?<![0-9A-Za-z])[A-Z]{3}[0-9]{12}(?![0-9A-Za-z])"),
         ),
-        prefilter=r"8[123]0000[12][0-9]{10}|9[0-9]{6}[12][0-9]{9}|[A-Z]{3}[0-9]{12}",
+        prefilter=NUMBER_RUN,
         score=1.0,
         validate=residence_permit,
         canonical=compact,
@@ -131,9 +133,10 @@ DOCUMENTS: tuple[Detector, ...] = (
         examples=(
             "港澳居民居住证 810000199408230021",
             "永久居留身份证号码：USA110080010101",
-            "居留证 911084019850612123X",
+            "911840198506121237",
+            "居留证 911840198506121231",
         ),
-        counterexamples=("810000199413230021", "流水 USA110080010101", "911084019850612123"),
+        counterexamples=("810000199413230021", "流水 USA110080010101", "911840198506121231"),
     ),
     Detector(
         id="cn.id_card",
@@ -147,8 +150,9 @@ DOCUMENTS: tuple[Detector, ...] = (
             ),
         ),
         prefilter=(
-            r"[1-9][0-9]{14}|[1-9][0-9]{5}[ -][12][0-9]{7}[ -][0-9]{3}|"
-            r"[1-9][0-9]{2}[ -][0-9]{3}[ -][12][0-9]{3}[ -][0-9]{4}[ -]"
+            NUMBER_RUN,
+            r"[0-9]{6}[ -][0-9]{8}[ -][0-9]{3}",
+            r"[0-9]{3}[ -][0-9]{3}[ -][0-9]{4}[ -][0-9]{4}[ -]",
         ),
         score=1.0,
         validate=id_card,
@@ -168,7 +172,7 @@ DOCUMENTS: tuple[Detector, ...] = (
         id="cn.uscc",
         description="unified social credit code of an organisation in China",
         patterns=(re.compile(r"(?<![0-9A-Za-z])[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}(?![0-9A-Za-z])"),),
-        prefilter=r"[0-9A-Y]{2}[0-9]{6}[0-9A-Y]{10}",
+        prefilter=CODE_RUN,
         score=0.95,
         validate=lambda value: value[0] in "123456789ANY" and not value.isdigit() and uscc(value),
         canonical=compact,
@@ -221,7 +225,9 @@ DOCUMENTS: tuple[Detector, ...] = (
         patterns=(
             re.compile(r"(?<![0-9A-Za-z])[TLtl][0-9]{8}(?:[0-9]{2}|\([A-Za-z0-9]\)|（[A-Za-z0-9]）)?(?![0-9A-Za-z])"),
             named(
-                "台胞证号?|臺胞證|台胞證|台湾居民来往大陆通行证",
+                "[台臺]胞[证證正卡]|[台臺][湾灣]居民(?:[来來]往大[陆陸])?通行[证證正]|(?:[来來]往)?大[陆陸]通行[证證正]|大通证|"
+                "往[来來][台臺][湾灣]通行[证證正]|mtp|(?:mainland )?travel permit(?: for taiwan(?: residents)?)?|"
+                "taiwan (?:compatriot|resident)s?(?: travel)? permit",
                 r"(?:[0-9]{8}|[0-9]{10})(?:\([A-Z0-9]\))?(?![0-9A-Za-z])",
             ),
         ),
@@ -230,7 +236,7 @@ DOCUMENTS: tuple[Detector, ...] = (
         canonical=compact,
         context=_TW_WORDS,
         weak=True,
-        span_max=80,
+        span_max=96,
         examples=("台胞证号：12345678", "大陆通行证 T12345678", "往来台湾通行证L12345678"),
         counterexamples=("T12345678", "台胞证已寄出", "型号 L12345678"),
     ),
@@ -239,7 +245,9 @@ DOCUMENTS: tuple[Detector, ...] = (
         description="identity card of the Chinese armed forces",
         patterns=(
             re.compile(r"[军軍兵士文职警官](?:[官兵士职退]{0,2}[字证])第?[ ]?[0-9A-Za-z]{4,10}[ ]?[号號]?"),
-            re.compile(r"(?<![\u4e00-\u9fff])[南北沈兰成济广参政后装海空军东西中][字]第?[ ]?[0-9]{6,8}[ ]?[号號]?"),
+            re.compile(
+                r"(?<![\u4e00-\u9fff])[南北沈兰成济广参政后装海空军东西中武火联战陆京国][字]第?[ ]?[0-9]{6,8}[ ]?[号號]?"
+            ),
             named(
                 "军官证号?码?|士兵证号?码?|军人证件?号?码?|文职干部证号?|警官证号?码?|军官證|"
                 "military id(?: no\\.?| number)?",
@@ -249,7 +257,7 @@ DOCUMENTS: tuple[Detector, ...] = (
         prefilter=r"字第? ?[0-9A-Za-z]|(?:军|士兵|文职|警官)[^\x00-\x7f]{0,6}(?:证|證)|[mM]ilitary [iI][dD]",
         score=0.85,
         canonical=lambda value: value.replace(" ", ""),
-        span_max=64,
+        span_max=80,
         examples=(
             "军官证：军字第2001988号",
             "士兵证号 20123456",
@@ -263,7 +271,7 @@ DOCUMENTS: tuple[Detector, ...] = (
         description="social security or medical insurance number in China",
         patterns=(
             named(
-                "社保(?:卡|账|帐)?(?:号|号码|账号)?|社会保障卡?号?码?|社會保障號?碼?|医保卡?号?码?|醫保卡?|"
+                "社[保会](?:保险)?(?:卡|账|帐|编|参保)?(?:号|号码|账号)?|参保(?:人员)?(?:编?号)?|(?:社保|医保)(?:个人)?(?:编号|电脑号)|社会保障卡?号?码?|社會保障號?碼?|医保卡?号?码?|醫保卡?|"
                 "公积金(?:账|帐)?号?|社会保障卡卡号|"
                 "social (?:security|insurance)(?: card)?(?: number| no\\.?)?|"
                 "medical insurance(?: card)?(?: number| no\\.?)?",
@@ -274,7 +282,7 @@ DOCUMENTS: tuple[Detector, ...] = (
         prefilter=near(_SOCIAL_WORDS),
         score=0.8,
         canonical=compact,
-        span_max=96,
+        span_max=112,
         examples=("社保卡号：A12345678", "社会保障号码 110101199003077213", "医保卡号 123456789012"),
         counterexamples=("社保缴费3000元", "社保2026年", "social security office 12"),
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from yumen_plugins.anonymize.detector import Detector
-from yumen_plugins.anonymize.detectors.near import compact
+from yumen_plugins.anonymize.detectors.near import CODE_RUN, compact
 
 PROVINCE = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"
 # ISO 3779: what letters count for, and the weights of the 17 places; the ninth is the check character.
@@ -60,7 +60,7 @@ VEHICLES: tuple[Detector, ...] = (
         id="cn.vin",
         description="vehicle identification number",
         patterns=(re.compile(r"(?<![0-9A-Za-z_-])[A-HJ-NPR-Z0-9]{17}(?![0-9A-Za-z_-])"),),
-        prefilter=r"[A-HJ-NPR-Z0-9]{13}[0-9]{4}",
+        prefilter=CODE_RUN,
         score=0.9,
         validate=vin,
         canonical=compact,

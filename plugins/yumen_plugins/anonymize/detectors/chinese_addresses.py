@@ -10,6 +10,7 @@ import re
 
 from yumen_plugins.anonymize.detector import Detector
 from yumen_plugins.anonymize.detectors.chinese_words import HAN, han_without
+from yumen_plugins.anonymize.detectors.literals import trie
 from yumen_plugins.anonymize.detectors.regions import COUNTY_CITIES, PREFECTURES, PROVINCES, TRADITIONAL
 
 # Characters of ordinary sentences; where one stands, no address goes on.
@@ -22,7 +23,7 @@ NUMBER = (
 )
 # What a road's name ends in. The characters before some of them make them other words: 渠道, 线路, 这里.
 ROAD = (
-    r"(?:(?<![渠频頻通管轨赛跑知味报報车軌航隧])道|(?<![线線电網网思回铁鐵走迷半])路|(?<![逛上])街|"
+    r"(?:(?<![渠频頻通管轨赛跑知味报報车軌航隧])道|(?<!高速公)(?<!速)(?<![线線电網网思回铁鐵走迷半])路|(?<![逛上])街|"
     r"(?<![这那哪心家屋城手夜店這裡])里|"
     rf"巷|弄|胡同|坊|(?<=[{NUMERALS}])条|(?<=[东西南北中{NUMERALS}])段|村|庄|莊|横|埭|浜|环岛)"
     rf"(?:[东西南北中東][{NUMERALS}]?段?|[{NUMERALS}]段)?"
@@ -39,7 +40,7 @@ ESTATE_WORDS = (
 UNIT_WORDS = "号楼|號樓|栋|棟|幢|座|单元|單元|楼|樓|层|層|室|房|户|期|区|號|号院|号|组团|组|院|门|库|铺|商位|店铺"
 ESTATE = rf"(?:{ESTATE_WORDS})[ ]?(?:[东西南北][ ]?)?{NUMBER}[ ]?(?:号楼|號樓|栋|棟|幢|座|单元|單元)"
 UNITS = rf"{NUMBER}[ ]?(?:号楼|栋|棟|幢|座|号院)[ ]?{NUMBER}[ ]?(?:单元|單元|门|楼|层|樓|室)"
-VILLAGE = rf"(?:镇|乡|鎮|鄉|街道)[ ]?{BODY}{{1,6}}村(?![民官委支里口头办干民长])"
+VILLAGE = rf"(?:镇|乡|鎮|鄉|街道)[ ]?{BODY}{{1,6}}(?<!农)村(?![民官委支里口头办干民长])"
 CORE = rf"(?:{STREET}|{ESTATE}|{UNITS})"
 # What may follow: more parts with numbers, a building's name, and a bare number of a room at the end.
 PART = rf"(?>[ ,，]?[ ]?(?:{BODY}|[A-Za-z]){{0,10}}?{NUMBER}[ ]?(?:{UNIT_WORDS})(?![线線机機码碼口]))"
@@ -51,15 +52,7 @@ TAIL = (
 )
 
 
-def _trie(words: list[str]) -> str:
-    """An alternation of words, longest first, that share their first characters."""
-    groups: dict[str, list[str]] = {}
-    for word in sorted(words, key=lambda word: (-len(word), word)):
-        groups.setdefault(word[0], []).append(word[1:])
-    return "|".join(f"{first}(?:{'|'.join(rest)})" for first, rest in sorted(groups.items()))
-
-
-ANCHOR = f"(?:{_trie([*PROVINCES, *PREFECTURES, *TRADITIONAL, *(f'{city}市' for city in COUNTY_CITIES)])})"
+ANCHOR = f"{trie([*PROVINCES, *PREFECTURES, *TRADITIONAL, *(f'{city}市' for city in COUNTY_CITIES)])}"
 DIVISION = "省|市|区|區|县|縣|镇|鎮|乡|鄉|州|旗|街道|新区|开发区|村|屯"
 # Where an address may begin when no known place begins it: not within a word, unless a verb or label ends there.
 BOUNDARY = rf"(?:(?<![{HAN}0-9A-Za-z])|(?<=[在到住至于是寄址为從从去送往来来居籍，：]))"
@@ -77,7 +70,7 @@ PATTERNS = (
     re.compile(rf"{BOUNDARY}{BODY}{{1,10}}?(?:{DIVISION})[ ]?{INSIDE}{{0,30}}?{CORE}{TAIL}"),
     re.compile(rf"{BOUNDARY}{BODY}{{1,8}}?{CORE}{TAIL}"),
     re.compile(
-        rf"{BODY}{{2,3}}(?:路|街|大道|巷|弄|胡同)[东西南北中]?[ ]?{NUMBER}[ ]?[号號弄](?![线線门口楼桌文令])"
+        rf"(?<!高速)(?<!高速公){BODY}{{2,3}}(?:路|街|大道|巷|弄|胡同)(?<!公路)(?<!铁路)(?<!线路)[东西南北中]?[ ]?{NUMBER}[ ]?[号號弄](?![线線门口楼桌文令])"
         rf"(?<!铁路.号){TAIL}"
     ),
     # Behind a label: up to the next sign, if it names a division and something smaller.
@@ -94,19 +87,23 @@ _ROADS = "(?:路|街|道|里|巷|弄|胡同|坊|条|段|村|庄|莊|横|埭|浜|
 _HAN_NUMBER = "(?:甲|乙|丙|丁|一|二|三|四|五|六|七|八|九|十|百|零|〇)"
 _HOUSES = "(?:号|號|弄|巷|组|队|#|支弄)"
 _BLOCKS = "(?:号楼|號樓|栋|棟|幢|号院|单元|單元)"
-PREFILTER = (
-    rf"{_ROADS}[ 0-9A-Za-z~-]+{_HOUSES}|{_ROADS} ?{_HAN_NUMBER}+[0-9A-Za-z~-]*(?:之[0-9]+)? ?{_HOUSES}"
-    rf"|{_ROADS}[0-9]+之[0-9]+ ?{_HOUSES}"
-    rf"|[0-9A-Za-z] ?(?:{_BLOCKS}|座)|{_HAN_NUMBER} ?{_BLOCKS}"
-    r"|(?:镇|乡|鎮|鄉|街道) ?(?:[^\x00-\x7f]){3,18}村"
-    r"|(?:居住地|户籍地|所在地|场所|住所|址|[aA][dD][dD][rR](?:[eE][sS][sS])?)[\"'\\\s]{0,4}"
-    r"(?:[:=]|：|为|為|是)[\"'\\\s]{0,4}[^\x00-\x7f]"
+_CORE = (
+    rf"{_ROADS}[ 0-9A-Za-z~-]+{_HOUSES}|{_ROADS}[0-9]+之[0-9]+ ?{_HOUSES}|(?:甲|乙|丙|丁)[0-9]"
+    rf"|{_HAN_NUMBER} ?(?:{_HOUSES}|{_BLOCKS})|[0-9A-Za-z] ?(?:{_BLOCKS}|座)"
+)
+PREFILTERS = (
+    _CORE,
+    r"(?:镇|乡|鎮|鄉|街道)[^\x00-\x7f]+村|(?:镇|乡|鎮|鄉|街道) [^\x00-\x7f]+村",
+    _CORE,
+    _CORE,
+    _CORE,
+    r"(?:居住地|户籍地|所在地|场所|住所|址|[aA][dD][dD][rR](?:[eE][sS][sS])?)[\"'\\\s]*(?:[:=]|：|为|為|是)[\"'\\\s]*[^\x00-\x7f]",
 )
 CHINESE_ADDRESS = Detector(
     id="cn.address",
     description="street address in Chinese",
     patterns=PATTERNS,
-    prefilter=PREFILTER,
+    prefilter=PREFILTERS,
     score=0.85,
     canonical=lambda value: value.replace(" ", "").lower(),
     span_max=200,
@@ -131,5 +128,6 @@ CHINESE_ADDRESS = Detector(
         "渠道3号方案",
         "第88号文件",
         "2026年3月12号上午",
+        "高速公路12号",
     ),
 )

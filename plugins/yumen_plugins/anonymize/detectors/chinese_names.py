@@ -1,4 +1,4 @@
-"""Chinese names, without a model: a family name with a title behind it, or a label or verb before it.
+"""Chinese names, without a model: a family name with a title behind it, a label or verb before it, or a frequent name alone.
 
 Where an ordinary word begins like a name, what `chinese_words` knows of such words decides.
 """
@@ -8,21 +8,44 @@ from __future__ import annotations
 import re
 
 from yumen_plugins.anonymize.detector import Detector
-from yumen_plugins.anonymize.detectors.chinese_words import COMPOUND_SURNAMES, HAN, ORDINARY, SURNAMES, han_without
+from yumen_plugins.anonymize.detectors.chinese_words import (
+    COMPOUND_SURNAMES,
+    FREQUENT_SURNAMES,
+    GIVEN_ONE,
+    GIVEN_TWO,
+    HAN,
+    NO_NAMES,
+    ORDINARY,
+    SURNAMES,
+    han_without,
+)
+from yumen_plugins.anonymize.detectors.literals import either, trie
 
 # Characters that hardly stand in a given name, and more of them where only a title behind says that it is one.
 NO_GIVEN = "的了是在我你您他她它这那就都也不没與与及或给找问請请对對被把从從说說叫让吗呢吧啊哦呀哪怎么什"
 NO_GIVEN_LOOSE = NO_GIVEN + (
-    "和跟向到去要会能位个副总總正前原任现兼各某省市县縣区區镇乡村委部局处科院校所厂店班组长員员司社团厅馆站室系级名份学學业業务務"
+    "氏姓和跟向到去要会能位个副总總正前原任现兼各某省市县縣区區镇乡村委部局处科院校所厂店班组长員员司社团厅馆站室系级名份学學业業务務"
 )
 GIVEN = han_without(NO_GIVEN)
 GIVEN_LOOSE = han_without(NO_GIVEN_LOOSE)
 # Such a character alone behind another family name begins the next name: 江苏王老师.
 FREQUENT = "王李张刘陈赵吴周徐孙郑张劉陳趙吳孫鄭"
 _COMPOUND = "|".join(COMPOUND_SURNAMES)
-FULL = rf"(?:(?:{_COMPOUND}){GIVEN}{{1,2}}|[{SURNAMES}]{GIVEN}{{1,2}})"
+_SECONDS = "".join(dict.fromkeys(name[1] for name in COMPOUND_SURNAMES))
+# A set comes first everywhere: `re` then looks for its characters alone.
+FIRST = f"[{''.join(dict.fromkeys(SURNAMES + ''.join(name[0] for name in COMPOUND_SURNAMES)))}]"
+FULL = rf"(?:{FIRST}(?:[{_SECONDS}](?<={_COMPOUND}){GIVEN}{{1,2}}|(?<=[{SURNAMES}]){GIVEN}{{1,2}}))"
+# What may stand right before a family name that has nothing but a title behind it; any other character is part of a word.
+BEFORE_TITLE = (
+    "小老和给給找问問叫请請跟与與是的有让讓为為及但被把见見好告烦煩户戶们們说說听聽按经替代约約访訪到由向"
+    "了系谢謝询詢复回联部门司院班组任主者客东居员機机店队校科室处厅局家位名"
+)
+# Family names that end other words too often, where a title alone says that there is a name.
+RISKY = "任于司关代高向曾万解付华钱安"
+_AFTER_OTHER = r"(?<![由关对属位等至在基善处介]于)(?<![0-9十百千几数.]万)"
 FULL_LOOSE = (
-    rf"(?:(?:{_COMPOUND}){GIVEN_LOOSE}{{1,2}}|[{SURNAMES}](?:{GIVEN_LOOSE}{{2}}|(?![{FREQUENT}]){GIVEN_LOOSE}))"
+    rf"{FIRST}(?:(?<![{RISKY}])|(?<![{HAN}].)|(?<=[{BEFORE_TITLE}].)){_AFTER_OTHER}(?:[{_SECONDS}](?<={_COMPOUND}){GIVEN_LOOSE}{{1,2}}|"
+    rf"(?<=[{SURNAMES}])(?:{GIVEN_LOOSE}{{2}}|(?![{FREQUENT}]){GIVEN_LOOSE}))"
 )
 # What Uyghurs, Tibetans and foreigners write with a dot: 阿卜杜拉·买买提.
 DOTTED = rf"[{HAN}]{{1,8}}(?:[·•‧・][{HAN}]{{1,8}}){{1,3}}"
@@ -38,148 +61,159 @@ END = (
     r"已於|同志|住(?![宅院])|签[字名收]|负责|負責|"
     r"你好|您好|就是|也是|是[一个否]|先前|反映|申请|咨询|投诉|提交|预约|预订|购买|订购|昨天|今天|明天|上周|本人|全体)"
 )
-TITLES = (
-    "先生|女士|小姐|太太|夫人|老师|老師|医生|醫生|大夫|教授|博士|院士|总经理|總經理|副总经理|经理|經理|主任|"
-    "总监|總監|董事长|董事長|"
-    "总裁|總裁|同学|同學|同志|师傅|師傅|律师|律師|法官|警官|护士|護士|主管|主席|书记|書記|部长|局长|处长|科长|"
-    "院长|校长|所长|厂长|店长|"
-    "班长|队长|会计|工程师|工程師|阿姨|叔叔|大爷|大妈|奶奶|爷爷|大哥|大姐|老板|老闆|导师|医师|醫師|药师|技师|"
-    "教练|教練|检察官|审判员|"
-    "市长|县长|镇长|村长|省长|总理|副教授|副主任|副经理|副总|副院长|副校长|副局长|讲师|研究员|小朋友|董事"
-)
-# The same, shorter: what they all end in, or hold at least.
-_TITLE_ENDS = (
-    "先生|女士|小姐|太太|夫人|老师|老師|医生|醫生|大夫|教授|博士|院士|经理|經理|主任|总监|總監|事长|事長|总裁|"
-    "總裁|同学|同學|同志|师傅|師傅|律师|律師|法官|警官|护士|"
-    "護士|主管|主席|书记|書記|部长|局长|处长|科长|院长|校长|所长|厂长|店长|班长|队长|会计|程师|程師|阿姨|叔叔|"
-    "大爷|大妈|奶奶|爷爷|大哥|大姐|老板|老闆|导师|医师|醫師|"
-    "药师|技师|教练|教練|察官|判员|市长|县长|镇长|村长|省长|总理|副总|讲师|究员|朋友|董事"
-)
+TITLES = """
+先生 女士 小姐 太太 夫人 老师 老師 医生 醫生 大夫 教授 博士 院士 总经理 總經理 副总经理 经理
+經理 主任 总监 總監 董事长 董事長 总裁 總裁 同学 同學 同志 师傅 師傅 律师 律師 法官 警官 护士
+護士 主管 主席 书记 書記 部长 局长 处长 科长 院长 校长 所长 厂长 店长 班长 队长 会计 工程师
+工程師 阿姨 叔叔 大爷 大妈 奶奶 爷爷 大哥 大姐 老板 老闆 导师 医师 醫師 药师 技师 教练 教練
+检察官 审判员 市长 县长 镇长 村长 省长 总理 副教授 副主任 副经理 副总 副院长 副校长 副局长 讲师
+研究员 小朋友 董事 护士长 小哥 部長 局長 處長 科長 院長 校長 所長 廠長 店長 班長 隊長 會計
+導師 藥師 檢察官 縣長 鎮長 講師 研究員
+""".split()
 # Short titles begin other words: 总结, 工作.
 SHORT_TITLES = (
     r"[总總](?![是结結共额額体體数數部监監裁会會之算量计計和有分要需价價能想得经經成归歸站线行装机店])|"
     r"董(?![事])|工(?![作程资資具人业業厂廠地会會艺藝商序夫龄時时期伤件单号学種种信于笔整匠读薪])|"
     r"[哥姐叔姨](?![哥伦姐妹夫叔])"
 )
-# What may stand right before a family name that has nothing but a title behind it; any other character is part of a word.
-BEFORE_TITLE = (
-    "小老和给給找问問叫请請跟与與是的有让讓为為及但被把见見好告烦煩户戶们們说說听聽按经替代约約访訪到由向"
-    "了系谢謝询詢复回联部门司院班组任主者客东居员機机店队校科室处厅局家位名"
-)
 # Family names that are too often part of another word: with a title alone, after a Chinese character, and anywhere.
 PART_OF_WORD = "付景满白古万成易简欧盖农安路楼池宫左常宣明卫修尚贝党庄冷席边金石"
 OTHER_WORD = "向连管解查单施包项时车从"
+_OTHER_SINGLE = (
+    r"(?<![谢感多答致酬鸣拜道]谢)(?<![为任如]何)(?<![有相]关)(?<!也许)(?<!分钟)"
+    r"(?<!主任)(?<!工程)(?<!对.)(?<!官.)(?<!双.)(?<!康(?=师傅))"
+)
 SINGLE = (
-    rf"(?:(?:{_COMPOUND})|(?:(?<![{HAN}])|(?<=[{BEFORE_TITLE}])(?![{PART_OF_WORD}]))(?![{OTHER_WORD}])(?<!对)"
-    rf"(?<!官)(?<!双)[{SURNAMES}]"
-    r"(?<![谢感多答致酬鸣拜道]谢)(?<![由关于对属位等至]于)(?<![为任如]何)(?<![有相]关)(?<!也许)(?<!分钟)"
-    r"(?<!主任)(?<!工程))"
+    rf"{FIRST}(?:[{_SECONDS}](?<={_COMPOUND})|(?<=[{SURNAMES}])(?:(?<![{HAN}].)|(?<=[{BEFORE_TITLE}].)(?<![{PART_OF_WORD}]))"
+    rf"(?<![{OTHER_WORD}]){_AFTER_OTHER}{_OTHER_SINGLE})"
 )
-SURE_LABELS = (
-    "姓名|联系人|聯絡人|收件人|收货人|收貨人|寄件人|发件人|发货人|经办人|經辦人|患者姓名|客户姓名|负责人|"
-    "負責人|申请人|申請人|法定代表人|法人代表|法人|"
-    "户名|开户名|开户人|持卡人|付款人|收款人|投保人|被保险人|受益人|委托人|受托人|出租人|出租方|承租人|承租方|"
-    "借款人|出借人|担保人|当事人|证人|监护人|"
-    "家长|学生姓名|员工姓名|员工|学生|患者|病人|客户|客戶|会员|业主|住户|乘客|乘机人|入住人|预订人|预约人|"
-    "司机|医师|主治医师|主治医生|护士|签字人|签名|签字|签署人|署名|落款|"
-    "作者|记者|编辑|审核人|审批人|审核|制表人|制单|复核|填表人|填报人|报告人|汇报人|发言人|主持人|记录人|"
-    "参会人|参会人员|与会人员|出席人员|出席|成员|名单|组长|候选人|应聘者|推荐人|"
-    "紧急联系人|联系人姓名|甲方|乙方|丙方|原告|被告|被告人|嫌疑人|被害人|上诉人|被上诉人|申请执行人|被执行人|"
-    "代理人|委托代理人|父亲|母亲|配偶|丈夫|妻子|儿子|女儿|"
-    "用户名|用户|昵称|账户名|真实姓名|曾用名|名字|称呼|收|寄|致|主讲人|讲师|班主任|销售|客服|对接人|接口人|"
-    "项目经理|产品经理|负责同事|值班人|值班人员|经手人|程序员|人|者|员"
+# The last character of what forms call a person (`联系人`, `开户名`, `甲方`, `持卡者`), with a sign behind it.
+_LABEL_ENDS = "人名方者户戶员員师師生士亲親偶子女称稱寄致收字辑核告席长售服事友属管任理手送复单爱"
+_CLOSING = r"[\"'\\ \t）)】*]"
+LABEL = (
+    rf"[:=：](?:(?<=[{_LABEL_ENDS}].)|(?<=[{_LABEL_ENDS}]{_CLOSING}.)|(?<=[{_LABEL_ENDS}]{_CLOSING}{{2}}.))"
+    rf"[^{HAN}A-Za-z0-9\n，。,;；]{{0,4}}"
 )
-_SEPARATOR = r"[\"'\\ \t]{0,4}[:=：][\"'\\ \t（(]{0,4}"
 # Without a sign between: these stand right before names in sentences.
-DIRECT = (
-    "姓名是|姓名为|联系人是|联系人为|收件人是|负责人是|负责人为|经办人是|申请人是|法定代表人为|法定代表人是|"
-    "法人是|患者是|客户是|作者是|作者为|户名是|户名为|"
-    "我叫|我是|本人|名叫|叫做|名字是|姓名|联系人|收件人|收货人|寄件人|经办人|负责人|患者|病人|客户|业主|会员|"
-    "原告|被告人|被告|嫌疑人|被害人|被上诉人|上诉人|"
-    "申请人|被申请人|法定代表人|委托代理人|当事人|证人|员工|同事|同学|朋友|学生|家长|乘客|司机|医师|记者|作者|"
-    "户名|持卡人|投保人|被保险人|受益人|"
-    "先生是|老师是|经理是|组长是|主任是|医生是|老公|老婆|丈夫|妻子|儿子|女儿|父亲|母亲|男友|女友|室友|邻居|"
-    "老板|导师|发给|转给|寄给|交给|打给|转账给|联系|约了|通知|抄送|找"
-)
-GUARDED = "(?<=[我他她人字生名子孩友事客])叫"
+_DIRECT = """
+    姓名是 姓名为 联系人是 联系人为 收件人是 负责人是 负责人为 经办人是 申请人是 法定代表人为 法定代表人是 法人是 患者是 客户是 作者是 作者为
+    户名是 户名为 我叫 他叫 她叫 人叫 名叫 叫做 我是 本人 名字是 名字 姓名 联系人 收件人 收货人 寄件人 经办人 负责人 患者 病人 客户 业主 会员
+    原告 被告人 被告 嫌疑人 被害人 被上诉人 上诉人 申请人 被申请人 法定代表人 委托代理人 当事人 证人 员工 同事 同学 朋友 学生 家长 家属
+    乘客 司机 医师 记者 作者 户名 持卡人 投保人 被保险人 受益人 候选人 先生是 老师是 经理是 组长是 主任是 医生是 老公 老婆 丈夫 妻子
+    儿子 女儿 父亲 母亲 男友 女友 室友 邻居 老板 导师 发给 转给 寄给 交给 打给 转账给 助理 秘书 产妇 患儿 新生儿 监护人 房东 租客
+    聯絡人 收貨人 負責人 客戶 申請人
+""".split()
+DIRECT = trie(_DIRECT)
 WEAKER_END = (
     rf"(?=[^{HAN}]|$|[的在于於与與因男女诉]|性别|性別|年龄|出生|民族|电话|手机|身份证|今年|现年|来自|先生|女士|"
     rf"负责|签[字名收]|反映|来电|申请|您好|你好|提交|投诉)"
 )
-LISTS = (
-    "参会人员|参会人|与会人员|出席人员|出席|成员|名单|组员|收件人|抄送|联系人|候选人|负责人|股东|被告|原告|参与人|"
-    "人员|获奖者|嘉宾"
+LISTS = trie(
+    "参会人员 参会人 与会人员 出席人员 出席 成员 名单 组员 收件人 抄送 联系人 候选人 负责人 股东 被告 原告 参与人 人员 获奖者 嘉宾".split()
 )
 MOBILE = r"(?:(?:\+|00)?86[- ]?)?1[3-9][0-9][- ]?[0-9]{4}[- ]?[0-9]{4}(?![0-9])"
-KEYS = (
-    r"(?<![A-Za-z])(?=[A-Za-z][A-Za-z_ .-]{2,44}+[\"'\\]{0,2}[ ]?[:=：])"
-    r"(?i:(?:[a-z]{2,15}[_ .-]?){0,2}(?:name|contact|customer|patient|recipient|sender|owner|author|"
-    r"user|cardholder|payee|payer|applicant|consignee|employee|student))"
+KEYS = trie(
+    spelt
+    for key in (
+        "name contact customer patient recipient receiver sender owner author user cardholder payee payer applicant "
+        "consignee employee student person member manager doctor guardian holder buyer seller"
+    ).split()
+    for spelt in (key, key.capitalize(), key.upper())
 )
-PATTERNS = (
+# A frequent name alone. Before it stands no Chinese character, or one in which a verb or label ends that names follow.
+_LEFT = "告询詢了下席记記长長任授士监裁官管教总總和与跟给找叫把被请約约让为及由替帮陪问见催派邀对向人者员户生属权事友理师姓名方是系知送到权托、"
+_NO_LEFT = f"(?:(?![{_LEFT}])[{HAN}])"
+# Behind it: no Chinese character, or one that begins what people do, have or are.
+_RIGHT = (
+    "接沟溝一急领領的在于於和与與及因说說想请請将將从從被未为已也就都是会會能可正发發提签簽收问問表来來去回要有刚又还還先不没你您"
+    "昨今明前上下等以这那负負电電手身出男女住性年老同告向给把让对代通反投申预因医教助处联买退到写做参离入辞打吃"
+)
+_NO_HAN = rf"(?:[^{HAN}]|$)"
+_STRONG_RIGHT = (
+    "接沟溝一急领領说|說|表示|负责|負責|您好|你好|的电话|的手机|的邮箱|的地址|的身份证|的账|的银行|的工资|的合同|的简历|的订单|不在|昨天|今天|"
+    "明天|上周|已经|反映|来电|收(?![入费购益藏])|告诉|同意|请假|离职|入职|提交|申请|投诉|签收|住在|出生|先生|女士"
+)
+_SHORT = f"[{FREQUENT_SURNAMES}][{GIVEN_TWO}]"
+_NEXT = rf"[、和与及跟，,/][ ]?[{FREQUENT_SURNAMES}][{GIVEN_TWO}]{{1,2}}(?=[{_RIGHT}]|[^{HAN}]|$)"
+_BEFORE = rf"(?<={_SHORT}[、和与及跟，,/])|(?<={_SHORT}[{GIVEN_TWO}][、和与及跟，,/])"
+# A cell of a table, where a long number or an address of mail stands in the same row.
+_CELL = (
+    r"(?<![^\n,|\t;\"']..)(?=[ \"']{0,2}[,|\t;][^\n]{0,80}?(?:[0-9]{7}|[0-9]{3}[- ][0-9]{4}|@[A-Za-z0-9]))|"
+    r"(?<=[0-9A-Za-z][,|\t;]..)(?=[ ]?[,|\t;])|(?<=[0-9A-Za-z] [,|\t;] ..)(?=[ ]?[,|\t;])"
+)
+_SHORT_TITLE = rf"(?={SHORT_TITLES})(?:(?<![{HAN}].)|(?<=[{BEFORE_TITLE}].)(?<![{PART_OF_WORD}]))(?<![{OTHER_WORD}]){_OTHER_SINGLE}"
+_LONG = [name for name in NO_NAMES if len(name) > 2]
+_SHORTER = [name for name in NO_NAMES if len(name) == 2]
+_CLOSINGS = "敬礼 祝好 商祺 此致 敬上 敬启 谢谢 顺颂时祺 ——".split()
+_SIGNED = "敬上 拜上 谨上 亲笔 （签字 （签章 (签字 (签章".split()
+_LABELLED = r"[\x80-\xbf](?:[\"'\\ \t)*])*(?:[:=]|：)"
+BARE = (
+    rf"[{FREQUENT_SURNAMES}](?<!{_NO_LEFT}.){_AFTER_OTHER}(?:[{GIVEN_TWO}]{{2}}(?:(?=[{_RIGHT}]|{_NO_HAN})|(?<=[。，；！？,;\n][^\n][^\n]{{2}}))(?<!{trie(_LONG)})|"
+    rf"[{GIVEN_ONE}](?:(?=[ ]?(?:{_STRONG_RIGHT})|{_NEXT})|(?<=[{_LEFT}]..)(?=[{_RIGHT}]|{_NO_HAN})|"
+    rf"(?:{_BEFORE})(?=[{_RIGHT}]|{_NO_HAN})|{_CELL})(?<!{trie(_SHORTER)})|{_SHORT_TITLE})"
+)
+# Each pattern with what hyperscan looks for in its place: words alone, since family names before or behind them take it long.
+_FORMS: tuple[tuple[str, str], ...] = (
     # With a title behind: a full name, or a family name alone.
-    re.compile(rf"(?P<value>{FULL_LOOSE})(?=(?:{TITLES})(?![台]))"),
-    re.compile(rf"(?P<value>{SINGLE})(?=副?(?:{TITLES}|{SHORT_TITLES})(?![台]))"),
+    (rf"(?P<value>{FULL_LOOSE})(?={trie(TITLES)}(?![台]))", either(TITLES)),
+    (rf"(?P<value>{SINGLE})(?=副?{trie(TITLES)}(?![台]))", either(TITLES)),
+    (BARE, r"[\xe4-\xe9][\x80-\xbf]"),
+    (
+        rf"{trie(COMPOUND_SURNAMES)}(?<!{_NO_LEFT}..)[{GIVEN_TWO}]{{1,2}}(?=[{_RIGHT}]|{_NO_HAN}|负责|说|收)",
+        either(COMPOUND_SURNAMES),
+    ),
     # Behind a label with a sign, a name may be written with a blank inside.
-    re.compile(rf"(?:{SURE_LABELS}|{TITLES}){_SEPARATOR}(?P<value>{FULL}){END}"),
-    re.compile(rf"(?:姓名|联系人|收件人|收货人){_SEPARATOR}(?P<value>[{SURNAMES}][ ]{{1,2}}{GIVEN})(?![{HAN}])"),
-    re.compile(rf"(?:{SURE_LABELS}){_SEPARATOR}(?P<value>{DOTTED})"),
-    re.compile(rf"(?:{DIRECT}|{GUARDED})[ ]?[“「\"]?(?P<value>{FULL}){WEAKER_END}"),
-    re.compile(rf"由(?![于此衷来])(?P<value>{FULL})(?=负责|签|提交|申请)"),
-    re.compile(rf"(?:{DIRECT}|姓名)(?P<value>{DOTTED})"),
-    re.compile(rf"{KEYS}[\"'\\]{{0,2}}[ ]?[:=：][ ]?[\"'\\（(]{{0,3}}(?P<value>{FULL}|{DOTTED})(?![{HAN}])"),
-    re.compile(rf"(?P<value>(?<![{HAN}])(?=[{HAN}·•‧・]{{0,8}}?(?:{UYGHUR}))[{HAN}]{{2,8}}[·•‧・][{HAN}]{{2,8}})"),
+    (rf"{LABEL}(?P<value>{FULL}){END}", _LABELLED),
+    (rf"{LABEL}(?P<value>[{SURNAMES}][ ]{{1,2}}{GIVEN})(?![{HAN}])", _LABELLED),
+    (rf"{LABEL}(?P<value>{DOTTED})", "·|•|‧|・"),
+    (rf"{DIRECT}(?P<value>{DOTTED})", "·|•|‧|・"),
+    (
+        rf"[{HAN}](?<![{HAN}].)(?=[{HAN}]{{1,7}}[·•‧・])(?<=(?=[{HAN}·•‧・]{{0,8}}?(?:{UYGHUR})).)[{HAN}]{{1,7}}[·•‧・][{HAN}]{{2,8}}",
+        "·|•|‧|・",
+    ),
+    (rf"{DIRECT}[ ]?[“「\"]?(?P<value>{FULL}){WEAKER_END}", either(_DIRECT)),
+    (rf"由(?![于此衷来])(?P<value>{FULL})(?=负责|签|提交|申请)", "负责|签|提交|申请"),
+    (
+        rf"{KEYS}[A-Za-z_ -]{{0,16}}[\"'\\]{{0,2}}[ ]?[:=：][ ]?[\"'\\（(]{{0,3}}(?P<value>{FULL}|{DOTTED})(?![{HAN}])",
+        r"[a-zA-Z][\"'\\]* ?(?:[:=]|：) ?(?:[\"'\\(]|（)*[^\x00-\x7f]",
+    ),
     # The other places where names stand: before a phone or a sex, in salutations and signatures.
-    re.compile(
-        rf"(?<![{HAN}])(?P<value>{FULL})[ ,，、(（:：/|\t-]{{1,3}}(?:(?:手机|电话|tel|TEL|Tel)"
-        rf"号?[:： ]{{0,2}})?{MOBILE}"
+    (
+        rf"(?P<value>{FULL})(?<![{HAN}]...)(?<!...[{HAN}]..)[ ,，、(（:：/|\t-]{{1,3}}(?:(?:手机|电话|tel|TEL|Tel)"
+        rf"号?[:： ]{{0,2}})?{MOBILE}",
+        r"[^\x00-\x7f](?:[ ,(:/|\t-]|tel|Tel|TEL){0,6}(?:\+?[0-9]{2,4}[- ]?)?1[3-9][0-9][- ]?[0-9]{4}",
     ),
-    re.compile(rf"(?<![{HAN}])(?P<value>{FULL})[ ]?[,，、|/\t(（ ][ ]?[男女](?![{HAN}])"),
-    re.compile(rf"(?:尊敬的|亲爱的|敬爱的|親愛的)(?P<value>{FULL})(?![{HAN}])"),
-    re.compile(
-        rf"(?:敬礼|祝好|商祺|此致|敬上|敬启|谢谢|顺颂时祺|——)[!！。，"
-        rf",]?[ ]?\n{{1,2}}[ ]{{0,8}}(?P<value>{FULL})(?=[ ]?(?:$|\n|[0-9(（]))"
+    (rf"(?P<value>{FULL})[ ]?[,，、|/\t(（ ][ ]?[男女](?![{HAN}])", r"(?:[,|/\t( ]|，|、|（) ?(?:男|女)"),
+    (rf"[尊亲敬親][敬爱愛]的(?P<value>{FULL})(?![{HAN}])", "尊敬的|亲爱的|敬爱的|親愛的"),
+    (
+        rf"{trie(_CLOSINGS)}[!！。，,]?[ ]?\n{{1,2}}[ ]{{0,8}}(?P<value>{FULL})(?=[ ]?(?:$|\n|[0-9(（]))",
+        either(_CLOSINGS),
     ),
-    re.compile(rf"@(?P<value>{FULL})(?![{HAN}])"),
-    re.compile(rf"(?<![{HAN}])(?P<value>{FULL})(?=敬上|拜上|谨上|亲笔|（签[字章]|\(签[字章])"),
+    (rf"@(?P<value>{FULL})(?![{HAN}])", r"@[^\x00-\x7f]"),
+    (rf"(?P<value>{FULL})(?={trie(_SIGNED)})", either(_SIGNED)),
     *(
-        re.compile(
-            rf"(?:{LISTS})[:：是为有][ ]?(?:[{HAN}]{{2,4}}[、,， ]{{1,2}}){{{count}}}(?P<value>{FULL})"
-            rf"(?![{HAN}](?<![等和及]))"
+        (
+            rf"{LISTS}[:：是为有][ ]?(?:[{HAN}]{{2,4}}[、,， ]{{1,2}}){{{count}}}(?P<value>{FULL})(?![{HAN}](?<![等和及]))",
+            "、",
         )
-        for count in range(1, 8)
+        for count in range(1, 6)
     ),
 )
+PATTERNS = tuple(re.compile(pattern) for pattern, _ in _FORMS)
 
 
 def plausible(value: str) -> bool:
-    """Whether it is no ordinary word, nor begins with one."""
-    return value[:2] not in ORDINARY or value.startswith(COMPOUND_SURNAMES)
+    """Whether it is no ordinary word, nor begins with one: `王国` does, and `王国强` is a name all the same."""
+    if value[:2] not in ORDINARY or value.startswith(COMPOUND_SURNAMES):
+        return True
+    return len(value) == 3 and value[1] in "国子家文海江山" and value[2] in GIVEN_ONE
 
 
-# Of a family name of two characters the second will do before a title.
-_FIRST = f"(?:{'|'.join(sorted({*SURNAMES, *(one[1] for one in COMPOUND_SURNAMES)}))})"
-_ENDS = "|".join(sorted({label[-2:] for label in SURE_LABELS.split("|")}))
-PREFILTER = "|".join(
-    (
-        rf"{_FIRST}(?:[^\x00-\x7f]{{3}}){{0,2}}(?:{_TITLE_ENDS}|哥|姐|叔|姨|总|總|董|工)",
-        rf"(?:{_ENDS}|{_TITLE_ENDS})[\"'\\ \t]*(?:[:=]|：)",
-        # Without family names behind them, which would take hyperscan a second to compile.
-        rf"{DIRECT}|(?:我|他|她|人|字|生|名|子|孩|友|事|客)叫|由[^\x00-\x7f]+(?:负责|签|提交|申请)",
-        r"[a-zA-Z][\"'\\]* ?(?:[:=]|：) ?(?:[\"'\\(]|（)*[^\x00-\x7f]|@[^\x00-\x7f]|·|•|‧|・",
-        r"[^\x00-\x7f](?:[ ,(:/|\t-]|tel|Tel|TEL){1,6}(?:\+?[0-9]{2,4}[- ]?)?1[3-9][0-9][- ]?[0-9]{4}",
-        r"(?:，|、|（|：|手机|电话|号)[ :]?(?:\+?[0-9]{2,4}[- ]?)?1[3-9][0-9][- ]?[0-9]{4}",
-        r"(?:[,|/\t( ]|，|、|（) ?(?:男|女)",
-        r"尊敬的|亲爱的|敬爱的|親愛的|敬礼|祝好|商祺|此致|敬上|敬启|谢谢[^\x00-\x7f]*[,!]?[ ]?\n|顺颂时祺|——|"
-        r"拜上|谨上|亲笔|签字|签章",
-        rf"(?:{LISTS})(?::|：|是|为|有)",
-    )
-)
 CHINESE_NAME = Detector(
     id="cn.name",
     description="name of a person in Chinese",
     patterns=PATTERNS,
-    prefilter=PREFILTER,
+    prefilter=tuple(prefilter for _, prefilter in _FORMS),
     score=0.85,
     validate=plausible,
     canonical=lambda value: value.replace(" ", ""),

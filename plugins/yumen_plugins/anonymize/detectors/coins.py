@@ -6,7 +6,7 @@ import hashlib
 import re
 
 from yumen_plugins.anonymize.detector import Detector
-from yumen_plugins.anonymize.detectors.near import named
+from yumen_plugins.anonymize.detectors.near import RUN, named
 
 BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 RIPPLE58 = "rpshnaf39wBUDNEGHJKLM4PQRST7VWXYZ2bcdeCg65jkm8oFqi1tuvAxyz"
@@ -89,16 +89,13 @@ COINS = (
         description="address of a cryptocurrency",
         patterns=(
             re.compile(rf"(?<![0-9A-Za-z])[13LMDATmn2r]{CHAR}{{24,34}}(?![0-9A-Za-z])"),
-            re.compile(r"(?<![0-9A-Za-z])(?i:(?:bc|tb|ltc)1[02-9ac-hj-np-z]{11,71}|addr1[02-9ac-hj-np-z]{50,98})(?![0-9A-Za-z])"),
+            re.compile(r"(?<![0-9A-Za-z])(?i:(?:bc|tb|ltc)1[02-9ac-hj-np-z]{22,71}|addr1[02-9ac-hj-np-z]{50,98})(?![0-9A-Za-z])"),
             re.compile(r"(?<![0-9A-Za-z])0[xX][0-9A-Fa-f]{40}(?![0-9A-Za-z])"),
             re.compile(r"(?<![0-9A-Za-z])bitcoincash:[qp][02-9ac-hj-np-z]{41}(?![0-9A-Za-z])"),
             re.compile(rf"(?<![0-9A-Za-z])[48][0-9AB]{CHAR}{{93}}(?![0-9A-Za-z])"),
             named(rf"(?:{WALLET})(?: address|地址)?", rf"{CHAR}{{43,44}}(?![0-9A-Za-z])"),
         ),
-        prefilter=(
-            r"[13LMDATmn2r][1-9A-HJ-NP-Za-km-z]{24}|0[xX][0-9A-Fa-f]{40}|bitcoincash:[qp][0-9a-z]{41}"
-            r"|(?:[Bb][Cc]|[Tt][Bb]|[Ll][Tt][Cc]|[Dd][Rr])1[0-9A-Za-z]{11}|[1-9A-HJ-NP-Za-km-z]{43}"
-        ),
+        prefilter=RUN,
         score=0.95,
         validate=coin,
         canonical=canonical,

@@ -46,7 +46,7 @@ BEFORE = (
     r",?[ ]){0,3}"
 )
 # Not within a number, a time, a price, a path.
-EDGE = r"(?<![0-9A-Za-z.,:$€£¥#/_-])(?<![Tt]op )"
+EDGE = r"(?<![0-9A-Za-z.,:$€£¥#/_-])(?<![Tt]op )(?<![Ss]ection )(?<![Cc]hapter )(?<![Pp]age )(?<!iPhone )(?<!Galaxy )(?<!Pixel )(?<!Windows )"
 # What makes a street's name the beginning of something else.
 NO_STREET = (
     r"(?! (?:Banks?|Journal|Analysts?|Traders?|Firms?|Capital|Fighter|View|Maps?|Style|Food|Trips?|Tests?|"
@@ -103,22 +103,23 @@ PATTERNS = (
     ),
 )
 _S = f"(?:{STREETS}|{WEAK_STREETS})"
-PREFILTER = (
-    rf"[0-9][A-Za-z]?,? [A-Z0-9][A-Za-z0-9'.-]*[ ](?:[A-Za-z][A-Za-z0-9'.-]*[ ])?"
-    rf"(?:[A-Za-z][A-Za-z0-9'.-]*[ ])?(?:[A-Za-z][A-Za-z'.-]*[ ])?"
-    rf"(?:[A-Za-z][A-Za-z'.-]*[ ])?{_S}(?:[^A-Za-z]|$)"
-    rf"|(?:One|Two|Three|Four|Five|Ten) [A-Z][A-Za-z]*[ ](?:[A-Z][A-Za-z]*[ ])?(?:[A-Z][A-Za-z]*[ ])?{_S}[^A-Za-z]"
-    rf"|(?:{STATES}) [0-9]{{5}}|[ ,][A-Z][A-Z]?[0-9][0-9A-Z]? ?[0-9][A-Z][A-Z]|[A-Z][0-9][A-Z] ?[0-9][A-Z][0-9]"
-    r"|[Pp]\.? ?[Oo]\.? ?[Bb][Oo][Xx] ?#?[0-9]"
-    r"|[0-9][A-Za-z]? [A-Za-z0-9'. -]+ (?:[Ss][Tt]|[Aa][Vv][Ee]|[Rr][Oo]?[Aa]?[Dd]|[Ll][Aa]?[Nn][Ee]?|"
-    r"[Dd][Rr]|[Bb]lvd|boulevard|street|avenue|drive|way|court|ct|place)(?:[^A-Za-z]|$)"
-    r"|[Aa][Dd][Dd][Rr][Ee][Ss][Ss][\"'\\]{0,2} ?[:=][ \"'\\]{0,4}[0-9]+[A-Za-z]? [A-Za-z]"
+_NUMBERED = (
+    rf"(?:[0-9][A-Za-z]?,?|One|Two|Three|Four|Five|Ten) [A-Z0-9][A-Za-z0-9'.\x80-\xff-]* (?:[A-Za-z0-9'.\x80-\xff-]+ )*"
+    rf"{_S}(?:[^A-Za-z]|$)"
+)
+PREFILTERS = (
+    _NUMBERED,
+    _NUMBERED,
+    r"[A-Z][A-Z]\.? [0-9]{5}|[ ,\n][A-Z][A-Z]?[0-9][0-9A-Z]? ?[0-9][A-Z][A-Z]|[A-Z][0-9][A-Z] ?[0-9][A-Z][0-9]",
+    r"[Pp]\.? ?[Oo]\.? ?[Bb][Oo][Xx] ?#?[0-9]",
+    r"(?i)[: ][0-9]+[a-z]? [a-z0-9'. -]+ (?:street|st|avenue|ave|road|rd|lane|ln|drive|dr|boulevard|blvd|way|court|ct|place)(?:[^a-z]|$)",
+    r"[Aa][Dd][Dd][Rr][Ee][Ss][Ss][\"'\\]* ?[:=][ \"'\\]*[0-9]+[A-Za-z]? [A-Za-z]",
 )
 ENGLISH_ADDRESS = Detector(
     id="en.address",
     description="street address in English",
     patterns=PATTERNS,
-    prefilter=PREFILTER,
+    prefilter=PREFILTERS,
     score=0.85,
     canonical=lambda value: " ".join(value.lower().split()),
     span_max=300,
@@ -142,5 +143,7 @@ ENGLISH_ADDRESS = Detector(
         "I work in London",
         "Paris, France",
         "error 404 in Drive C",
+        "Section 5 Green Lane",
+        "iPhone 15 Pro Drive",
     ),
 )

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from yumen_plugins.anonymize.detector import Detector
-from yumen_plugins.anonymize.detectors.english_words import GIVEN_NAMES, NO_NAMES, PINYIN_SURNAMES
+from yumen_plugins.anonymize.detectors.english_words import (
+    GIVEN_NAMES,
+    LABELS,
+    NO_NAMES,
+    PHRASES,
+    PINYIN_SURNAMES,
+    SURNAMES,
+    VERBS,
+    WORDS_TOO,
+)
+from yumen_plugins.anonymize.detectors.literals import trie
 
 LETTER = "a-zß-öø-ÿ"
 CAPITAL = "A-ZÀ-ÖØ-Þ"
-STOP = rf"(?!(?:{'|'.join(sorted(NO_NAMES))})(?![A-Za-z'’-]))"
+STOP = rf"(?!{trie(NO_NAMES)}(?![A-Za-z'’-]))"
 WORD = (
-    rf"{STOP}(?:(?:Mc|Mac|O['’]|D['’]|Le|De|Di|Van|"
-    rf"Fitz)?[{CAPITAL}][{LETTER}]{{1,20}}(?:[-'’][{CAPITAL}][{LETTER}]{{1,20}})?(?![A-Za-z]))"
+    rf"{STOP}(?:(?:Mc|Mac|O['’]|D['’]|Le|De|Di|Van|Fitz)?[{CAPITAL}][{LETTER}]{{1,20}}"
+    rf"(?:[-'’](?:O['’]|Mc)?[{CAPITAL}][{LETTER}]{{1,20}})?(?![A-Za-z]))"
 )
 INITIAL = r"(?:[A-Z]\.(?:[ ]?[A-Z]\.)?|[A-Z](?= [A-Z][a-z]))"
 PARTICLE = r"(?:(?:van der|van den|van de|van|von der|von|de la|de los|del|de|di|da|dos|du|al|el|bin|ibn|le|la|ter)[ ])"
@@ -26,94 +37,121 @@ HONORIFIC = (
     r"Judge|Justice|Senator|Mister|Messrs|Mme|Herr|Frau|Señor|Monsieur|Doctor|Nurse|Officer|Detective|Inspector|"
     r"Father|Sister|Uncle|Aunt)"
 )
-LABELS = (
-    "full[ _-]?name|first[ _-]?name|last[ _-]?name|family[ _-]?name|given[ _-]?name|middle[ _-]?name|surname|"
-    "maiden[ _-]?name|legal[ _-]?name|real[ _-]?name|"
-    "(?:customer|client|patient|contact|employee|recipient|sender|user|student|applicant|cardholder|"
-    "card[ _]?holder|account[ _]?holder|owner|beneficiary|passenger|"
-    "guest|guardian|parent|emergency contact|buyer|seller|tenant|landlord|borrower|insured|author|manager|"
-    "doctor|physician|driver|reporter|assignee|consignee|payee|"
-    "payer|debtor|creditor|member|subscriber|host|caller|agent|representative|holder|witness|spouse|person|"
-    "candidate|nurse|teacher|supervisor|lessee|lessor|plaintiff|defendant|billing|shipping)"
-    "[ _-]?(?:s[ _-]?)?(?:full[ _-]?)?(?:name)?|"
-    "attn|attention|signed(?: by)?|signature|prepared by|approved by|reviewed by|submitted by|requested by|"
-    "reported by|assigned to|created by|written by|authorized by|"
-    "issued to|bill to|ship to|sold to|deliver to|from|cc|to|regards|sincerely|name on card|"
-    "name of [a-z]{3,15}|point of contact|poc|contact person|next of kin|requester"
-)
-SEPARATOR = r"[\"'\\]{0,3}[ \t]{0,3}[:=][ \t]{0,3}[\"'\\<(]{0,3}"
-# Cheap to ask first: a label is a few words before a sign.
-KEY = r"(?<![A-Za-z])(?=[A-Za-z][A-Za-z '_.-]{1,40}+[\"\\]{0,3}[ \t]{0,3}[:=])"
-AFTER = rf"(?=[^A-Za-z]|$)(?![ ]?[(=/\\]|[ ][{LETTER}]{{2,15}}[ ]?[(=]|[.:@_][A-Za-z0-9])"
-PHRASES = (
-    r"(?i:my name is|my name's|name is|i am called|call me|this is|i am|i'm|i’m|speaking (?:with|to)|"
-    r"spoke (?:with|to)|talk(?:ed)? (?:with|to)|met with|meeting with|"
-    r"signed by|sincerely yours|on behalf of|addressed to|contact person is|ask for|named|known as|"
-    r"reach out to|reported by|prepared by|approved by|assigned to|"
-    r"behalf of|colleague|wife|husband|brother|sister|daughter|son|friend|neighbou?r|boss|manager|patient|"
-    r"customer|client|employee|defendant|plaintiff|tenant|landlord|passenger|student|author)"
-)
-# How these phrases end, in both cases.
-_SPEECH = (
-    "[tT]his is|[iI] am|[iI]'m|[iI]’m|ing with|ing to|oke with|oke to|alk with|alk to|alked to|alked with|"
-    "et with|ned by|behalf of|essed to|son is|[sS]k for|[nN]amed|nown as|out to|"
-    "ted by|red by|ved by|ned to|olleague|ife|usband|rother|ister|aughter|[sS]on|riend|ighbor|ighbour|oss|"
-    "anager|atient|ustomer|lient|mployee|efendant|laintiff|enant|andlord|assenger|tudent|uthor|ours"
-)
-_GIVEN = "|".join(sorted(GIVEN_NAMES))
-_FAMILY = "|".join(sorted(PINYIN_SURNAMES))
 SYLLABLE = (
     "(?:[bpmfdtnlgkhjqxrzcsyw]|zh|ch|sh)?(?:iang|iong|uang|ang|eng|ing|ong|ian|iao|uai|uan|ai|an|ao|ei|en|er|ia|"
     "ie|in|iu|ou|ua|ui|un|uo|ue|a|e|i|o|u)"
 )
 PINYIN = rf"(?:{SYLLABLE}){{1,2}}(?![a-z])"
 PINYIN_GIVEN = rf"(?=[A-Z])(?i:{PINYIN})(?![A-Za-z])"
-GREETING = r"(?:(?<![A-Za-z])(?:Dear|Hi|Hello|Hey|Hiya|Good morning|Good afternoon|Good evening|Thanks|Thank you),?)"
+
+
+def _capital(pattern: str, edge: str = "A-Za-z") -> str:
+    """A pattern that begins with a capital and not behind `edge`: `re` then looks for capitals alone."""
+    return rf"[{CAPITAL}](?<![{edge}].)(?<=(?={pattern}).)"
+
+
+def _behind(words: Iterable[str], gaps: Iterable[str]) -> str:
+    """That one of some words stands before, whatever its case: those of one length each time, since `re` looks back so."""
+    lengths: dict[int, list[str]] = {}
+    for word in words:
+        lengths.setdefault(len(word), []).append(word)
+    # A letter stands before the gap: asked once for all lengths.
+    return "(?:" + "|".join(
+        rf"(?<=[A-Za-z]{gap}.)(?:{'|'.join(rf'(?<=(?i:{trie(group)}){gap}.)' for group in lengths.values())})" for gap in gaps
+    ) + ")"  # fmt: skip
+
+
+_QUOTES = r"[ \t]{0,3}[\"'\\<(]{0,3}"
+_SIGN = rf"[:=](?={_QUOTES}[{CAPITAL}]|{_QUOTES}(?:van|von|de|du|di|da|al|el|bin|la|le) )"
+_GAPS = ("", "[\"' ]", "[\"'\\\\][\"' ]")
+LABEL = rf"{_SIGN}{_behind(LABELS, _GAPS)}{_QUOTES}"
+NAME_LABEL = rf"{_SIGN}(?:(?<=[^A-Za-z_.-][nN]ame[:=])|(?<=[^A-Za-z_.-][nN]ame[\"' ][:=])|(?<=^[nN]ame[:=])){_QUOTES}"
+# What may not follow: a call, an assignment, a part of a path.
+AFTER = rf"(?=[^A-Za-z]|$)(?![(=/\\]|[ ]=|[ ][{LETTER}]{{2,15}}[ ]?[(=]|[.:@_][A-Za-z0-9])"
+REVERSED = rf"(?:{WORD}, {WORD}(?: [A-Z]\.)?(?=[\n\"'|;<(]|$)|[A-Z]{{2,20}}, [A-Z]{{2,20}}(?![A-Za-z]))"
+_GIVEN = trie(GIVEN_NAMES)
+_FAMILY = trie(PINYIN_SURNAMES)
+_GREETINGS = ("dear", "hi", "hello", "hey", "hiya", "morning", "afternoon", "evening", "thanks", "thank you")
 CLOSING = (
-    r"(?i:(?:best |kind |warm |kindest |warmest )?regards|sincerely|yours (?:truly|sincerely|faithfully)|"
-    r"sincerely yours|cheers|best wishes|many thanks|thanks(?: again)?|thank you|"
-    r"all the best|respectfully|cordially|best|love|yours)"
+    r"(?:Best|Kind|Warm|Warmly|Warmest|Kindest|Regards|Sincerely|Yours|Cheers|Many thanks|Thanks|Thank you|All the best|"
+    r"Love|Respectfully|Cordially|Take care|Talk soon|regards|thanks|cheers|best)(?![a-z])"
 )
-PATTERNS = (
-    re.compile(rf"(?<![A-Za-z])(?=[A-Z]){HONORIFIC}\.?[ ](?P<value>{NAME})"),
-    re.compile(rf"{KEY}(?i:{LABELS}){SEPARATOR}(?:{HONORIFIC}\.? )?(?P<value>{NAME}|{UPPER}){AFTER}"),
+# A family name that says by its ending that it is one.
+_FAMILY_END = (
+    r"[A-Z][a-z]{2,12}(?:ski|ska|sson|enko|escu|opoulos|idze|shvili|ovic|czyk|wicz|guez|ndez|nez|ullah|inen)(?![a-z])"
+)
+# What follows places, companies and calls.
+_NO_PLACE = (
+    r"(?!\(|[ ]\([a-z]*\)|[ ]?=|[ ](?:Bridge|University|Street|St|Avenue|Ave|Road|Rd|Drive|Lane|Boulevard|School|College|"
+    r"Hospital|Foundation|Inc|Ltd|LLC|Corp|Co|Company|Airport|Stadium|Award|Prize|Museum|Library|Park|Center|Centre|"
+    r"Institute|Theorem|Act|Group|Hotel|Bank|Building|Tower|Square|Station)(?![a-z]))"
+)
+_NO_PAIR = r"(?!Jack Daniel|Martin Marietta|Ben Jerry|Philip Morris|Baker Hughes|Hello Kitty|George Washington B|James Madison U|Calvin Klein|Tommy Hilfiger)"
+_PHONE = r"(?:\+[0-9]{1,3}[ (-]?[0-9(]|\([0-9]{3}\)|[0-9]{3}[-. ][0-9]{3}[-. ][0-9]{4})"
+# Behind any two words that may be a name: mail, a phone, an age, a role in a contract.
+_SURE = (
+    r"(?:[ ]?[,;|\t:-]?[ ]{0,2}[<(\[\"']{0,2}(?:[A-Za-z0-9._%+-]{1,64}@|"
+    rf"(?:(?:[Tt]el|[Pp]hone|[Mm]obile|[Cc]ell|at|on)[.:]?[ ])?{_PHONE})|[ ]wrote:|"
+    r",? \(?(?:aged? )?[0-9]{1,3}(?:-year|[ -]?y/?o|[ ]?[MF]\)| years? old)|[ ]\((?:hereinafter|the [\"“]|[\"“]))"
+)
+_LONGER = rf"(?:[A-Z]\.[ ]|{WORD}[ ]){{1,2}}?{PARTICLE}?{WORD}{MORE}?"
+_PAIR = rf"(?=[A-Za-zÀ-ÿ.'’-]{{2,40}} (?:[{CAPITAL}]|{PARTICLE}))"
+BARE = (
+    rf"{_PAIR}{_NO_PAIR}(?P<value>{_GIVEN}(?![A-Za-z'’]){MORE}{{1,2}}(?:,? (?:Jr|Sr|III?)\.?(?![A-Za-z]))?{_NO_PLACE}"
+    rf"|{_FAMILY}[ ]{STOP}{PINYIN_GIVEN}(?:[ -](?i:{PINYIN})(?![A-Za-z]))?(?!\(|[ ]=)"
+    rf"|{STOP}(?i:{PINYIN})[ ]{_FAMILY}(?![A-Za-z(=])"
+    rf"|{trie(WORDS_TOO)} (?:[A-Z]\. )?{trie(SURNAMES)}(?![A-Za-z'’]){_NO_PLACE}"
+    rf"|{WORD}(?: [A-Z]\.)? {_FAMILY_END}{_NO_PLACE}|{_LONGER}(?={_SURE}))"
+)
+# One given name: who does something, or whom somebody does something.
+_DOES = r"(?=[ ](?:said|says|told|asked|wrote|called|mentioned|confirmed|replied|agreed|left|joined)(?![a-z]))"
+_ALONE = r"(?![A-Za-z’'-]|[ ]&|[ ](?:[A-Z]|van |von |de )|[.:_][A-Za-z0-9])"
+_ENDS = (
+    "e is|'s|am|'m|’m|ith|to|ed by|for|amed|nown as|lf of|c/o|ttn|on|gue|ife|and|her|ter|end|our|bor|oss|ent|mer|yee|ant|tiff|"
+    "lord|ger|ate|ness|ver|all me|alled|urse"
+)
+# Each pattern with what hyperscan looks for in its place.
+_FORMS: tuple[tuple[str, str], ...] = (
+    (_capital(rf"{HONORIFIC}\.?[ ](?P<value>{NAME})"), rf"{HONORIFIC}\.? [^0-9 ]"),
+    (
+        rf"{LABEL}(?:{HONORIFIC}\.? )?(?P<value>{REVERSED}|{NAME}|{UPPER}){AFTER}",
+        r"[:=][ \t]*[\"'\\<(]*(?:[A-Z\xc3]|van |von |de |du |di |da |al |el |bin |le |la )",
+    ),
     # `name` alone names everything: two words that are no words, or a given name that is known.
-    re.compile(
-        rf"(?<![A-Za-z_.-])(?i:name){SEPARATOR}(?P<value>(?:{_GIVEN})(?![A-Za-z'])(?>{MORE}{{0,2}})"
-        rf"|{WORD}{MORE}{{1,2}}){AFTER}(?=[\"'\\,;.\n<|)]|\s*$)"
+    (
+        rf"{NAME_LABEL}(?P<value>{REVERSED}|{_GIVEN}(?![A-Za-z'])(?>{MORE}{{0,2}})|{WORD}{MORE}{{1,2}}|{UPPER})"
+        rf"{AFTER}(?=[\"'\\,;.\n<|)]|\s*$)",
+        r"[nN]ame[\"']* ?[:=][ \t]*[\"'\\<(]*[A-Z\xc3]",
     ),
-    re.compile(
-        rf"(?<![A-Za-z])"
-        rf"(?=[A-Za-z][A-Za-z'’ ]{{1,26}}[:,]?[ ][A-ZÀ-Þ]){PHRASES}[:,]?[ ]{{1,2}}(?P<value>{LONG}|"
-        rf"(?:{_GIVEN})(?![A-Za-z'’]))"
+    (
+        _capital(rf"(?P<value>{LONG}|{_GIVEN}(?![A-Za-z’']))") + _behind(PHRASES, (" ", "[,:] ")),
+        rf"(?:{_ENDS})[:,]? [A-Z\xc3]",
     ),
-    re.compile(
-        rf"(?<![A-Za-z])(?i:my name is|my name's|name is|call me|i am called)[ ]{{1,2}}(?P<value>{NAME}|"
+    (
+        rf"[nN]ame(?: is|'s)[ ]{{1,2}}(?P<value>{NAME}|"
         rf"(?!not|the|a|an|in|on|is|wrong|spelled|misspelled|now|still|my|your|too|different|later|back|when|"
         rf"at|if|asap|for|and|already|required|missing|invalid|empty|taken|unique)[a-z]{{3,15}}(?: (?!and|but|"
-        rf"from|i|my|the|at|with|in)[a-z]{{2,15}})?(?=[,.!\n]|$| and| from| but))"
+        rf"from|i|my|the|at|with|in)[a-z]{{2,15}})?(?=[,.!\n]|$| and| from| but))",
+        "[nN]ame(?: is|'s) ",
     ),
-    re.compile(rf"{GREETING}[ ](?P<value>{WORD}{MORE}{{0,2}})(?=[ ]?[,!:.\n]|\s*$|[ ]?-)"),
-    re.compile(
-        rf"(?:^|\n|[.!] )"
-        rf"[ \t]{{0,4}}{CLOSING}[ ]?[,.!-]{{0,2}}[ ]?\n[ \t]{{0,4}}(?:\n[ \t]{{0,4}})?(?P<value>{NAME})"
-        rf"(?=[ \t]*(?:$|\n|[,|(]))"
+    (
+        _capital(rf"(?P<value>{WORD}{MORE}{{0,2}})(?=[ ]?[,!:.\n\"']|\s*$|[ ]?-)") + _behind(_GREETINGS, (" ", ", ")),
+        r"(?:ear|[hH]i|ello|ey|iya|orning|fternoon|vening|hanks|you),? [A-Z\xc3]",
     ),
-    # A given name that is known, and a family name.
-    re.compile(
-        rf"(?<![A-Za-z@/_.'’-])(?=[A-Z])(?P<value>(?:{_GIVEN})(?![A-Za-z'’]){MORE}{{1,2}}(?:,? (?:Jr|Sr|III?)"
-        rf"\.?(?![A-Za-z]))?)(?![ ]?[(=])"
+    (
+        rf"{CLOSING}(?:[ ][a-zA-Z]{{2,12}}){{0,3}}[ ]?[,.!-]{{0,2}}[ ]?\n[ \t]{{0,4}}(?:\n[ \t]{{0,4}})?(?P<value>{NAME})"
+        rf"(?=[ \t]*(?:$|\n|[,|(]))",
+        r"(?:egards|erely|ruly|fully|eers|ishes|anks|gain|ou|est|ove|ours|ially|are|oon|uch|rmly|ind|arm)[ ,.!-]*\n",
     ),
-    # Chinese names in Latin letters, in either order.
-    re.compile(
-        rf"(?<![A-Za-z@/_.-])(?=[A-Z])(?P<value>(?:{_FAMILY})[ ]{STOP}(?:{PINYIN_GIVEN}(?:[ -](?i:{PINYIN})(?![A-Za-z])"
-        rf")?))(?![ ]?[(=])"
+    (
+        _capital(BARE, "A-Za-z@/_."),
+        r"[a-z.] [A-Z\xc3][a-z'\x80-\xbf]|[a-z] (?:van|von|de|del|da|di|al|bin|el|la|du|dos|ter) [A-Z]|\xc3[\x80-\xbf][a-z]* [A-Z]",
     ),
-    re.compile(
-        rf"(?<![A-Za-z@/_.-])(?=[A-Z][a-z]{{1,11}} [A-Z])(?P<value>{STOP}(?i:{PINYIN})[ ](?:{_FAMILY}))(?![A-Za-z(=])"
-    ),
-    re.compile(rf"(?<![A-Za-z])(?=[A-Z])(?P<value>{WORD}{MORE}{{1,2}}) (?:wrote:|<[A-Za-z0-9._%+-]{{1,64}}@)"),
+    (_capital(rf"(?P<value>{_GIVEN}{_ALONE}){_DOES}", "A-Za-z@/_.-"), "[a-z] (?:said|says|told|asked|wrote|called|mentioned|confirmed|replied|agreed|left|joined)"),
+    (_capital(rf"(?P<value>{_GIVEN}{_ALONE})", "A-Za-z@/_.-") + _behind(VERBS, (" ",)), "[a-z] [A-Z][a-z]"),
+    (_capital(rf"(?P<value>{_GIVEN})(?=['’]s )", "A-Za-z@/_.-") + r"(?<!Jack .)(?<!& .)", r"[a-z](?:'|’)s "),
 )
+PATTERNS = tuple(re.compile(pattern) for pattern, _ in _FORMS)
 
 
 def named(value: str) -> bool:
@@ -123,26 +161,11 @@ def named(value: str) -> bool:
     )
 
 
-PREFILTER = "|".join(
-    (
-        rf"{HONORIFIC}\.? [^0-9 ]",
-        r"[a-zA-Z][\"'\\]*[ \t]*[:=][ \t]*[\"'\\<(]*(?:[A-Z\xc3]|van |von |de |du |di |da |al |el |bin |le |la )",
-        # Literals alone: a set behind so many of them takes hyperscan minutes to compile.
-        *(f"{name} " for name in sorted({*GIVEN_NAMES, *PINYIN_SURNAMES})),
-        *(f" {name}" for name in sorted(PINYIN_SURNAMES)),
-        r"(?:Dear|Hi|Hello|Hey|Hiya|morning|afternoon|evening|Thanks|you),? [A-Z\xc3]",
-        r"(?:[rR]egards|[sS]incerely|[tT]ruly|[fF]aithfully|[cC]heers|[wW]ishes|[tT]hanks|[aA]gain|[yY]ou|"
-        r"[bB]est|[lL]ove|[yY]ours|[rR]espectfully|[cC]ordially) ?[,.!-]* ?\n",
-        r"(?:[nN]ame is|[nN]ame's|[cC]all me|called) ",
-        rf"(?:{_SPEECH})[:,]? +[A-Z\xc3]",
-        r"[a-z] (?:wrote:|<[A-Za-z0-9._%+-]+@)",
-    )
-)
 ENGLISH_NAME = Detector(
     id="en.name",
     description="name of a person in English text",
     patterns=PATTERNS,
-    prefilter=PREFILTER,
+    prefilter=tuple(prefilter for _, prefilter in _FORMS),
     score=0.8,
     validate=named,
     canonical=lambda value: " ".join(value.lower().split()),

@@ -11,7 +11,7 @@ import re
 from yumen_plugins.anonymize.detector import Detector
 from yumen_plugins.anonymize.detectors.americas import AMERICAS
 from yumen_plugins.anonymize.detectors.asia import ASIA
-from yumen_plugins.anonymize.detectors.near import compact, document, stdnum
+from yumen_plugins.anonymize.detectors.near import CODE_RUN, compact, document, stdnum
 from yumen_plugins.anonymize.detectors.north import EAST, NORTH
 from yumen_plugins.anonymize.detectors.uk import UK
 
@@ -41,9 +41,9 @@ EU = (
     Detector(
         id="eu.vat",
         description="VAT number of the European Union or the United Kingdom",
-        patterns=(re.compile(rf"(?<![0-9A-Za-z])(?:{'|'.join(VAT)})(?![0-9A-Za-z])"),),
-        prefilter="(?:AT|B[EG]|C[YZ]|D[EK]|E[ELS]|F[IR]|GB|H[RU]|I[ET]|L[TUV]|MT|NL|P[LT]|RO|S[EIK]|XI)"
-        "[0-9A-Z ][0-9A-Z .]{2}[0-9 .]{3}",
+        patterns=(re.compile(rf"(?<![0-9A-Za-z])(?=[A-Z]{{2}})(?:{'|'.join(VAT)})(?![0-9A-Za-z])"),),
+        # Its digits: from the country code on, the pass would be slow.
+        prefilter=r"[0-9]{7}|[0-9]{3}[. ][0-9]{3,4}[. ][0-9]{2}|[0-9]{4}\.[0-9]{2}\.|[0-9][0-9A-Z][0-9]{5}[A-Z]|RO ?[0-9]{6}",
         score=0.9,
         validate=vat,
         canonical=compact,
@@ -91,10 +91,10 @@ EU = (
     document(
         "eu.fr_nir",
         "social security number of France (NIR)",
-        "[1-478] ?[0-9]{2} ?(?:0[1-9]|1[0-2]|[2-9][0-9]) ?(?:[0-9]{2}|2[AB]) ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}",
+        r"[1-478]( ?)[0-9]{2}\1(?:0[1-9]|1[0-2]|[2-9][0-9])\1(?:[0-9]{2}|2[AB])\1[0-9]{3}\1[0-9]{3} ?[0-9]{2}",
         words=("nir", "sécurité sociale", "securite sociale", "sécu", "insee", "法国社保"),
         check=stdnum("fr.nir"),
-        sure="[1-478] ?[0-9]{2} ?[0-9]{2} ?(?:[0-9]{2}|2[AB]) ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}",
+        sure="[1-478] [0-9]{2} [0-9]{2} [0-9]|[1-478][0-9]{5}[0-9AB][0-9]{6}",
         canonical=compact,
         examples=("2 95 10 99 126 111 93", "numéro de sécurité sociale 295109912611193", "法国社保号 295109912611194"),
         counterexamples=("295109912611194", "order 295109912611192"),
@@ -105,7 +105,7 @@ EU = (
         r"[0-9]{8}[ \-]?[A-Z]|[XYZ][ \-]?[0-9]{7}[ \-]?[A-Z]|[0-9]{2}\.[0-9]{3}\.[0-9]{3}-?[A-Z]",
         words=("dni", "nie", "nif", "documento nacional", "identidad", "西班牙身份证"),
         check=stdnum("es.dni", "es.nie"),
-        sure=r"[0-9]{8}[ \-]?[A-Z]|[XYZ][ \-]?[0-9]{7}[ \-]?[A-Z]|[0-9]{2}\.[0-9]{3}\.[0-9]{3}-?[A-Z]",
+        sure=r"[0-9]{7}[ \-]?[A-Z]|[0-9]\.[0-9]{3}\.[0-9]{3}-?[A-Z]",
         canonical=compact,
         examples=("54362315K", "DNI 54362315-K", "NIE: X2482300W", "西班牙身份证54362315L"),
         counterexamples=("54362315L", "20261123T101500Z", "X2482300A"),
@@ -116,7 +116,7 @@ EU = (
         "[A-Z]{6}[0-9LMNPQRSTUV]{2}[ABCDEHLMPRST][0-9LMNPQRSTUV]{2}[A-Z][0-9LMNPQRSTUV]{3}[A-Z]",
         words=("codice fiscale", "cod. fiscale", "italian tax", "意大利税号"),
         check=stdnum("it.codicefiscale"),
-        sure="[A-Z]{6}[0-9LMNPQRSTUV]{2}[ABCDEHLMPRST][0-9LMNPQRSTUV]{2}[A-Z][0-9LMNPQRSTUV]{3}[A-Z]",
+        sure=CODE_RUN,
         canonical=compact,
         examples=("RCCMNL83S18D969H", "codice fiscale: RCCMNL83S18D969A"),
         counterexamples=("RCCMNL83S18D969A", "RCCMNL83S18D969HX"),
@@ -133,10 +133,10 @@ EU = (
     document(
         "eu.be_nn",
         "national number of Belgium",
-        r"[0-9]{2}[. ]?[0-9]{2}[. ]?[0-9]{2}[\- ]?[0-9]{3}[. ]?[0-9]{2}",
+        r"[0-9]{2}([. ]?)[0-9]{2}\1[0-9]{2}[\- ]?[0-9]{3}[. ]?[0-9]{2}",
         words=("rijksregister", "registre national", "numéro national", "insz", "niss", "belgian national", "比利时"),
         check=stdnum("be.nn"),
-        sure=r"[0-9]{2}[. ]?[01][0-9][. ]?[0-3][0-9][\- ]?[0-9]{3}[. ]?[0-9]{2}",
+        sure=r"[0-9]{2}[. ][0-9]{2}[. ][0-9]{2}[\- ]?[0-9]{3}|[0-9]{6}[\- ]?[0-9]{3}[. ]?[0-9]{2}",
         examples=("68.12.15-432.48", "rijksregisternummer 68121543248", "比利时国民号 68121543249"),
         counterexamples=("68121543249", "68.12.15-432.49"),
     ),

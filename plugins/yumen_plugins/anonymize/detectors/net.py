@@ -18,11 +18,13 @@ HAN_ENDING = (
     "中国|中國|公司|网络|網絡|香港|台湾|台灣|新加坡|企业|商城|网址|网店|在线|中文网|我爱你|集团|政务|公益|机构|"
     "手机|移动|信息|商标|游戏|娱乐|时尚|健康|购物|餐厅|世界|招聘|慈善|组织机构"
 )
+# In characters; a longer domain is none that anybody writes mail to.
+DOMAIN_MAX = 90
 # Not a version (`core@1.2.3`), nor the picture of a dense screen (`icon@2x.png`).
 DOMAIN = (
-    rf"(?![0-9]{{1,4}}\.[0-9]|[0-9]x\.)(?:(?:{LABEL}\.){{1,8}}(?:[A-Za-z]{{2,24}}|[\u0400-\u04ff]{{2,12}}"
+    rf"(?![0-9]{{1,4}}\.[0-9]|[0-9]x\.)(?:(?=[A-Za-z0-9.\-{LETTERS}]{{3,{DOMAIN_MAX}}}+(?![A-Za-z0-9\-{LETTERS}]))(?:{LABEL}\.){{1,8}}(?:[A-Za-z]{{2,24}}|[\u0400-\u04ff]{{2,12}}"
     rf"|xn--[a-z0-9]{{2,59}})"
-    rf"(?![A-Za-z0-9])|(?:{HAN_LABEL}\.){{1,4}}(?:{HAN_ENDING}|[A-Za-z]{{2,24}}(?![A-Za-z0-9])))"
+    rf"(?![A-Za-z0-9])|(?:{HAN_LABEL}\.){{1,3}}(?:{HAN_ENDING}|[A-Za-z]{{2,24}}(?![A-Za-z0-9])))"
 )
 # Han characters that stand before an address more often than in it.
 BEFORE = "是为到给：发送箱件址系至向或和与及在用"
@@ -78,8 +80,8 @@ NET = (
             re.compile(rf"(?<![{HAN}])[{HAN}](?:(?![{BEFORE}])[{HAN}]){{0,7}}@{DOMAIN}"),
             re.compile(rf"(?:(?![{BEFORE}])[{HAN}]){{1,4}}@{DOMAIN}"),
         ),
-        prefilter=r"[^\x00-\x20\"'(),:;<>@\[\]]@[^\x00-\x20\"'(),:;<>@\[\]]{1,64}\.",
-        span_max=320,
+        prefilter=r"[^\x00-\x20\"'(),:;<>@\[\]]@[^\x00-\x20\"'(),:;<>@\[\]]+\.",
+        span_max=160,
         score=1.0,
         context=("邮箱", "邮件", "mail"),
         examples=(
@@ -127,7 +129,7 @@ NET = (
         prefilter=r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]|[0-9A-Fa-f]:[0-9A-Fa-f]{0,4}:|::[0-9A-Fa-f]",
         score=0.8,
         validate=ip,
-        span_max=64,
+        span_max=72,
         tight=True,
         examples=(
             "地址192.168.1.1，",

@@ -6,7 +6,7 @@ import re
 from datetime import date
 
 from yumen_plugins.anonymize.detector import Detector
-from yumen_plugins.anonymize.detectors.near import ORDERS, compact, named
+from yumen_plugins.anonymize.detectors.near import LINK, ORDERS, compact, named, typed
 
 MONTHS = (
     r"(?i:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?"
@@ -31,24 +31,25 @@ PARTY = (
     r"(?!快乐|聚会|派对|宴|会|蛋糕|礼物|当天|祝福|贺卡|[ _]?(?:party|cake|gift|present|card|dinner|wishes|celebration))"
 )
 BIRTH = (
-    rf"date[ _]?of[ _]?birth|birth[ _-]?date|birth[ _]?day{PARTY}|d\.?o\.?b\.?(?![a-z])|born|出生(?:日期"
-    rf"|年月日?|时间|于)?|生日{PARTY}|生辰|生于|"
+    rf"date[ _]?of[ _]?(?:{typed('birth')})|(?:{typed('birth')})[ _-]?date|(?:{typed('birth')})[ _]?day{PARTY}"
+    rf"|(?:{typed('birthday')}){PARTY}|d\.?o\.?b\.?(?![a-z])|born|出生(?:日期|年月日?|时间|于)?|生日{PARTY}|生辰|生于|"
     r"geburtsdatum|geboren|date de naissance|née?|fecha de nacimiento|nacid[oa]|data di nascita"
     r"|nat[oa] il|geboortedatum|data de nascimento|生年月日"
 )
+NUMBER = "n[umber]{4,6}"
 RECORD = (
-    r"病历号码?|病案号|住院号|门诊号|就诊卡?号|诊疗卡号?|病人(?:编号|号|ID)|患者(?:编号|号|ID)|体检(?:编)?号|"
-    r"mrn|(?:medical|health|patient|hospital)[ _]?record[ _]?(?:number|no\.?|num|#|id)?|"
-    r"patient[ _]?(?:id|number|no\.?|identifier|#)|(?:hospital|chart)[ _](?:number|no\.?|#)"
+    r"病[历歷例](?:本|卡)?(?:编号|[号號][码马]?)|病案(?:编)?[号號][码马]?|住院(?:编)?[号號][码马]?|门急?诊(?:编)?[号號][码马]?"
+    r"|就[诊医]卡?(?:编)?[号號][码马]?|诊疗卡?(?:编)?[号號]?|健康卡号|(?:病人|患者|医疗记录)(?:编[号码]|号码?|ID)|体检(?:编)?号|"
+    rf"mrn|mr ?#|(?:{typed('medical')}|health|{typed('patient')}|hospital)[ _]?(?:{typed('record')})s?[ _]?(?:number|no\.?|num|#|id)?|"
+    rf"(?:{typed('patient')})[ _]?(?:id|{NUMBER}|no\.?|identifier|#)|(?:hospital|chart|{typed('medical')})[ _](?:{NUMBER}|no\.?|id|#)"
 )
 POLICY = (
     r"保单号码?|保险单号|保单编号|投保单号|(?<!英国)医保(?:参保)?号|"
     r"(?:health |medical |insurance )?policy[ _]?(?:number|no\.?|num|#)|"
-    r"(?<!social )(?<!national )insurance[ _]?(?:id|number|no\.?"
-    r"|member|policy)(?:[ _]?(?:id|number|no\.?))?|"
-    r"(?:member|subscriber|beneficiary|group)[ _]?(?:id|number|no\.?)"
+    r"(?<!social )(?<!national )insurance[ _]?(?:id|n[umber]{4,6}|no\.?|member|policy)(?:[ _]?(?:id|n[umber]{4,6}|no\.?))?|"
+    r"(?:member|subscriber|beneficiary|group)[ _]?(?:id|n[umber]{4,6}|no\.?)"
 )
-PASSPORT = r"passport|护照|護照|旅券|passeport|pasaporte|passaporto|passnummer|паспорт"
+PASSPORT = rf"{typed('passport')}|护照|護照|旅券|passeport|pasaporte|passaporto|passnummer|паспорт"
 # Letters, then digits, with at least four of these; what looks like a date is none.
 CODE = (
     r"(?!(?:19|20)[0-9]{2}[-/.年])(?=[A-Za-z0-9\-/]{0,12}[0-9][A-Za-z\-/]{0,3}[0-9])"
@@ -72,12 +73,9 @@ PEOPLE: tuple[Detector, ...] = (
                        rf"(?=[ ,，)）]{{0,2}}(?:出生|生(?![0-9A-Za-z产效成活日命意])|was born|born))"),
         ),
         prefilter=(
-            r"(?i)(?:birth|d\.?o\.?b|born|geburtsdatum|geboren|naissance|n(?:é|É)e?|nacimiento|nacid"
-            r"|nascita|nat[oa] il|geboortedatum"
-            r"|nascimento|出生|生日|生辰|生于|生年月日)[^0-9\x00]*[0-9]{1,4}[ ./年,a-z\-]"
-            r"|(?:birth|d\.?o\.?b|born|出生|生日)[^0-9\x00]*(?:[0-9]{8}|jan|feb|mar|apr|may|jun|jul|aug"
-            r"|sep|oct|nov|dec|年)"
-            r"|[0-9](?:日|号|月)?[ ,，)）]{0,6}(?:出生|生|was born|born)|[日号月][^0-9]{0,4}出生"
+            rf"(?i)(?:{typed('birth')}|dob|d\.o\.b|born|geburtsdatum|geboren|naissance|n(?:é|É)|nacimiento|nacid|nascita"
+            r"|nat[oa] il|geboortedatum|nascimento|出生|生日|生辰|生于|生年月日)[^0-9\x00]*(?:[0-9]|年)",
+            r"(?i)(?:[0-9]|日|号|月)(?:[ ,)]|，|）)*(?:出生|生|was born|born)",
         ),
         score=0.9,
         validate=born,
@@ -108,15 +106,22 @@ PEOPLE: tuple[Detector, ...] = (
     Detector(
         id="health.mrn",
         description="medical record number",
-        patterns=(named(RECORD, CODE),),
+        patterns=(
+            named(RECORD, CODE),
+            # Two of them, as where one is merged with the other.
+            re.compile(
+                rf"(?i:(?<![a-z])(?:{RECORD})){LINK}{CODE}(?: (?:was |is )?(?:merged with|linked to|and|or|to)"
+                rf"|[,，、/&]|[和与及]) ?(?P<value>{CODE.replace('{3,24}', '{5,24}')})"
+            ),
+        ),
         prefilter=(
-            r"(?i)(?:病历号|病案号|住院号|门诊号|就诊|诊疗卡|病人|患者|体检|record|patient|hospital|chart"
-            r"|(?:^|[^a-z])mrn)[^0-9\x00]*[0-9]"
+            rf"(?i)(?:病|住院|门诊|门急诊|就诊|就医卡|诊疗|患者|体检|健康卡|医疗记录|{typed('record')}|{typed('patient')}"
+            rf"|{typed('medical')} |medical_|hospital|chart|mr ?#|mrn)[^0-9\x00]*[0-9]"
         ),
         score=0.8,
         canonical=compact,
         unless=ORDERS,
-        span_max=96,
+        span_max=160,
         examples=(
             "病历号：20231234567",
             "住院号 ZY001234",
@@ -134,7 +139,7 @@ PEOPLE: tuple[Detector, ...] = (
         prefilter=r"(?i)(?:保单|保险单|投保单|医保|policy|insurance|member|subscriber|beneficiary|group)[^0-9\x00]*[0-9]",
         score=0.7,
         canonical=compact,
-        span_max=110,
+        span_max=128,
         examples=(
             "保单号 PDAA202311010000123456",
             "policy number: HX-4471902",
@@ -152,10 +157,10 @@ PEOPLE: tuple[Detector, ...] = (
                 PASSPORT,
                 r"(?:[A-Z]{0,3}[0-9]{6,9}|[0-9]{2}[A-Z]{2}[0-9]{5}"
                 r"|[A-Z]{2}[0-9]{2}[A-Z0-9]{5})(?![0-9A-Za-z]|[\-/.][0-9])",
-                link=r"(?:[^0-9A-Za-z]{0,3}(?i:no|nr|num|number|id|is|编号|号码?|號碼?|n°|of|for|the|my|his|her)){0,4}[^0-9A-Za-z\n]{0,6}",
+                link=r"(?:[^0-9A-Za-z]{0,3}(?i:no|nr|num|n[umber]{4,6}|id|is|was|card|holder|编号|号[码马]?|號碼?|n°|of|for|the|my|his|her|是|为)){0,4}[^0-9A-Za-z\n]{0,6}",
             ),
         ),
-        prefilter=r"(?i)(?:passport|护照|護照|旅券|passeport|pasaporte|passaporto|passnummer|паспорт|ПАСПОРТ|Паспорт)[^0-9\x00]*[0-9]",
+        prefilter=rf"(?i)(?:{typed('passport')}|护照|護照|旅券|passeport|pasaporte|passaporto|passnummer|паспорт|ПАСПОРТ|Паспорт)[^0-9\x00]*[0-9]",
         score=0.7,
         canonical=compact,
         context=("passport", "护照", "護照", "旅券", "passeport", "pasaporte", "passaporto", "passnummer", "паспорт"),

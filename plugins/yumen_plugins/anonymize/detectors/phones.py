@@ -111,6 +111,17 @@ def canonical(value: str) -> str:
 
 
 EDGE = r"(?<![0-9A-Za-z.+\-/_])"
+# For the one pass: what numbers begin with, and the words with a number somewhere behind them.
+NUMBER = (
+    r"\+[0-9][ ().\-/0-9]{7}|00[0-9][ ().\-/0-9]{7}|[0-9]{3}\)?[ .\-][0-9]{3}[ .\-][0-9]{4}"
+    r"|0[0-9]{2,4}\)?[ \-][0-9]{3}|0[67][ .][0-9]{2}[ .][0-9]{2}[ .][0-9]"
+)
+NAMED = (
+    r"(?i)(?:phone|whatsapp|telefon|telefono|teléfono|handy|hotline|mobile|portable|celular|cellulare|movil|móvil"
+    r"|电话|手机|座机|固话|传真|热线|联系方式|电話|電話|手機|傳真|携帯|전화|致电|拨打|请拨|打给|回电"
+    r"|(?:^|[^a-z])(?:tel|mob|cell|fax|contact|call|text|dial|ring|reach|sms)(?:ed|ing)?[^a-z])"
+    r"(?:[ _]?[0-9]{1,2})?[^0-9\x00]*[0-9][0-9 ().\-/]{6}"
+)
 PHONES = (
     Detector(
         id="phone",
@@ -124,15 +135,7 @@ PHONES = (
             named(rf"(?:{NOUNS})s?", PLAIN, link=rf"(?:[ _]?[0-9]{{1,2}}(?![0-9]))?{LINK}(?:\+?[0-9]{{1,3}}[ \-])?"),
             named(VERBS, NO_DATE + PARTED),
         ),
-        prefilter=(
-            r"(?i)\+[0-9][ ().\-/0-9]{7}|(?:^|[^0-9])00[0-9][ ().\-/0-9]{7}|[0-9]{3}\)?[ .\-][0-9]{3}[ .\-][0-9]{4}"
-            # Not what a date ends in.
-            r"|(?:^|[^0-9])(?:0[0-9]{2,4}\)?[ \-][0-9]{3}|0[67][ .][0-9]{2}[ .][0-9]{2}[ .][0-9])"
-            r"|(?:phone|whatsapp|telefon|telefono|teléfono|handy|hotline|mobile|portable|celular|cellulare|movil|móvil"
-            r"|电话|手机|座机|固话|传真|热线|联系方式|电話|電話|手機|傳真|携帯|전화|致电|拨打|请拨|打给|回电"
-            r"|(?:^|[^a-z])(?:tel|mob|cell|fax|contact|call|text|dial|ring|reach|sms)(?:ed|ing)?[^a-z])"
-            r"(?:[ _]?[0-9]{1,2})?[^0-9\x00]*[0-9][0-9 ().\-/]{6}"
-        ),
+        prefilter=(*(NUMBER,) * (DIGITS_MAX - DIGITS_MIN + 1 + len(NATIONAL)), NAMED, NAMED),
         score=0.8,
         validate=phone,
         canonical=canonical,
@@ -144,7 +147,7 @@ PHONES = (
             "打给", "回电",
         ),
         unless=("order", "订单", "单号", "invoice", "tracking", "编号", "版本", "version", "isbn"),
-        span_max=96,
+        span_max=120,
         examples=(
             "+1 415 555 0132",
             "call (415) 555-0132 today",

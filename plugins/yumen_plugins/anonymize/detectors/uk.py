@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from yumen_plugins.anonymize.detector import Detector, digits
-from yumen_plugins.anonymize.detectors.near import compact, document, named, near, stdnum
+from yumen_plugins.anonymize.detectors.near import CODE_RUN, compact, document, named, near, stdnum
 
 NHS = ("nhs", "national health service", "英国医保")
 NINO = ("nino", "national insurance", "国民保险")
@@ -47,7 +47,7 @@ UK = (
                 r"[ \-]?[A-Da-d](?![0-9A-Za-z])"
             ),
         ),
-        prefilter=r"(?i)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z][ \-]?[0-9]{2}[ \-]?[0-9]{2}[ \-]?[0-9]{2}[ \-]?[A-D]",
+        prefilter=r"[0-9]{2}[ \-]?[0-9]{2}[ \-]?[0-9]{2}[ \-]?[A-Da-d]",
         score=0.9,
         validate=nino,
         canonical=compact,
@@ -65,7 +65,7 @@ UK = (
                 r"(?:[ ]?[0-9]{2})?(?![0-9A-Za-z])"
             ),
         ),
-        prefilter="[A-Z]{2}[A-Z9]{3}[0-9][0156][0-9][0-3][0-9]{2}[A-Z9]{2}[0-9A-Z]{3}",
+        prefilter=CODE_RUN,
         score=0.9,
         canonical=compact,
         span_max=19,

@@ -6,21 +6,22 @@ import re
 
 from yumen_plugins.anonymize.detector import Detector, digits
 from yumen_plugins.anonymize.detectors.finance import luhn
-from yumen_plugins.anonymize.detectors.near import ORDERS, compact, document, named, near
+from yumen_plugins.anonymize.detectors.near import ORDERS, compact, document, named, near, typed
 
 SSN = ("ssn", "social security", "social sec", "ss#", "ss #", "社会安全号", "社会安全码", "社安号", "社会保障号")
 ITIN = ("itin", "individual taxpayer", "个人纳税", "纳税人识别号")
 EIN = ("ein:", "ein ", "ein#", "ein\"", "fein", "employer id", "employer identification", "federal tax id", "tax id",
        "雇主识别号",
        "雇主税号")  # fmt: skip
-ROUTING = ("routing", "aba", "rtn", "transit n", "路由号", "汇款路线", "美国银行代码")
+ROUTING = (*typed("routing").split("|"), "aba", "rtn", "transit n", "路由号", "汇款路线", "美国银行代码")
 LICENCE = (
-    r"(?:driver'?s?'?|driving|operator'?s?)[ _]?(?:licen[cs]e|permit|lic\.?)(?:[ _]?(?:number|no\.?|num|#|id))?|"
-    r"DL(?: ?#| no\.?| number)|美国驾照|驾照号码?"
+    rf"(?:driver'?s?'?|{typed('driver')}'?s?|driving|operator'?s?)[ _-]?(?:{typed('license|licence')}|permit|lic\.?)"
+    r"(?:[ _]?(?:n[umber]{4,6}|no\.?|num|#|id))?|DL(?: ?#| no\.?| number|N)|美国驾[照驶证]{1,3}|驾照号码?|驾照"
 )
 ACCOUNT = (
-    r"(?:(?:bank|checking|savings|deposit|beneficiary)[ _]?(?:account|acct)|account[ _]?(?:number|no\.?|num|#)"
-    r"|acct[ _.]?(?:no\.?|num|#|number)?"
+    rf"(?:(?:bank|checking|savings?|current|deposit|beneficiary|{typed('payroll')}|salary|business|receiving|my|your|his|her|the)"
+    rf"[ _]?(?:{typed('account')}|acct)|(?:{typed('account')})(?:[ _]?(?:n[umber]{{4,6}}|no\.?|num|#)|(?=[ ]?[:=#]?[ ]?[0-9]{{8}}))"
+    r"|acct[ _.]?(?:no\.?|num|#|n[umber]{4,6})?"
     r"|a/c(?: no\.?)?|银行账号|银行账户|银行帐号|收款账号|收款账户|对公账号|对公账户|开户账号|汇款账号|账户号码?)"
 )
 
@@ -124,13 +125,16 @@ USA = (
             named(LICENCE, r"(?:[0-9]{2,4}[ \-]){2,3}[0-9]{3,4}(?![0-9A-Za-z\-/])"),
             named(LICENCE, r"[0-9]{7,12}(?![0-9A-Za-z])"),
         ),
-        prefilter=r"(?i)(?:licen[cs]e|permit|lic\.|dl ?#|dl n|驾照)[^0-9\x00]*[0-9]{2}",
+        prefilter=(
+            r"(?i)(?:driv|dirver|drvier|drievr|rdiver|operator'?s?'?[ _-]?(?:li|permit)|dl ?#|dl n|dln|dl\.|驾照|驾驶|美国驾)"
+            r"[^0-9\x00]*[0-9]"
+        ),
         score=0.6,
         canonical=compact,
-        context=("licen", "driv", "dl", "驾照"),
+        context=("licen", "licn", "driv", "dirv", "drvi", "dl", "驾照", "驾驶"),
         unless=ORDERS,
         weak=True,
-        span_max=96,
+        span_max=112,
         examples=(
             "driver's license D1234567",
             "Driver License No. 123-456-789",
@@ -152,13 +156,18 @@ USA = (
     Detector(
         id="us.bank_account",
         description="bank account number",
-        patterns=(named(ACCOUNT, r"[0-9]{2,6}(?:[ \-]?[0-9]{2,6}){1,4}(?![0-9A-Za-z]|[\-/.][0-9])"),),
-        prefilter=r"(?i)(?:account|acct|a/c|银行账|银行帐|收款账|对公账|开户账|汇款账|账户号)[^0-9\x00]*[0-9]{4}",
+        patterns=(
+            named(
+                ACCOUNT,
+                r"(?=(?:[ \-]?[0-9]){6})(?!(?:19|20)[0-9]{2}-[0-9]{2}-)[0-9]{2,6}(?:[ \-]?[0-9]{2,6}){1,4}(?![0-9A-Za-z]|[\-/.][0-9])",
+            ),
+        ),
+        prefilter=rf"(?i)(?:{typed('account')}|acct|a/c|银行账|银行帐|收款账|对公账|开户账|汇款账|账户号)[^0-9\x00]*[0-9]",
         score=0.6,
         canonical=digits,
-        context=("account", "acct", "a/c", "账号", "账户", "帐号"),
+        context=(*typed("account").split("|"), "acct", "a/c", "账号", "账户", "帐号"),
         weak=True,
-        span_max=96,
+        span_max=120,
         examples=(
             "account number: 000123456789",
             "checking account 1234567890",

@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 
 from yumen_plugins.anonymize.detector import Detector
+from yumen_plugins.anonymize.detectors.near import typed
 from yumen_plugins.anonymize.detectors.secrets.build import ALNUM, characters
 from yumen_plugins.anonymize.detectors.secrets.checks import PLACE
 
-VALUE_MAX, PASSWORD_MAX = 2048, 128
+# In characters. Of a longer value so much is taken: what is left of it is no use.
+VALUE_MAX, PASSWORD_MAX = 384, 128
 # Names begin with a set of characters, and lookbehinds say which it was: with one in front, a search passes over everything
 # else at once, which it does not with alternatives in which case does not matter.
 PASSWORDS = (
-    r"[pP_密口](?:(?<=[pP])(?i:assw(?:or)?d|ass[ _-]?phrase|asscode|asswort|wd|(?<![a-z]p)(?:ass|w|sw"
+    r"[pP_密蜜秘口](?:(?<=[pP])(?i:assw(?:or|ro)?d|assowrd|aswsord|saswd|ass[ _-]?phrase|asscode|asswort|wd|(?<![a-z]p)(?:ass|w|sw"
     r"|swd)(?=[\"' ]{0,2}[:=]))"
-    r"|(?<=[A-Za-z0-9]_)(?i:pass)(?![a-z])|(?<=密)[码碼]|(?<=口)令)(?i:[_-]?(?:hash|confirm(?:ation)?)|[0-9]{1,2})?"
+    r"|(?<=[A-Za-z0-9]_)(?i:pass)(?![a-z])|(?<=[密蜜秘])[码碼马]|(?<=口)令)(?i:[_-]?(?:hash|confirm(?:ation)?)|[0-9]{1,2})?"
 )
 KINDS = (
     "api|access|secret|private|encryption|signing|auth|app|master|account|storage|session|license|licence|service|shared|"
@@ -30,8 +32,8 @@ KEYS = (
 # What may close a name: a quote, also an escaped one, a bracket, the stars of markdown.
 CLOSE = r"(?:\\{0,2}[\"'`\])]|\*\*|[）】」]){0,2}[ \t]{0,4}"
 IS = (
-    r"(?:(?:被?(?:设置?|改|重置|更新|换)(?:为|成|到)了?|就?是|为|為)[:：]?|"
-    r"[:=：]=?|=>|->)(?!=)[ \t]{0,4}(?:\*\*)?[ \t]{0,2}"
+    r"(?:(?:被?(?:设置?|改|重置|更新|换)(?:为|成|到)了?|应?就?是|为|為|[👉➡])[:：]?|"
+    r"[:=：]=?|=>|->)(?!=)[ \t👉➡→▶]{0,4}(?:\*\*)?[ \t]{0,2}"
 )
 # A declared type stands between a name and what it is set to.
 QUOTED_IS = (
@@ -44,15 +46,13 @@ PROSE_IS = (
 )
 # The same, as widely as the prefilter needs it: the names without their edges, and what may come between them and a value.
 NAMES = (
-    r"(?:passw(?:or)?d|pass[ _-]?phrase|passcode|passwort|pwd|_pass|pass[\"' ]{0,2}(?:=|:)|pw[\"' ]{0,2}(?:=|:)"
-    r"|pswd?[\"' ]{0,2}(?:=|:)|密码|密碼|口令|"
-    rf"secret|token|credential|(?:{KINDS})[ _-]?key(?:[_ -]?id)?|密钥|秘钥|密鑰|令牌|私钥|凭证|凭据)"
-    r"(?:[_-]?(?:hash|confirm(?:ation)?|base|value))?[0-9]{0,2}"
+    r"(?:passw(?:or|ro)?d|passowrd|paswsord|aswsord|saswd|pass[ _-]?phrase|passcode|passwort|pwd|_pass|pass[\"' ]{0,2}(?:=|:)"
+    r"|pw[\"' ]{0,2}(?:=|:)|pswd?[\"' ]{0,2}(?:=|:)|(?:密|蜜|秘)(?:码|碼|马)|口令"
+    r"|secret|token|credential|[a-z][ _-]?key|密钥|秘钥|密鑰|令牌|私钥|凭证|凭据)[a-z0-9_-]*"
 )
 BETWEEN = (
-    r"(?:\\{0,2}[\"'`\])]|\*\*|）|】|」){0,2}[ \t]{0,4}"
-    r"(?:[(|>\"'`\\=:]|->|：|被|设|改|重置|更新|换|就是|是|为|為|\s{1,5}(?:is|was|to|are|for|of|=)[ \t]|[bruf]{1,2}[\"']"
-    r"|\s*[!-~]*[0-9])"
+    r"(?:[\\\"'`\])* \t]|）|】|」)*(?:[(|>\"'`\\=:]|->|：|👉|➡|“|「|『|‘|被|设|改|重置|更新|换|应|就|是|为|為"
+    r"|\s(?:is|was|to|are|for|of|=)[ \t]|\s*[!-~]*[0-9])"
 )
 # Ends a value that has no quotes: a blank, a quote, or what separates it from the next name.
 PLAIN = r"[!#-%(-+\--:=?-\[\]^_a-z{}~]|[,;&|<>\"'](?=[A-Za-z0-9!@#$%^*])(?![A-Za-z_.\[\]-]{1,30}[=:])|\\(?![nrtu\"'\\])"
@@ -63,6 +63,8 @@ BARE = (
 WORD_END = r"(?=[ \t]{0,2}(?:\Z|[\r\n,;&}\])\"'`<#]|[^\x00-\x7f]|[.!](?:\s|\Z)|[A-Za-z_]{2,20}[ \t]?[:=]))"
 KEY_PROSE_IS = r"(?:[ \t](?:is|was|to|=)[ \t]?:?[ \t]|[ \t]?\|[ \t]?|[ \t]{1,2}|(?<=钥)|(?<=牌)|>)"
 KEY_CHARS = r"[A-Za-z0-9+/=_.~@!#$%^&*:-]"
+# Behind a value that is longer than what is taken of it.
+CUT = f"(?<={KEY_CHARS}{{{VALUE_MAX}}})"
 DIGIT_IN, LETTER_IN, SIGN_IN = (
     r"(?=[!-~]{0,60}?[0-9])",
     r"(?=[!-~]{0,60}?[A-Za-z])",
@@ -185,9 +187,15 @@ CODE = re.compile(
     [A-Z]:\\|[a-z]+(?:_[a-z]+)+\Z|[a-z]+[A-Z][A-Za-z]*\Z|[A-Z]+(?:_[A-Z]+)+\Z|&[a-z]|[a-z-]+=["'{]""",
     re.VERBOSE,
 )
+LATIN, HAN_CHARS = "\u00c0-\u024f\u0370-\u03ff\u0400-\u04ff", "\u3400-\u9fff"
+LATIN_IN, HAN_IN = rf"(?=[!-~]{{0,40}}[{LATIN}])", rf"(?=[!-~]{{0,20}}[{HAN_CHARS}])"
+SAID = rf"(?:{IS}|[ \t](?:is|was)[ \t]?:?[ \t])"
+# What is written about passwords in Chinese, and not as one.
+ABOUT = re.compile("请|至少|不能|不可|必须|必填|长度|输入|设置|确认|修改|忘记|密码|口令|错误|正确|不正|为空|过期|失败|成功|已|未|可以|无|字符|字母|数字|位$")
 SENTENCE = re.compile(
     r"(?i)(?:^|\s)(?:is|are|must|should|please|enter|your|the|required|not|password|at least|cannot|forgot"
-    r"|invalid|a|to)(?:\s|$)|\s\S+[.!?]$"
+    r"|invalid|a|an|to|in|on|of|for|with|and|or|by|has|have|been|be|was|were|will|would|can|could|too|very|this|that|these|it|its"
+    r"|if|when|as|at|from|no|only|used|set|changed|reset|sent|stored|saved|kept|expired|we|you|they|he|she|so|but|then|now)(?:\s|$)|\s\S+[.!?]$"
 )
 PAIR = re.compile(r"(?i)[a-z_]*(?:password|passwd|pwd|secret|token)[=:]")
 
@@ -203,20 +211,23 @@ def secret(value: str) -> bool:
         or PAIR.match(value)
     ):
         return False
+    if not value.isascii() and ABOUT.search(value):
+        return False
     return " " not in value or SENTENCE.search(value) is None
 
 
 def _quoted(words: str, inside: str) -> re.Pattern[str]:
-    return re.compile(rf"{words}{CLOSE}{QUOTED_IS}{inside}(?P=q)")
+    return re.compile(rf"{words}{CLOSE}{QUOTED_IS}{inside}(?:(?P=q)|{CUT})")
 
 
 MADE = characters(ALNUM, 40, "assigned")
-HAN = "验证码|校验码|动态码|动态密码|短信码|驗證碼"
+HAN = "验证[码马]|校验[码马]|动态码|动态密码|短信码|驗證碼"
 CODES = (
-    rf"(?:{HAN}|verification code|security code|confirmation code|one[- ]time (?:code|password|passcode"
+    rf"(?:{HAN}|(?:{typed('verification')}|{typed('confirmation')}|{typed('security')}) code|one[- ]time (?:code|password|passcode"
     rf"|pin)|(?<![A-Za-z])otp(?![a-z])|passcode|login code|auth(?:entication)? code|2fa code)"
 )
-CODE_SEEN = CODES.replace("(?<![A-Za-z])", "").replace("(?![a-z])", "")
+# Han characters never stand in brackets there. The words alone: they are rare, and with a number beside them a large automaton.
+CODE_SEEN = CODES.replace("(?<![A-Za-z])", "").replace("(?![a-z])", "").replace("[码马]", "(?:码|马)")
 
 ASSIGNED: tuple[Detector, ...] = (
     Detector(
@@ -233,18 +244,22 @@ ASSIGNED: tuple[Detector, ...] = (
             ),
             re.compile(rf"--[a-z-]{{0,24}}?{PASSWORDS}[ =](?P<value>(?!-){BARE})"),
             re.compile(
-                rf"{KEYS}{CLOSE}{IS}(?P<value>{NO_NAME}{DIGIT_IN}{LETTER_IN}{KEY_CHARS}{{6,{VALUE_MAX}}}(?<![.:]))(?![A-Za-z0-9(\[])"
+                rf"{KEYS}{CLOSE}{IS}(?P<value>{NO_NAME}{DIGIT_IN}{LETTER_IN}{KEY_CHARS}{{6,{VALUE_MAX}}}(?<![.:]))(?:(?![A-Za-z0-9(\[])|{CUT})"
             ),
             re.compile(
                 rf"{KEYS}{CLOSE}{KEY_PROSE_IS}(?P<value>{NO_NAME}"
                 rf"(?=[!-~]{{0,60}}?[0-9][!-~]{{0,60}}?[A-Za-z])"
                 rf"(?=[!-~]{{0,60}}?[A-Za-z][!-~]{{0,60}}?[0-9]){KEY_CHARS}{{8,{VALUE_MAX}}}(?<![.:]))"
-                rf"(?![A-Za-z0-9(\[])"
+                rf"(?:(?![A-Za-z0-9(\[])|{CUT})"
             ),
             re.compile(
                 rf"--[a-z-]{{0,24}}?{KEYS}[ =](?P<value>"
                 rf"(?!-){NO_NAME}{DIGIT_IN}{LETTER_IN}{KEY_CHARS}{{6,{VALUE_MAX}}})"
             ),
+            # Words in a row, and what is not written in ASCII.
+            re.compile(rf"{PASSWORDS}{CLOSE}{SAID}(?P<value>(?:[A-Za-z]{{3,12}} ){{3,7}}[A-Za-z]{{3,12}})(?=[ \t]?(?:\Z|[\r\n.。；;，！]))"),
+            re.compile(rf"{PASSWORDS}{CLOSE}{SAID}(?P<value>{LATIN_IN}[!-+\--:<-~{LATIN}]{{5,64}})"),
+            re.compile(rf"{PASSWORDS}{CLOSE}(?:{IS})?(?P<o>[\"“「『‘])(?P<value>{HAN_IN}[!-~{HAN_CHARS}]{{4,32}})[\"”」』’]"),
             re.compile(r"[IiWw](?i:(?<=i)dentified by|(?<=w)ith password)[ \t]{1,3}'(?P<value>[ -&(-~]{4,128})'"),
         ),
         prefilter=rf"(?i){NAMES}{BETWEEN}|--[a-z-]{{0,24}}(?:passw|pass|pwd|token|secret"
@@ -277,6 +292,10 @@ ASSIGNED: tuple[Detector, ...] = (
             "口令为qwerty",
             f"访问令牌：{MADE}",
             "db_password: str = 'hunter2'",
+            "my password is correct horse battery staple",
+            "password: schlüssel99",
+            "密码是“龙腾虎跃88”",
+            "登录密码👉Abc123!",
         ),
         counterexamples=(
             "password: required",
@@ -321,12 +340,11 @@ ASSIGNED: tuple[Detector, ...] = (
                 rf"|[（(])[^0-9\n]{{0,16}}(?i:{CODES})"
             ),
         ),
-        prefilter=(
-            rf"(?i)(?:{CODE_SEEN})[^0-9\n]*[0-9]|[0-9](?: is (?:your|the)|是| |为|（|\()[^0-9\n]*(?:{CODE_SEEN})"
-        ),
+        prefilter=f"(?i){CODE_SEEN}",
         score=0.8,
         span_max=80,
         examples=(
+            "Your verifiaction code is 618135.",
             "【某某】您的验证码：482913，5分钟内有效",
             "your verification code is 482913.",
             "482913 is your login code",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from os.path import commonprefix
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ KEY = (
 )
 JOIN = r"[^\nA-Za-z0-9]{0,10}(?:(?i:is|id|value|key|pat)[^\nA-Za-z0-9]{1,6})?"
 GAP_CHARS = 24
+SCHEME, SCHEME_MAX = r"(?:https?://(?:[A-Za-z0-9-]{1,48}\.){0,2}|(?:[A-Za-z0-9-]{1,48}\.){1,2})?", 106
 EDGE = re.compile(r"\(\?<?[!=][^()]*\)")
 # In the prefilter, as much of a run as makes it rare: behind a literal, and where no literal stands before it.
 SEEN, SEEN_ALONE = 12, 16
@@ -135,26 +137,29 @@ def token(
     made: tuple[str, ...] = (),
     seen: str = "",
     others: tuple[str, ...] = (),
+    url: bool = False,
 ) -> Detector:
     """The detector of tokens that their own form gives away.
 
     `forms` are rows of parts. `made` are tokens for the examples, where those made of the parts would fail `validate`.
     `seen` is the prefilter where one made of the parts would find too much. `others` are counterexamples besides those
-    that are made: a token that is cut off, and one that is no token but a place for it.
+    that are made: a token that is cut off, and one that is no token but a place for it. Of a `url` all is taken, with
+    its scheme and the names before its host.
     """
     tokens = made or tuple(sample(parts, f"{name}{index}") for index, parts in enumerate(forms))
     examples = tuple(f"it is {one}, keep it safe" for one in tokens)
     return Detector(
         id=f"secret.{name}",
         description=description,
-        patterns=tuple(re.compile(BEFORE + regex(parts) + behind(parts)) for parts in forms),
+        patterns=tuple(re.compile(BEFORE + (SCHEME if url else "") + regex(parts) + behind(parts)) for parts in forms),
         prefilter=seen or "|".join(prefilter(parts) for parts in forms),
         score=score,
         validate=validate,
         canonical=str,
         context=context,
-        span_max=max(map(longest, forms)),
+        span_max=max(map(longest, forms)) + (SCHEME_MAX if url else 0),
         tight=True,
+        opener="" if url else commonprefix([one for parts in forms for one in _beginnings(parts)]),
         examples=(*examples, f"生产环境用的是{tokens[0]}，谢谢", f'["{tokens[0]}"]'),
         counterexamples=(
             *(_cut(parts, f"{name}{index}") for index, parts in enumerate(forms)),
@@ -162,6 +167,12 @@ def token(
             *others,
         ),
     )
+
+
+def _beginnings(parts: Parts) -> tuple[str, ...]:
+    """The literals that a row of parts begins with."""
+    first = parts[0]
+    return ("",) if isinstance(first, Run) else (first,) if isinstance(first, str) else first
 
 
 def _cut(parts: Parts, seed: str) -> str:

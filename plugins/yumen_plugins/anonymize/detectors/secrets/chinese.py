@@ -15,7 +15,7 @@ CHINESE: tuple[Detector, ...] = (
         alone="appsecret|api[_ ]?v3[_ ]?key",
         example="wechat appsecret",
     ),
-    token("wecom_hook", "WeCom webhook", ("qyapi.weixin.qq.com/cgi-bin/webhook/send?key=", *UUID)),
+    token("wecom_hook", "WeCom webhook", ("qyapi.weixin.qq.com/cgi-bin/webhook/send?key=", *UUID), url=True),
     named(
         "wecom", "WeCom secret", "wecom|wxwork|corp[_ ]?id|企业微信|企微", (fixed(URL, 43),), alone="corp[_ ]?secret"
     ),
@@ -23,6 +23,7 @@ CHINESE: tuple[Detector, ...] = (
         "feishu_hook",
         "Feishu or Lark webhook",
         (("open.feishu.cn", "open.larksuite.com"), "/open-apis/bot/v2/hook/", *UUID),
+        url=True,
     ),
     token(
         "feishu_token",
@@ -38,7 +39,9 @@ CHINESE: tuple[Detector, ...] = (
         example="feishu secret",
     ),
     token("dingtalk", "DingTalk signing secret", ("SEC", fixed(HEX, 64))),
-    token("dingtalk_hook", "DingTalk webhook", ("oapi.dingtalk.com/robot/send?access_token=", fixed(HEX, 64))),
+    token(
+        "dingtalk_hook", "DingTalk webhook", ("oapi.dingtalk.com/robot/send?access_token=", fixed(HEX, 64)), url=True
+    ),
     named(
         "dingtalk_app",
         "DingTalk app secret",
@@ -71,7 +74,7 @@ CHINESE: tuple[Detector, ...] = (
             fixed("A-Z0-9", 5),
         ),
     ),
-    token("jpush", "ServerChan or PushPlus key", ("SCT", run(ALNUM, 28, 40))),
+    token("serverchan", "ServerChan key", ("SCT", run(ALNUM, 28, 40))),
     named(
         "jpush_secret",
         "JPush or Umeng secret",

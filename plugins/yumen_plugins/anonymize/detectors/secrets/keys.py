@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from yumen_plugins.anonymize.detector import Detector
+from yumen_plugins.anonymize.detectors.near import RUN
 from yumen_plugins.anonymize.detectors.secrets.build import HEX, characters, fixed, named
 from yumen_plugins.anonymize.detectors.secrets.checks import BASE58, armoured, bech32, wallet
 
@@ -13,7 +14,7 @@ LINES_MAX = KEY_CHARS_MAX - 256
 NAME = r"(?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?"
 # Line breaks may be real ones or escapes, one level deep or two; headers stand before the key.
 BODY = r"(?:[^-]|-(?!----))"
-KEPT = r"(?:[A-Za-z0-9+/=\s]|\\+[nrt])"
+KEPT = r"(?:[A-Za-z0-9+/=\s]|\\{1,4}[nrt])"
 MADE = characters("A-Za-z0-9+/", 192, "private key")
 LINES = "\n".join(MADE[start : start + 64] for start in range(0, 192, 64))
 RSA = "IBADANBgkqhkiG9w0BAQEFAAS"
@@ -32,23 +33,13 @@ KEYS: tuple[Detector, ...] = (
             re.compile(rf"-----BEGIN {NAME}-----{BODY}{{40,{LINES_MAX}}}+-----END {NAME}-----"),
             # One that is cut off: its lines, as far as they go.
             re.compile(rf"-----BEGIN {NAME}-----{KEPT}{{48,{LINES_MAX}}}+"),
-            re.compile(
-                rf"---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----{BODY}{{40,{LINES_MAX}}}+"
-                rf"(?:---- END [A-Z0-9 ]{{1,40}} ----)?"
-            ),
-            re.compile(r"(?<=Private-Lines: )[0-9]{1,3}\s{1,2}(?P<value>[A-Za-z0-9+/=\s]{48,12000}+)"),
-            # PKCS #8 and PKCS #1 for RSA without their lines: DER has the same bytes there in every key.
-            re.compile(rf"(?<![A-Za-z0-9+/])MII[A-Za-z0-9+/]{{1,4}}{RSA}[A-Za-z0-9+/]{{200,{LINES_MAX}}}+={{0,2}}"),
-            re.compile(rf"(?<![A-Za-z0-9+/])MII[A-Za-z0-9+/]{{2,4}}IBAAK[A-Za-z0-9+/]{{300,{LINES_MAX}}}+={{0,2}}"),
         ),
-        prefilter=(
-            r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY|BEGIN SSH2 ENCRYPTED PRIVATE|Private-Lines: [0-9]|"
-            rf"MII[A-Za-z0-9+/]{{1,4}}{RSA}|MII[A-Za-z0-9+/]{{2,4}}IBAAK"
-        ),
+        prefilter=r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY",
         score=1.0,
         validate=armoured,
         canonical=str,
         span_max=KEY_CHARS_MAX,
+        opener="-----BEGIN ",
         examples=(
             f"{_pem('RSA PRIVATE KEY', LINES)}\nthat was it",
             f'"private_key": "{_pem("PRIVATE KEY", LINES)}"'.replace("\n", "\\n"),
@@ -59,8 +50,6 @@ KEYS: tuple[Detector, ...] = (
             ),
             _pem("PGP PRIVATE KEY BLOCK", f"Version: 1\n\n{LINES}"),
             f"{D}BEGIN PRIVATE KEY{D}\n{LINES}",
-            f"PuTTY-User-Key-File-3: ssh-ed25519\nPrivate-Lines: 3\n{LINES}",
-            f"商户私钥 MIIEv{RSA}{MADE}{MADE}",
         ),
         counterexamples=(
             f"{D}BEGIN PRIVATE KEY{D}\n...\n{D}END PRIVATE KEY{D}",
@@ -71,13 +60,63 @@ KEYS: tuple[Detector, ...] = (
         ),
     ),
     Detector(
+        id="secret.private_key_ssh2",
+        description="private key as SSH Communications writes it",
+        patterns=(
+            re.compile(
+                rf"---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----{BODY}{{40,{LINES_MAX}}}+"
+                rf"(?:---- END [A-Z0-9 ]{{1,40}} ----)?"
+            ),
+        ),
+        prefilter="BEGIN SSH2 ENCRYPTED PRIVATE",
+        score=1.0,
+        validate=armoured,
+        canonical=str,
+        span_max=KEY_CHARS_MAX,
+        opener="---- BEGIN SSH2 ",
+        examples=(f"---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\n{LINES}\n---- END SSH2 ENCRYPTED PRIVATE KEY ----",),
+        counterexamples=(f"---- BEGIN SSH2 PUBLIC KEY ----\n{LINES}\n---- END SSH2 PUBLIC KEY ----",),
+    ),
+    Detector(
+        id="secret.private_key_putty",
+        description="private key as PuTTY writes it",
+        patterns=(re.compile(r"Private-Lines: [0-9]{1,3}\s{1,2}(?P<value>[A-Za-z0-9+/=\s]{48,12000}+)"),),
+        prefilter="Private-Lines: [0-9]",
+        score=1.0,
+        validate=armoured,
+        canonical=str,
+        span_max=12_032,
+        opener="Private-Lines: ",
+        examples=(f"PuTTY-User-Key-File-3: ssh-ed25519\nPrivate-Lines: 3\n{LINES}",),
+        counterexamples=(f"Public-Lines: 3\n{LINES}",),
+    ),
+    Detector(
+        id="secret.private_key_der",
+        description="private key in base64 without the lines around it",
+        patterns=(
+            # PKCS #8 and PKCS #1 for RSA: DER has the same bytes there in every key.
+            re.compile(rf"(?<![A-Za-z0-9+/])MII[A-Za-z0-9+/]{{1,4}}{RSA}[A-Za-z0-9+/]{{200,{LINES_MAX}}}+={{0,2}}"),
+            re.compile(rf"(?<![A-Za-z0-9+/])MII[A-Za-z0-9+/]{{2,4}}IBAAK[A-Za-z0-9+/]{{300,{LINES_MAX}}}+={{0,2}}"),
+        ),
+        prefilter=rf"MII[A-Za-z0-9+/]{{1,4}}(?:{RSA}|IBAAK)",
+        score=1.0,
+        validate=armoured,
+        canonical=str,
+        span_max=KEY_CHARS_MAX,
+        tight=True,
+        opener="MII",
+        examples=(f"商户私钥 MIIEv{RSA}{MADE}{MADE}",),
+        counterexamples=(f"a certificate: MIIDdzCCAl+gAwIBAgIE{MADE}{MADE}",),
+    ),
+    Detector(
         id="secret.jwk",
         description="private part of a JSON web key",
-        patterns=(re.compile(r'\\?"d\\?"\s{0,2}:\s{0,2}\\?"(?P<value>[A-Za-z0-9_-]{42,700})\\?"'),),
+        patterns=(re.compile(r'"d\\?"\s{0,2}:\s{0,2}\\?"(?P<value>[A-Za-z0-9_-]{42,700})\\?"'),),
         prefilter=r'"d\\?" {0,2}: {0,2}\\?"[A-Za-z0-9_-]{42}',
         score=0.95,
         canonical=str,
         span_max=720,
+        opener='"d',
         examples=(f'{{"kty":"EC","d":"{MADE[:43].replace("+", "a").replace("/", "b")}"}}',),
         counterexamples=('{"d": "M 10 10 L 20 20"}', '{"d": "2026-11-25"}'),
     ),
@@ -106,7 +145,7 @@ KEYS: tuple[Detector, ...] = (
                 rf"(?<![A-Za-z0-9])(?:[5KL9c][{BASE58}]{{50,51}}|[xyzt]prv[{BASE58}]{{107,108}})(?![A-Za-z0-9])"
             ),
         ),
-        prefilter=rf"[5KL9c][{BASE58}]{{50}}|[xyzt]prv[{BASE58}]{{16}}",
+        prefilter=RUN,
         score=1.0,
         validate=wallet,
         canonical=str,

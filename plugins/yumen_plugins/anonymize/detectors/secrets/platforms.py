@@ -105,10 +105,10 @@ PLATFORMS: tuple[Detector, ...] = (
         ("dp.st.", run(f"{LOWER}_\\-", 2, 35), ".", run(ALNUM, 40, 44)),
     ),
     token("pulumi", "Pulumi token", ("pul-", fixed(HEX, 40))),
+    token("onepassword_token", "1Password service account token", ("ops_eyJ", run(f"{BASE64}_=\\-", 100, 2000))),
     token(
         "onepassword",
-        "1Password token or secret key",
-        ("ops_eyJ", run(f"{BASE64}_=\\-", 100, 2000)),
+        "1Password secret key",
         (
             "A3-",
             fixed(UPPER, 6),
@@ -181,5 +181,6 @@ PLATFORMS: tuple[Detector, ...] = (
         "discord_hook",
         "Discord webhook",
         (("discord.com/api/webhooks/", "discordapp.com/api/webhooks/"), fixed(DIGIT, 18), "/", run(URL, 60, 80)),
+        url=True,
     ),
 )

@@ -21,7 +21,7 @@ SCHEME = "|".join(
 )
 # A host that would make an e-mail address of the end of the password is taken with it, for the longer reading wins.
 HOST = (
-    r"(?:@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9.-])"
+    r"(?:@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,34}[A-Za-z0-9])?\.){1,6}[A-Za-z]{2,24}(?![A-Za-z0-9.-])"
     r"|(?=@(?:[A-Za-z0-9-]{1,63}(?![A-Za-z0-9.-])|[0-9\[$<{%])))"
 )
 UNFILLED = re.compile(
@@ -76,6 +76,7 @@ WEB: tuple[Detector, ...] = (
         canonical=str,
         span_max=HEADER_MAX + PAYLOAD_MAX + 2 * REST_MAX,
         tight=True,
+        opener="eyJ",
         examples=(f"it is {TOKEN}", f"令牌是{TOKEN}，有效期一小时", f'{{"id_token":"{TOKEN}"}}', f"{HEADER}.{MADE}."),
         counterexamples=(
             f"a header is {HEADER}...",
@@ -87,14 +88,14 @@ WEB: tuple[Detector, ...] = (
         id="secret.url_credentials",
         description="user and password in a URL; with its host where that would look like an e-mail address",
         patterns=(
-            re.compile(rf"://(?P<value>{USER}{{0,128}}:{PASSWORD}{{1,256}}{HOST})"),
-            re.compile(rf"://(?:{SCHEME})(?P<value>{USER}{{0,128}}:(?![0-9]{{1,5}}/)(?:{PASSWORD}|/){{1,256}}{HOST})"),
+            re.compile(rf"://(?P<value>{USER}{{0,64}}:{PASSWORD}{{1,192}}{HOST})"),
+            re.compile(rf"://(?:{SCHEME})(?P<value>{USER}{{0,64}}:(?![0-9]{{1,5}}/)(?:{PASSWORD}|/){{1,192}}{HOST})"),
         ),
         prefilter=r"://[!$%&()*+.;=A-Z_a-z0-9~-]*:[!-~]+@",
         score=0.95,
         validate=_filled,
         canonical=str,
-        span_max=660,
+        span_max=512,
         examples=(
             "postgres://admin:S3cr3t!pw@db.example.com:5432/app",
             "连接串 mysql+pymysql://root:hunter2@db/shop",
@@ -115,12 +116,12 @@ WEB: tuple[Detector, ...] = (
     Detector(
         id="secret.http_basic",
         description="user and password in a header of HTTP",
-        patterns=(re.compile(r"(?i:basic)[ \t]{1,4}(?P<value>[A-Za-z0-9+/]{8,1024}={0,2})(?![A-Za-z0-9+/=])"),),
+        patterns=(re.compile(r"(?i:basic)[ \t]{1,4}(?P<value>[A-Za-z0-9+/]{8,480}={0,2})(?![A-Za-z0-9+/=])"),),
         prefilter=r"(?i)basic[ \t]{1,4}[A-Za-z0-9+/]{8}",
         score=0.95,
         validate=basic,
         canonical=str,
-        span_max=1040,
+        span_max=496,
         examples=(f"Authorization: Basic {ACCOUNT}", f'"authorization":"Basic {ACCOUNT}"', f"请求头是 basic {ACCOUNT}"),
         counterexamples=("basic understanding of it", "Authorization: Basic realm=x", "Basic YOURTOKEN"),
     ),
@@ -131,19 +132,18 @@ WEB: tuple[Detector, ...] = (
             re.compile(
                 r"(?i:authorization|auth)[\"']{0,2}\s{0,3}[:=：]\s{0,3}[\"']{0,2}"
                 r"(?i:bearer|token|apikey|api-key|ssws|genie[kK]ey|key|bot|aws4-hmac-sha256)[ \t]{1,4}(?:token=\\?\"?)?"
-                r"(?P<value>[A-Za-z0-9._~+/=:|-]{8,4096})"
+                r"(?P<value>[A-Za-z0-9._~+/=:|-]{8,440})"
             ),
-            re.compile(r"(?<![A-Za-z])(?i:bearer)[ \t]{1,4}(?P<value>[A-Za-z0-9._~+/=|-]{16,4096})"),
+            re.compile(r"(?<![A-Za-z])(?i:bearer)[ \t]{1,4}(?P<value>[A-Za-z0-9._~+/=|-]{16,440})"),
         ),
         prefilter=(
-            r"(?i)bearer[ \t]{1,4}[A-Za-z0-9._~+/=|-]{8}|"
-            r"auth(?:orization)?[\"']{0,2}\s{0,3}(?:[:=]|：)\s{0,3}[\"']{0,2}(?:token|apikey|api-key|ssws"
-            r"|geniekey|key|bot)[ \t]{1,4}[A-Za-z0-9\"]"
+            r"(?i)bearer[ \t]+[A-Za-z0-9._~+/=|-]{8}|"
+            r"auth(?:orization)?[\"']{0,2}\s*(?:[:=]|：)\s*[\"']{0,2}(?:token|apikey|api-key|ssws|geniekey|key|bot)[ \t]"
         ),
         score=0.9,
         validate=_bearer,
         canonical=str,
-        span_max=4200,
+        span_max=500,
         examples=(
             f"Authorization: Bearer {MADE}",
             f"curl -H 'authorization: token {MADE[:20]}'",
@@ -185,12 +185,12 @@ WEB: tuple[Detector, ...] = (
     Detector(
         id="secret.cookie",
         description="session in a cookie",
-        patterns=(re.compile(rf"(?<![A-Za-z0-9])(?:{COOKIES})=(?P<value>[A-Za-z0-9%._~+/:*|-]{{12,1024}}={{0,2}})"),),
-        prefilter=rf"(?:{COOKIES})=[A-Za-z0-9%._~+/:*|-]{{12}}",
+        patterns=(re.compile(rf"(?<![A-Za-z0-9])(?:{COOKIES})=(?P<value>[A-Za-z0-9%._~+/:*|-]{{12,448}}={{0,2}})"),),
+        prefilter=rf"(?:{COOKIES_SEEN})=[A-Za-z0-9%._~+/:*|-]",
         score=0.9,
         validate=mixed,
         canonical=str,
-        span_max=1100,
+        span_max=488,
         examples=(
             f"Cookie: theme=dark; sessionid={MADE}; lang=zh",
             f"Set-Cookie: JSESSIONID={MADE[:32].upper()}; Path=/; HttpOnly",
