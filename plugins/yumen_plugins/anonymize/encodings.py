@@ -1,4 +1,4 @@
-"""Encodings that hide values: percent-encoded characters (RFC 3986) and Base64 (RFC 4648)."""
+"""Encodings that hide values: escapes of JSON (RFC 8259), percent-encoded characters (RFC 3986) and Base64 (RFC 4648)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 BASE64_MIN, BASE64_MAX = 16, 65_536
 # Of the characters that Base64 stands for, at least this share is printable where they are text.
 PRINTABLE_MIN = 0.9
+FIRST_PRINTABLE = 0x20
 HEX = "[0-9A-Fa-f]"
 TAIL = f"%[89ABab]{HEX}"
 # One character as it is percent-encoded: printable ASCII, or UTF-8 of two, three or four bytes (RFC 3629, section 4).
@@ -21,6 +22,9 @@ ESCAPE = (
     f"|%[Ff](?:0%[9ABab]{HEX}|[1-3]{TAIL}|4%8{HEX}){TAIL}{TAIL}"
 )
 _ESCAPES = re.compile(ESCAPE)
+# A character as JSON may write it in a string, and as a string in a string has it, with more backslashes.
+JSON_ESCAPE = rf"\\u{HEX}{{4}}"
+_JSON_ESCAPES = re.compile(rf"\\+u([Dd][89ABab]{HEX}{{2}})\\+u([Dd][C-Fc-f]{HEX}{{2}})|\\+u({HEX}{{4}})")
 _ALPHABET = "[A-Za-z0-9+/_-]"
 # A run of it, in one line or in lines of 64 (PEM) or 76 characters (MIME) and a last one.
 _LINES = f"(?:(?:{_ALPHABET}{{64}}|{_ALPHABET}{{76}})\r?\n)+{_ALPHABET}{{1,76}}+"
@@ -33,6 +37,15 @@ def unescaped(text: str) -> Iterator[tuple[int, int, str]]:
     """The percent-encoded characters of a text: where each stands, and which it is. Those in one another are not."""
     for match in _ESCAPES.finditer(text):
         yield *match.span(), bytes.fromhex(match[0].replace("%", "")).decode()
+
+
+def json_unescaped(text: str) -> Iterator[tuple[int, int, str]]:
+    """The characters of a text that are written as escapes of JSON, but for control characters and half ones."""
+    for match in _JSON_ESCAPES.finditer(text):
+        high, low, one = match.groups()
+        code = int(one, 16) if one else 0x10000 + (int(high, 16) - 0xD800 << 10) + int(low, 16) - 0xDC00
+        if code >= FIRST_PRINTABLE and not 0xD800 <= code < 0xE000:
+            yield *match.span(), chr(code)
 
 
 def decoded(text: str) -> Iterator[tuple[int, int, str]]:

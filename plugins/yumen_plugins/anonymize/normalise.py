@@ -7,7 +7,7 @@ and say whether anything has to be spelt otherwise. Ordinary Chinese and English
 
 What is done, in this order:
 
-1. percent-encoded characters are decoded, once (an option);
+1. characters that are written as escapes of JSON (`\\u5f20`) are decoded, and percent-encoded ones, once (an option);
 2. full-width forms, letters of mathematical alphabets, circled letters, other scripts' digits (an option), unusual hyphens
    and blanks become ASCII, ligatures their letters, and invisible characters are left out;
 3. marks over, under and around an ASCII character go, but for one that makes another letter of it (`e` and an acute: `é`);
@@ -23,6 +23,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_right
+from collections.abc import Callable, Iterator
 
 from yumen_plugins.anonymize.characters import (
     BLANKS,
@@ -37,7 +38,7 @@ from yumen_plugins.anonymize.characters import (
     PROSE,
 )
 from yumen_plugins.anonymize.config import Spelling
-from yumen_plugins.anonymize.encodings import ESCAPE, unescaped
+from yumen_plugins.anonymize.encodings import ESCAPE, JSON_ESCAPE, json_unescaped, unescaped
 from yumen_plugins.anonymize.numerals import Numbers
 from yumen_plugins.anonymize.sets import members, over_bytes
 
@@ -55,6 +56,7 @@ NEAR, FAR = (members(code for code in MARKS if (code > BMP) == far) for far in (
 MARKED = re.compile(f"([0-9A-Za-z._%+@-])((?:[{NEAR}]|(?=[\U00010000-\U0010ffff])[{FAR}])++)")
 LOCAL, DOMAIN = "[A-Za-z0-9._%+-]", "[A-Za-z0-9.-]"
 FOREIGN_LOCAL, FOREIGN_DOMAIN = (one[:-2] + members(LATIN) + "-]" for one in (LOCAL, DOMAIN))
+JSON_ESCAPED = re.compile(JSON_ESCAPE)
 ADDRESS = re.compile(f"(?<!{FOREIGN_LOCAL}){FOREIGN_LOCAL}{{1,64}}+@{FOREIGN_DOMAIN}{{3,64}}+")
 
 
@@ -149,14 +151,16 @@ class Speller:
             foreign = over_bytes(LATIN)
             # Among Latin letters, or beside the sign itself.
             beyond.append(f"[A-Za-z0-9@]{foreign}|{foreign}[A-Za-z0-9@_]")
-        encoded = [ESCAPE] if self._percent else []
+        encoded = [JSON_ESCAPE, *([ESCAPE] if self._percent else [])]
         numbers = [*self._numbers.beyond_ascii, *self._numbers.ascii_too]
         self.expressions = [(one.encode(), 0) for one in (*beyond, *encoded, *numbers)]
-        self._ascii = [re.compile(one.encode()) for one in encoded]
-        self._all = [re.compile(one.encode()) for one in (*encoded, *beyond)]
+        self._ascii = [re.compile(one.encode()) for one in encoded[1:]]
+        self._all = [re.compile(one.encode()) for one in (*encoded[1:], *beyond)]
 
     def needed(self, text: str) -> bool:
         """Whether a text holds anything that has to be spelt otherwise: what `expressions` say, less what is no number."""
+        if "\\u" in text and JSON_ESCAPED.search(text):
+            return True
         asked = self._ascii if text.isascii() else self._all
         data = text.encode("utf-8", "surrogatepass") if asked else b""
         return any(one.search(data) for one in asked) or self._numbers.needed(text)
@@ -164,8 +168,10 @@ class Speller:
     def spell(self, text: str) -> tuple[str, Places]:
         """The plain spelling, and where its characters stood."""
         places = Places()
+        if "\\u" in text:
+            text = _decoded(text, places, json_unescaped)
         if self._percent and "%" in text:
-            text = _decoded(text, places)
+            text = _decoded(text, places, unescaped)
         if not text.isascii():
             text = self._characters(text, places)
             text = _unmarked(text, places)
@@ -193,11 +199,11 @@ def _narrow(match: re.Match[str]) -> str:
     return match[0].translate(FULL_WIDTH) if WIDE_ALNUM.search(match[0]) else match[0]
 
 
-def _decoded(text: str, places: Places) -> str:
+def _decoded(text: str, places: Places, encoded: Callable[[str], Iterator[tuple[int, int, str]]]) -> str:
     parts: list[str] = []
     position = 0
     layer = Layer()
-    for start, end, char in unescaped(text):
+    for start, end, char in encoded(text):
         parts += [text[position:start], char]
         position = end
         layer.note(start, end, 1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from yumen_plugins.anonymize.characters import LOOKALIKES, NUMERALS
 from yumen_plugins.anonymize.sets import members, over_bytes
@@ -23,6 +23,7 @@ EDGE_MAX = 2
 # How many letters in a row are read as digits, and how many real digits there must be.
 LETTERS_MAX, REAL_MIN = 3, 6
 ASCII_LETTERS = "IOlo"
+HAN_FIRST, HAN_LAST = 0x4E00, 0x9FFF
 FOREIGN = {code: digit for code, digit in LOOKALIKES.items() if code > 127}
 # Plain digits that may be a number by themselves.
 LONG = re.compile(f"[0-9](?:[ -]?[0-9]){{{DIGITS_MIN - 1}}}")
@@ -188,25 +189,23 @@ def _foreign(letter: str) -> str:
 
 
 def _words(word: str) -> str:
-    """A numeral in a number of seven: three stand before it, or behind it."""
+    """A numeral in a number of seven: the first of five, the last of five, or between three and three."""
     one = f"(?:[0-9]|{word})"
-    return f"{word}(?:[ -]?{one}){{3}}|(?:{one}[ -]?){{3}}{word}"
+    return f"{word}(?:[ -]?{one}){{4}}|(?:{one}[ -]?){{4}}{word}|(?:{one}[ -]?){{3}}{word}(?:[ -]?{one}){{3}}"
 
 
-def _widely(codes: Iterable[int]) -> str:
-    """These code points in UTF-8, and others: those with the same first byte and bytes of theirs in the other places.
+def _widely(codes: Collection[int]) -> str:
+    """These code points in UTF-8; of Han characters also others with the same first byte and bytes of theirs behind it.
 
-    That keeps the automaton small, and four of them in a row are still rare.
+    That keeps the automaton small, and five of them in a row are still rare.
     """
-    forms: defaultdict[tuple[int, int], list[bytes]] = defaultdict(list)
+    forms: defaultdict[int, list[bytes]] = defaultdict(list)
     for code in codes:
-        form = chr(code).encode()
-        forms[len(form), form[0]].append(form)
-    alternatives = (
-        "".join(
-            "[" + "".join(f"\\x{byte:02x}" for byte in sorted({form[place] for form in same})) + "]"
-            for place in range(length)
-        )
-        for (length, _), same in forms.items()
-    )
-    return f"(?:{'|'.join(alternatives)})"
+        if HAN_FIRST <= code <= HAN_LAST:
+            forms[chr(code).encode()[0]].append(chr(code).encode())
+    han = ["".join(_any({form[place] for form in same}) for place in range(3)) for same in forms.values()]
+    return f"(?:{'|'.join(han)}|{over_bytes(code for code in codes if not HAN_FIRST <= code <= HAN_LAST)})"
+
+
+def _any(values: set[int]) -> str:
+    return "[" + "".join(f"\\x{value:02x}" for value in sorted(values)) + "]"

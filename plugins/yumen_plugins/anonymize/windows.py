@@ -16,7 +16,7 @@ from yumen_plugins.anonymize.prefilter import Automaton
 
 # Code points that are read at once, and how far a window reads into the next one: nothing that an expression looks for is
 # longer than that.
-WINDOW_CHARS, OVERLAP_CHARS = 8192, 1024
+WINDOW_CHARS, OVERLAP_CHARS = 2048, 512
 # Stands between texts that are read together; no detector can match across it.
 SEPARATOR = "\n\x00\n"
 

@@ -49,6 +49,9 @@ def test_an_address_is_one_span(text: str, value: str) -> None:
         "the top 10 Wall Street banks",
         "In 2023 Supreme Court rulings changed",
         "I ran 10 km on Oak Road",
+        "高速公路12号",
+        "iPhone 15 Pro Drive",
+        "Section 5 Green Lane",
     ],
 )
 def test_a_region_or_a_number_is_no_address(text: str) -> None:

@@ -109,9 +109,9 @@ async def _principal(harness: Harness, placed: Any) -> Principal:
     principals = []
     send = harness.send
 
-    async def noting(path: str, body: bytes, principal: Principal) -> Any:
+    async def noting(path: str, body: bytes, principal: Principal, session: str = "") -> Any:
         principals.append(principal)
-        return await send(path, body, principal)
+        return await send(path, body, principal, session)
 
     harness.send = noting  # type: ignore[method-assign]  # the real one is called
     await run_case(harness, placed)

@@ -113,7 +113,8 @@ CONTACT: tuple[Detector, ...] = (
         patterns=(
             re.compile(r"(?<![A-Za-z0-9_-])wxid_[A-Za-z0-9]{8,24}(?![A-Za-z0-9_-])"),
             named(
-                r"微[ ]?信[号號]?[码馬马]?|微信[账帐帳][号號户]|微信(?:id|名|昵称)|(?:加|我)微信?|微信[/／](?:手机|电话|qq)|[v薇威]信[号號]?"
+                r"微[ ]?信[号號]?[码馬马]?|微信[账帐帳][号號户]|微信(?:id|名|昵称)|(?:加|我)微信?"
+                r"|微信[/／](?:手机|电话|qq)|[v薇威]信[号號]?"
                 r"|wechat(?:[ _]?(?:id|account|no\.?|n[umber]{4,6}|handle|user(?:name)?))?|weixin(?:[ _]?(?:id|[号號]))?"
                 r"|wx(?:[号號]|id)?|vx[号號]?",
                 rf"(?![A-Za-z_-]{{1,20}}(?![A-Za-z0-9_-])(?<!_.)){_ACCOUNTS}(?![A-Za-z0-9_@.-])",
@@ -148,7 +149,8 @@ CONTACT: tuple[Detector, ...] = (
         description="QQ account",
         patterns=(
             named(
-                r"q[ ]?q(?:[号號][码马]?|账号|[帐賬]号|群|群号|邮箱|id)?|qq[ ]?[/／][ ]?微信|扣扣号?|企鹅号?|腾讯qq|q号|[加我]q|tencent qq",
+                r"q[ ]?q(?:[号號][码马]?|账号|[帐賬]号|群|群号|邮箱|id)?"
+                r"|qq[ ]?[/／][ ]?微信|扣扣号?|企鹅号?|腾讯qq|q号|[加我]q|tencent qq",
                 r"[1-9][0-9]{4,10}(?![0-9A-Za-z@]|\.[0-9]|-[0-9])",
             ),
             named(r"qq(?:号码?|群号?)?", r"[1-9][0-9]{2}[ -][0-9]{3}[ -][0-9]{2,4}(?![0-9A-Za-z@]|[.-][0-9])"),
@@ -169,7 +171,8 @@ CONTACT: tuple[Detector, ...] = (
         patterns=(
             named(
                 r"(?:银行|對公|对公|收款|付款|开户|基本户|公司|还款|結算|结算|汇款|转账|工资|退款)?(?:账号|帐号|賬號|帳號|账户|"
-                r"帐户|賬戶|帳戶|户号|账[好码]|帐[好码])|开户账号|(?:bank |beneficiary )?(?:account|acct|a/c)[ _]?(?:n[umber]{4,6}|"
+                r"帐户|賬戶|帳戶|户号|账[好码]|帐[好码])|开户账号|"
+                r"(?:bank |beneficiary )?(?:account|acct|a/c)[ _]?(?:n[umber]{4,6}|"
                 r"no\.?|num|#)|bank account",
                 r"[0-9]{4}[ -]?[0-9]{4}(?:[ -]?[0-9]{1,4}){1,4}(?![0-9A-Za-z@])",
                 # The bank stands before the number on invoices.

@@ -86,7 +86,8 @@ _USCC_WORDS = (
 )  # fmt: skip
 _PASSPORT_WORDS = ("护照", "護照", "护找", "旅行证件", *typed("passport").split("|"))
 _HKMO_WORDS = (
-    "港澳通行证", "港澳通行", "通行正", "回乡正", "往来港澳", "往來港澳", "回乡证", "回鄉證", "来往内地", "來往內地", "通行证",
+    "港澳通行证", "港澳通行", "通行正", "回乡正",
+    "往来港澳", "往來港澳", "回乡证", "回鄉證", "来往内地", "來往內地", "通行证",
     "通行證", "home return", "exit-entry permit", "travel permit", "eep", "hong kong and macau",
 )  # fmt: skip
 _TW_WORDS = (
@@ -271,7 +272,8 @@ DOCUMENTS: tuple[Detector, ...] = (
         description="social security or medical insurance number in China",
         patterns=(
             named(
-                "社[保会](?:保险)?(?:卡|账|帐|编|参保)?(?:号|号码|账号)?|参保(?:人员)?(?:编?号)?|(?:社保|医保)(?:个人)?(?:编号|电脑号)|社会保障卡?号?码?|社會保障號?碼?|医保卡?号?码?|醫保卡?|"
+                "社[保会](?:保险)?(?:卡|账|帐|编|参保)?(?:号|号码|账号)?|参保(?:人员)?(?:编?号)?|(?:社保|医保)(?:个人)?(?:编号|电脑号)"
+                "|社会保障卡?号?码?|社會保障號?碼?|医保卡?号?码?|醫保卡?|"
                 "公积金(?:账|帐)?号?|社会保障卡卡号|"
                 "social (?:security|insurance)(?: card)?(?: number| no\\.?)?|"
                 "medical insurance(?: card)?(?: number| no\\.?)?",

@@ -70,7 +70,8 @@ PATTERNS = (
     re.compile(rf"{BOUNDARY}{BODY}{{1,10}}?(?:{DIVISION})[ ]?{INSIDE}{{0,30}}?{CORE}{TAIL}"),
     re.compile(rf"{BOUNDARY}{BODY}{{1,8}}?{CORE}{TAIL}"),
     re.compile(
-        rf"(?<!高速)(?<!高速公){BODY}{{2,3}}(?:路|街|大道|巷|弄|胡同)(?<!公路)(?<!铁路)(?<!线路)[东西南北中]?[ ]?{NUMBER}[ ]?[号號弄](?![线線门口楼桌文令])"
+        rf"(?<!高速)(?<!高速公){BODY}{{2,3}}(?:路|街|大道|巷|弄|胡同)(?<!公路)(?<!铁路)(?<!线路)"
+        rf"[东西南北中]?[ ]?{NUMBER}[ ]?[号號弄](?![线線门口楼桌文令])"
         rf"(?<!铁路.号){TAIL}"
     ),
     # Behind a label: up to the next sign, if it names a division and something smaller.

@@ -61,15 +61,15 @@ END = (
     r"已於|同志|住(?![宅院])|签[字名收]|负责|負責|"
     r"你好|您好|就是|也是|是[一个否]|先前|反映|申请|咨询|投诉|提交|预约|预订|购买|订购|昨天|今天|明天|上周|本人|全体)"
 )
-TITLES = """
-先生 女士 小姐 太太 夫人 老师 老師 医生 醫生 大夫 教授 博士 院士 总经理 總經理 副总经理 经理
-經理 主任 总监 總監 董事长 董事長 总裁 總裁 同学 同學 同志 师傅 師傅 律师 律師 法官 警官 护士
-護士 主管 主席 书记 書記 部长 局长 处长 科长 院长 校长 所长 厂长 店长 班长 队长 会计 工程师
-工程師 阿姨 叔叔 大爷 大妈 奶奶 爷爷 大哥 大姐 老板 老闆 导师 医师 醫師 药师 技师 教练 教練
-检察官 审判员 市长 县长 镇长 村长 省长 总理 副教授 副主任 副经理 副总 副院长 副校长 副局长 讲师
-研究员 小朋友 董事 护士长 小哥 部長 局長 處長 科長 院長 校長 所長 廠長 店長 班長 隊長 會計
-導師 藥師 檢察官 縣長 鎮長 講師 研究員
-""".split()
+_TITLES = """
+先生 女士 小姐 太太 夫人 老师 老師 医生 醫生 大夫 教授 博士 院士 总经理 總經理 副总经理 经理 經理 主任 总监 總監
+董事长 董事長 总裁 總裁 同学 同學 同志 师傅 師傅 律师 律師 法官 警官 护士 護士 主管 主席 书记 書記 部长 局长 处长
+科长 院长 校长 所长 厂长 店长 班长 队长 会计 工程师 工程師 阿姨 叔叔 大爷 大妈 奶奶 爷爷 大哥 大姐 老板 老闆 导师
+医师 醫師 药师 技师 教练 教練 检察官 审判员 市长 县长 镇长 村长 省长 总理 副教授 副主任 副经理 副总 副院长 副校长
+副局长 讲师 研究员 小朋友 董事 护士长 小哥 部長 局長 處長 科長 院長 校長 所長 廠長 店長 班長 隊長 會計 導師 藥師
+檢察官 縣長 鎮長 講師 研究員
+"""
+TITLES = tuple(_TITLES.split())
 # Short titles begin other words: 总结, 工作.
 SHORT_TITLES = (
     r"[总總](?![是结結共额額体體数數部监監裁会會之算量计計和有分要需价價能想得经經成归歸站线行装机店])|"
@@ -95,33 +95,37 @@ LABEL = (
     rf"[^{HAN}A-Za-z0-9\n，。,;；]{{0,4}}"
 )
 # Without a sign between: these stand right before names in sentences.
-_DIRECT = """
-    姓名是 姓名为 联系人是 联系人为 收件人是 负责人是 负责人为 经办人是 申请人是 法定代表人为 法定代表人是 法人是 患者是 客户是 作者是 作者为
-    户名是 户名为 我叫 他叫 她叫 人叫 名叫 叫做 我是 本人 名字是 名字 姓名 联系人 收件人 收货人 寄件人 经办人 负责人 患者 病人 客户 业主 会员
-    原告 被告人 被告 嫌疑人 被害人 被上诉人 上诉人 申请人 被申请人 法定代表人 委托代理人 当事人 证人 员工 同事 同学 朋友 学生 家长 家属
-    乘客 司机 医师 记者 作者 户名 持卡人 投保人 被保险人 受益人 候选人 先生是 老师是 经理是 组长是 主任是 医生是 老公 老婆 丈夫 妻子
-    儿子 女儿 父亲 母亲 男友 女友 室友 邻居 老板 导师 发给 转给 寄给 交给 打给 转账给 助理 秘书 产妇 患儿 新生儿 监护人 房东 租客
-    聯絡人 收貨人 負責人 客戶 申請人
-""".split()
+_DIRECT_WORDS = """
+姓名是 姓名为 联系人是 联系人为 收件人是 负责人是 负责人为 经办人是 申请人是 法定代表人为 法定代表人是 法人是 患者是
+客户是 作者是 作者为 户名是 户名为 我叫 他叫 她叫 人叫 名叫 叫做 我是 本人 名字是 名字 姓名 联系人 收件人 收货人
+寄件人 经办人 负责人 患者 病人 客户 业主 会员 原告 被告人 被告 嫌疑人 被害人 被上诉人 上诉人 申请人 被申请人
+法定代表人 委托代理人 当事人 证人 员工 同事 同学 朋友 学生 家长 家属 乘客 司机 医师 记者 作者 户名 持卡人 投保人
+被保险人 受益人 候选人 先生是 老师是 经理是 组长是 主任是 医生是 老公 老婆 丈夫 妻子 儿子 女儿 父亲 母亲 男友 女友
+室友 邻居 老板 导师 发给 转给 寄给 交给 打给 转账给 助理 秘书 产妇 患儿 新生儿 监护人 房东 租客 聯絡人 收貨人 負責人
+客戶 申請人
+"""
+_DIRECT = tuple(_DIRECT_WORDS.split())
 DIRECT = trie(_DIRECT)
 WEAKER_END = (
     rf"(?=[^{HAN}]|$|[的在于於与與因男女诉]|性别|性別|年龄|出生|民族|电话|手机|身份证|今年|现年|来自|先生|女士|"
     rf"负责|签[字名收]|反映|来电|申请|您好|你好|提交|投诉)"
 )
-LISTS = trie(
-    "参会人员 参会人 与会人员 出席人员 出席 成员 名单 组员 收件人 抄送 联系人 候选人 负责人 股东 被告 原告 参与人 人员 获奖者 嘉宾".split()
-)
+_LISTS = """
+参会人员 参会人 与会人员 出席人员 出席 成员 名单 组员 收件人 抄送 联系人 候选人 负责人 股东 被告 原告 参与人 人员
+获奖者 嘉宾
+"""
+LISTS = trie(_LISTS.split())
 MOBILE = r"(?:(?:\+|00)?86[- ]?)?1[3-9][0-9][- ]?[0-9]{4}[- ]?[0-9]{4}(?![0-9])"
-KEYS = trie(
-    spelt
-    for key in (
-        "name contact customer patient recipient receiver sender owner author user cardholder payee payer applicant "
-        "consignee employee student person member manager doctor guardian holder buyer seller"
-    ).split()
-    for spelt in (key, key.capitalize(), key.upper())
-)
+_KEYS = """
+name contact customer patient recipient receiver sender owner author user cardholder payee payer applicant consignee
+employee student person member manager doctor guardian holder buyer seller
+"""
+KEYS = trie(spelt for key in _KEYS.split() for spelt in (key, key.capitalize(), key.upper()))
 # A frequent name alone. Before it stands no Chinese character, or one in which a verb or label ends that names follow.
-_LEFT = "告询詢了下席记記长長任授士监裁官管教总總和与跟给找叫把被请約约让为及由替帮陪问见催派邀对向人者员户生属权事友理师姓名方是系知送到权托、"
+_LEFT = (
+    "告询詢了下席记記长長任授士监裁官管教总總和与跟给找叫把被请約约让为及由替帮陪问见"
+    "催派邀对向人者员户生属权事友理师姓名方是系知送到权托、"
+)
 _NO_LEFT = f"(?:(?![{_LEFT}])[{HAN}])"
 # Behind it: no Chinese character, or one that begins what people do, have or are.
 _RIGHT = (
@@ -130,7 +134,7 @@ _RIGHT = (
 )
 _NO_HAN = rf"(?:[^{HAN}]|$)"
 _STRONG_RIGHT = (
-    "接沟溝一急领領说|說|表示|负责|負責|您好|你好|的电话|的手机|的邮箱|的地址|的身份证|的账|的银行|的工资|的合同|的简历|的订单|不在|昨天|今天|"
+    "说|說|表示|负责|負責|您好|你好|的电话|的手机|的邮箱|的地址|的身份证|的账|的银行|的工资|的合同|的简历|的订单|不在|昨天|今天|"
     "明天|上周|已经|反映|来电|收(?![入费购益藏])|告诉|同意|请假|离职|入职|提交|申请|投诉|签收|住在|出生|先生|女士"
 )
 _SHORT = f"[{FREQUENT_SURNAMES}][{GIVEN_TWO}]"
@@ -141,18 +145,23 @@ _CELL = (
     r"(?<![^\n,|\t;\"']..)(?=[ \"']{0,2}[,|\t;][^\n]{0,80}?(?:[0-9]{7}|[0-9]{3}[- ][0-9]{4}|@[A-Za-z0-9]))|"
     r"(?<=[0-9A-Za-z][,|\t;]..)(?=[ ]?[,|\t;])|(?<=[0-9A-Za-z] [,|\t;] ..)(?=[ ]?[,|\t;])"
 )
-_SHORT_TITLE = rf"(?={SHORT_TITLES})(?:(?<![{HAN}].)|(?<=[{BEFORE_TITLE}].)(?<![{PART_OF_WORD}]))(?<![{OTHER_WORD}]){_OTHER_SINGLE}"
+_SHORT_TITLE = (
+    rf"(?={SHORT_TITLES})(?:(?<![{HAN}].)|(?<=[{BEFORE_TITLE}].)(?<![{PART_OF_WORD}]))"
+    rf"(?<![{OTHER_WORD}]){_OTHER_SINGLE}"
+)
+# These begin names and hardly anything else: behind a sign of punctuation the rest of the sentence may be what it likes.
+_SURE_SURNAMES = "王李张刘陈赵吴周徐孙郑杨黄朱胡郭梁宋韩冯邓彭董袁潘蒋蔡魏吕沈姚姜崔谭汪廖邹薛闫劉陳趙吳孫鄭張楊黃"
 _LONG = [name for name in NO_NAMES if len(name) > 2]
 _SHORTER = [name for name in NO_NAMES if len(name) == 2]
-_CLOSINGS = "敬礼 祝好 商祺 此致 敬上 敬启 谢谢 顺颂时祺 ——".split()
-_SIGNED = "敬上 拜上 谨上 亲笔 （签字 （签章 (签字 (签章".split()
+_CLOSINGS = ("敬礼", "祝好", "商祺", "此致", "敬上", "敬启", "谢谢", "顺颂时祺", "——")
+_SIGNED = ("敬上", "拜上", "谨上", "亲笔", "（签字", "（签章", "(签字", "(签章")
 _LABELLED = r"[\x80-\xbf](?:[\"'\\ \t)*])*(?:[:=]|：)"
 BARE = (
-    rf"[{FREQUENT_SURNAMES}](?<!{_NO_LEFT}.){_AFTER_OTHER}(?:[{GIVEN_TWO}]{{2}}(?:(?=[{_RIGHT}]|{_NO_HAN})|(?<=[。，；！？,;\n][^\n][^\n]{{2}}))(?<!{trie(_LONG)})|"
+    rf"[{FREQUENT_SURNAMES}]{_AFTER_OTHER}(?:{_SHORT_TITLE}|(?<!{_NO_LEFT}.)(?:[{GIVEN_TWO}]{{2}}(?:(?=[{_RIGHT}]|{_NO_HAN})|(?<=[。，；！？,;\n][{_SURE_SURNAMES}]..))(?<!{trie(_LONG)})|"
     rf"[{GIVEN_ONE}](?:(?=[ ]?(?:{_STRONG_RIGHT})|{_NEXT})|(?<=[{_LEFT}]..)(?=[{_RIGHT}]|{_NO_HAN})|"
-    rf"(?:{_BEFORE})(?=[{_RIGHT}]|{_NO_HAN})|{_CELL})(?<!{trie(_SHORTER)})|{_SHORT_TITLE})"
+    rf"(?:{_BEFORE})(?=[{_RIGHT}]|{_NO_HAN})|{_CELL})(?<!{trie(_SHORTER)})))"
 )
-# Each pattern with what hyperscan looks for in its place: words alone, since family names before or behind them take it long.
+# Each pattern with what hyperscan looks for in its place: words alone, since family names around them take it long.
 _FORMS: tuple[tuple[str, str], ...] = (
     # With a title behind: a full name, or a family name alone.
     (rf"(?P<value>{FULL_LOOSE})(?={trie(TITLES)}(?![台]))", either(TITLES)),

@@ -46,7 +46,10 @@ BEFORE = (
     r",?[ ]){0,3}"
 )
 # Not within a number, a time, a price, a path.
-EDGE = r"(?<![0-9A-Za-z.,:$€£¥#/_-])(?<![Tt]op )(?<![Ss]ection )(?<![Cc]hapter )(?<![Pp]age )(?<!iPhone )(?<!Galaxy )(?<!Pixel )(?<!Windows )"
+EDGE = (
+    r"(?<![0-9A-Za-z.,:$€£¥#/_-])(?<![Tt]op )(?<![Ss]ection )(?<![Cc]hapter )(?<![Pp]age )"
+    r"(?<!iPhone )(?<!Galaxy )(?<!Pixel )(?<!Windows )"
+)
 # What makes a street's name the beginning of something else.
 NO_STREET = (
     r"(?! (?:Banks?|Journal|Analysts?|Traders?|Firms?|Capital|Fighter|View|Maps?|Style|Food|Trips?|Tests?|"
@@ -112,7 +115,8 @@ PREFILTERS = (
     _NUMBERED,
     r"[A-Z][A-Z]\.? [0-9]{5}|[ ,\n][A-Z][A-Z]?[0-9][0-9A-Z]? ?[0-9][A-Z][A-Z]|[A-Z][0-9][A-Z] ?[0-9][A-Z][0-9]",
     r"[Pp]\.? ?[Oo]\.? ?[Bb][Oo][Xx] ?#?[0-9]",
-    r"(?i)[: ][0-9]+[a-z]? [a-z0-9'. -]+ (?:street|st|avenue|ave|road|rd|lane|ln|drive|dr|boulevard|blvd|way|court|ct|place)(?:[^a-z]|$)",
+    r"(?i)[: ][0-9]+[a-z]? [a-z0-9'. -]+ "
+    r"(?:street|st|avenue|ave|road|rd|lane|ln|drive|dr|boulevard|blvd|way|court|ct|place)(?:[^a-z]|$)",
     r"[Aa][Dd][Dd][Rr][Ee][Ss][Ss][\"'\\]* ?[:=][ \"'\\]*[0-9]+[A-Za-z]? [A-Za-z]",
 )
 ENGLISH_ADDRESS = Detector(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from yumen_plugins.anonymize.detector import Detector
 from yumen_plugins.anonymize.detectors.english_words import (
@@ -45,24 +44,27 @@ PINYIN = rf"(?:{SYLLABLE}){{1,2}}(?![a-z])"
 PINYIN_GIVEN = rf"(?=[A-Z])(?i:{PINYIN})(?![A-Za-z])"
 
 
-def _capital(pattern: str, edge: str = "A-Za-z") -> str:
+def _capital(pattern: str, edge: str = "A-Za-z", before: str = "") -> str:
     """A pattern that begins with a capital and not behind `edge`: `re` then looks for capitals alone."""
-    return rf"[{CAPITAL}](?<![{edge}].)(?<=(?={pattern}).)"
+    return rf"[{CAPITAL}](?<![{edge}].){before}(?<=(?={pattern}).)"
 
 
-def _behind(words: Iterable[str], gaps: Iterable[str]) -> str:
+def _behind(words: tuple[str, ...], gaps: tuple[str, ...]) -> str:
     """That one of some words stands before, whatever its case: those of one length each time, since `re` looks back so."""
     lengths: dict[int, list[str]] = {}
     for word in words:
         lengths.setdefault(len(word), []).append(word)
-    # A letter stands before the gap: asked once for all lengths.
-    return "(?:" + "|".join(
-        rf"(?<=[A-Za-z]{gap}.)(?:{'|'.join(rf'(?<=(?i:{trie(group)}){gap}.)' for group in lengths.values())})" for gap in gaps
-    ) + ")"  # fmt: skip
+    # How any of them ends is asked once for all lengths.
+    ends = trie({word[-2:] for word in words})
+    whole = (
+        rf"(?<=(?i:{ends}){gap}.)(?:" + "|".join(rf"(?<=(?i:{trie(group)}){gap}.)" for group in lengths.values()) + ")"
+        for gap in gaps
+    )
+    return f"(?:{'|'.join(whole)})"
 
 
 _QUOTES = r"[ \t]{0,3}[\"'\\<(]{0,3}"
-_SIGN = rf"[:=](?={_QUOTES}[{CAPITAL}]|{_QUOTES}(?:van|von|de|du|di|da|al|el|bin|la|le) )"
+_SIGN = rf"[:=](?=[ \t\"'\\<({CAPITAL}])(?={_QUOTES}[{CAPITAL}]|{_QUOTES}(?:van|von|de|du|di|da|al|el|bin|la|le) )"
 _GAPS = ("", "[\"' ]", "[\"'\\\\][\"' ]")
 LABEL = rf"{_SIGN}{_behind(LABELS, _GAPS)}{_QUOTES}"
 NAME_LABEL = rf"{_SIGN}(?:(?<=[^A-Za-z_.-][nN]ame[:=])|(?<=[^A-Za-z_.-][nN]ame[\"' ][:=])|(?<=^[nN]ame[:=])){_QUOTES}"
@@ -74,7 +76,7 @@ _FAMILY = trie(PINYIN_SURNAMES)
 _GREETINGS = ("dear", "hi", "hello", "hey", "hiya", "morning", "afternoon", "evening", "thanks", "thank you")
 CLOSING = (
     r"(?:Best|Kind|Warm|Warmly|Warmest|Kindest|Regards|Sincerely|Yours|Cheers|Many thanks|Thanks|Thank you|All the best|"
-    r"Love|Respectfully|Cordially|Take care|Talk soon|regards|thanks|cheers|best)(?![a-z])"
+    r"Love|Respectfully|Cordially|Take care|Talk soon|\n(?:regards|thanks|cheers|best))(?![a-z])"
 )
 # A family name that says by its ending that it is one.
 _FAMILY_END = (
@@ -86,7 +88,10 @@ _NO_PLACE = (
     r"Hospital|Foundation|Inc|Ltd|LLC|Corp|Co|Company|Airport|Stadium|Award|Prize|Museum|Library|Park|Center|Centre|"
     r"Institute|Theorem|Act|Group|Hotel|Bank|Building|Tower|Square|Station)(?![a-z]))"
 )
-_NO_PAIR = r"(?!Jack Daniel|Martin Marietta|Ben Jerry|Philip Morris|Baker Hughes|Hello Kitty|George Washington B|James Madison U|Calvin Klein|Tommy Hilfiger)"
+_NO_PAIR = (
+    r"(?!Jack Daniel|Martin Marietta|Ben Jerry|Philip Morris|Baker Hughes|Hello Kitty|George Washington B|James Madison U|"
+    r"Calvin Klein|Tommy Hilfiger)"
+)
 _PHONE = r"(?:\+[0-9]{1,3}[ (-]?[0-9(]|\([0-9]{3}\)|[0-9]{3}[-. ][0-9]{3}[-. ][0-9]{4})"
 # Behind any two words that may be a name: mail, a phone, an age, a role in a contract.
 _SURE = (
@@ -95,7 +100,7 @@ _SURE = (
     r",? \(?(?:aged? )?[0-9]{1,3}(?:-year|[ -]?y/?o|[ ]?[MF]\)| years? old)|[ ]\((?:hereinafter|the [\"“]|[\"“]))"
 )
 _LONGER = rf"(?:[A-Z]\.[ ]|{WORD}[ ]){{1,2}}?{PARTICLE}?{WORD}{MORE}?"
-_PAIR = rf"(?=[A-Za-zÀ-ÿ.'’-]{{2,40}} (?:[{CAPITAL}]|{PARTICLE}))"
+_PAIR = rf"(?=[A-Za-zÀ-ÿ.'’-]{{2,40}}+ (?:[{CAPITAL}]|{PARTICLE}))"
 BARE = (
     rf"{_PAIR}{_NO_PAIR}(?P<value>{_GIVEN}(?![A-Za-z'’]){MORE}{{1,2}}(?:,? (?:Jr|Sr|III?)\.?(?![A-Za-z]))?{_NO_PLACE}"
     rf"|{_FAMILY}[ ]{STOP}{PINYIN_GIVEN}(?:[ -](?i:{PINYIN})(?![A-Za-z]))?(?!\(|[ ]=)"
@@ -106,10 +111,9 @@ BARE = (
 # One given name: who does something, or whom somebody does something.
 _DOES = r"(?=[ ](?:said|says|told|asked|wrote|called|mentioned|confirmed|replied|agreed|left|joined)(?![a-z]))"
 _ALONE = r"(?![A-Za-z’'-]|[ ]&|[ ](?:[A-Z]|van |von |de )|[.:_][A-Za-z0-9])"
-_ENDS = (
-    "e is|'s|am|'m|’m|ith|to|ed by|for|amed|nown as|lf of|c/o|ttn|on|gue|ife|and|her|ter|end|our|bor|oss|ent|mer|yee|ant|tiff|"
-    "lord|ger|ate|ness|ver|all me|alled|urse"
-)
+# Asked first, since it is cheap: that a word in lower case or a sign stands before.
+_SPACED = r"(?<=[A-Za-z/,:] .)"
+_CAPITALS = r"[a-z\x80-\xbf.,:/'] [A-Z\xc3]"
 # Each pattern with what hyperscan looks for in its place.
 _FORMS: tuple[tuple[str, str], ...] = (
     (_capital(rf"{HONORIFIC}\.?[ ](?P<value>{NAME})"), rf"{HONORIFIC}\.? [^0-9 ]"),
@@ -124,8 +128,8 @@ _FORMS: tuple[tuple[str, str], ...] = (
         r"[nN]ame[\"']* ?[:=][ \t]*[\"'\\<(]*[A-Z\xc3]",
     ),
     (
-        _capital(rf"(?P<value>{LONG}|{_GIVEN}(?![A-Za-z’']))") + _behind(PHRASES, (" ", "[,:] ")),
-        rf"(?:{_ENDS})[:,]? [A-Z\xc3]",
+        _capital(rf"(?P<value>{LONG}|{_GIVEN}(?![A-Za-z’']))", before=_SPACED + _behind(PHRASES, (" ", "[,:] "))),
+        _CAPITALS,
     ),
     (
         rf"[nN]ame(?: is|'s)[ ]{{1,2}}(?P<value>{NAME}|"
@@ -135,7 +139,10 @@ _FORMS: tuple[tuple[str, str], ...] = (
         "[nN]ame(?: is|'s) ",
     ),
     (
-        _capital(rf"(?P<value>{WORD}{MORE}{{0,2}})(?=[ ]?[,!:.\n\"']|\s*$|[ ]?-)") + _behind(_GREETINGS, (" ", ", ")),
+        _capital(
+            rf"(?P<value>{WORD}{MORE}{{0,2}})(?=[ ]?[,!:.\n\"']|\s*$|[ ]?-)",
+            before=_SPACED + _behind(_GREETINGS, (" ", ", ")),
+        ),
         r"(?:ear|[hH]i|ello|ey|iya|orning|fternoon|vening|hanks|you),? [A-Z\xc3]",
     ),
     (
@@ -145,10 +152,13 @@ _FORMS: tuple[tuple[str, str], ...] = (
     ),
     (
         _capital(BARE, "A-Za-z@/_."),
-        r"[a-z.] [A-Z\xc3][a-z'\x80-\xbf]|[a-z] (?:van|von|de|del|da|di|al|bin|el|la|du|dos|ter) [A-Z]|\xc3[\x80-\xbf][a-z]* [A-Z]",
+        _CAPITALS,
     ),
-    (_capital(rf"(?P<value>{_GIVEN}{_ALONE}){_DOES}", "A-Za-z@/_.-"), "[a-z] (?:said|says|told|asked|wrote|called|mentioned|confirmed|replied|agreed|left|joined)"),
-    (_capital(rf"(?P<value>{_GIVEN}{_ALONE})", "A-Za-z@/_.-") + _behind(VERBS, (" ",)), "[a-z] [A-Z][a-z]"),
+    (
+        _capital(rf"(?P<value>{_GIVEN}{_ALONE}){_DOES}", "A-Za-z@/_.-"),
+        " said| says| told| asked| wrote| called| mentioned| confirmed| replied| agreed| left| joined",
+    ),
+    (_capital(rf"(?P<value>{_GIVEN}{_ALONE})", "A-Za-z@/_.-", _SPACED + _behind(VERBS, (" ",))), _CAPITALS),
     (_capital(rf"(?P<value>{_GIVEN})(?=['’]s )", "A-Za-z@/_.-") + r"(?<!Jack .)(?<!& .)", r"[a-z](?:'|’)s "),
 )
 PATTERNS = tuple(re.compile(pattern) for pattern, _ in _FORMS)

@@ -71,22 +71,25 @@ Xiong Duan Ouyang Situ Zhuge Sun Song Han Ren Shao Yin Kong Bai Su Lai He Jing Y
 """
 # Given names that are words as well: with one of the family names below alone.
 _WORDS_TOO = """
-Mark Max Grace Rose Jordan Dean Dawn Joy Will Bill Sue Pat Art Ray Faith Hope Summer Autumn Lily Daisy Violet Ivy Ruby Pearl
-Jade Amber Crystal Chelsea Paris London Austin Dallas Chase Cole Grant Reed Drew Blake Parker Carter Hunter Taylor Morgan Jackson
-Lincoln Madison Savannah Sierra Sydney Georgia Virginia Carolina Florence Rob Rich Don Jan Lee Kim Robin Roman Glen Guy Frank Miles
+Mark Max Grace Rose Jordan Dean Dawn Joy Will Bill Sue Pat Art Ray Faith Hope Summer Autumn Lily Daisy Violet Ivy
+Ruby Pearl Jade Amber Crystal Chelsea Paris London Austin Dallas Chase Cole Grant Reed Drew Blake Parker Carter
+Hunter Taylor Morgan Jackson Lincoln Madison Savannah Sierra Sydney Georgia Virginia Carolina Florence Rob Rich Don
+Jan Lee Kim Robin Roman Glen Guy Frank Miles
 """
 _SURNAMES = """
-Smith Johnson Williams Brown Jones Garcia Miller Davis Rodriguez Martinez Hernandez Lopez Gonzalez Wilson Anderson Thomas
-Taylor Moore Jackson Martin Lee Perez Thompson White Harris Sanchez Clark Ramirez Lewis Robinson Walker Allen Wright Scott
-Torres Nguyen Flores Adams Nelson Baker Rivera Campbell Mitchell Carter Roberts Gomez Phillips Evans Turner Diaz Parker Cruz
-Edwards Collins Reyes Stewart Morris Morales Murphy Cook Rogers Gutierrez Ortiz Cooper Peterson Bailey Kelly Howard Ramos Kim
-Cox Ward Richardson Watson Chavez Wood Bennett Gray Mendoza Ruiz Hughes Alvarez Castillo Sanders Patel Myers Foster Jimenez
-Powell Jenkins Perry Russell Sullivan Coleman Butler Henderson Barnes Fisher Simmons Jordan Patterson Reynolds Hamilton Graham
-Wallace Cole Owens Gibson Mcdonald McDonald Ellis Bryant Marshall Kumar Sharma Singh Gupta Khan Ahmed Ali Hussain Müller Schmidt
-Schneider Fischer Weber Meyer Wagner Becker Hoffmann Rossi Russo Ferrari Bianchi Silva Santos Oliveira Souza Costa Pereira Novak
-Kowalski Nowak Ivanov Petrov Sokolov Popov Tanaka Suzuki Sato Yamamoto Watanabe Takahashi Park Choi Tran Pham Okafor Okonkwo Mensah
-Dubois Durand Moreau Laurent Lefebvre Bernard Petit Jensen Nielsen Hansen Larsen Olsen Berg Lindberg Virtanen O'Brien O'Connor
-O'Neill O'Sullivan Byrne Walsh Doyle McCarthy Gallagher Doherty Kennedy Lynch Murray Quinn Moore MacDonald Fraser Sinclair
+Smith Johnson Williams Brown Jones Garcia Miller Davis Rodriguez Martinez Hernandez Lopez Gonzalez Wilson Anderson
+Thomas Taylor Moore Jackson Martin Lee Perez Thompson White Harris Sanchez Clark Ramirez Lewis Robinson Walker Allen
+Wright Scott Torres Nguyen Flores Adams Nelson Baker Rivera Campbell Mitchell Carter Roberts Gomez Phillips Evans
+Turner Diaz Parker Cruz Edwards Collins Reyes Stewart Morris Morales Murphy Cook Rogers Gutierrez Ortiz Cooper
+Peterson Bailey Kelly Howard Ramos Kim Cox Ward Richardson Watson Chavez Wood Bennett Gray Mendoza Ruiz Hughes
+Alvarez Castillo Sanders Patel Myers Foster Jimenez Powell Jenkins Perry Russell Sullivan Coleman Butler Henderson
+Barnes Fisher Simmons Jordan Patterson Reynolds Hamilton Graham Wallace Cole Owens Gibson Mcdonald McDonald Ellis
+Bryant Marshall Kumar Sharma Singh Gupta Khan Ahmed Ali Hussain Müller Schmidt Schneider Fischer Weber Meyer Wagner
+Becker Hoffmann Rossi Russo Ferrari Bianchi Silva Santos Oliveira Souza Costa Pereira Novak Kowalski Nowak Ivanov
+Petrov Sokolov Popov Tanaka Suzuki Sato Yamamoto Watanabe Takahashi Park Choi Tran Pham Okafor Okonkwo Mensah Dubois
+Durand Moreau Laurent Lefebvre Bernard Petit Jensen Nielsen Hansen Larsen Olsen Berg Lindberg Virtanen O'Brien
+O'Connor O'Neill O'Sullivan Byrne Walsh Doyle McCarthy Gallagher Doherty Kennedy Lynch Murray Quinn Moore MacDonald
+Fraser Sinclair
 """
 # Words with capitals that stand where names stand, and are none.
 _NO_NAMES = """
@@ -153,30 +156,37 @@ SURNAMES = frozenset(_SURNAMES.split())
 NO_NAMES = frozenset(_NO_NAMES.split())
 # The end of a label before a sign. One that calls teams and machines as often as people (`Owner`, `From`) is none of them.
 _ROLES = """
-customer client patient contact employee recipient receiver sender user student applicant cardholder beneficiary passenger
-guest guardian parent buyer seller tenant landlord borrower insured author manager doctor physician driver reporter assignee
-consignee payee payer debtor creditor member subscriber caller agent representative holder witness spouse person candidate
-nurse teacher supervisor lessee lessor plaintiff defendant
-""".split()
-_PARTS = "full first last family given middle maiden legal real preferred display".split()
+customer client patient contact employee recipient receiver sender user student applicant cardholder beneficiary
+passenger guest guardian parent buyer seller tenant landlord borrower insured author manager doctor physician driver
+reporter assignee consignee payee payer debtor creditor member subscriber caller agent representative holder witness
+spouse person candidate nurse teacher supervisor lessee lessor plaintiff defendant
+"""
+_PARTS = """
+full first last family given middle maiden legal real preferred display
+"""
+_OTHER_LABELS = (
+    "surname|attn|attention|signed|signed by|signature|prepared by|approved by|reviewed by|submitted by|requested by|"
+    "reported by|assigned to|created by|written by|authorized by|issued to|bill to|ship to|sold to|deliver to|"
+    "name on card|poc|point of contact|contact person|next of kin|requester|interviewer|attendees|participants"
+)
 LABELS = (
-    *(f"{role}{gap}name" for role in _ROLES for gap in ("", " ", "_", "-", "'s ")),
-    *(f"{part}{gap}name" for part in _PARTS for gap in ("", " ", "_", "-")),
-    *_ROLES,
-    *"surname|attn|attention|signed|signed by|signature|prepared by|approved by|reviewed by|submitted by|requested by".split("|"),
-    *"reported by|assigned to|created by|written by|authorized by|issued to|bill to|ship to|sold to|deliver to".split("|"),
-    *"name on card|poc|point of contact|contact person|next of kin|requester|interviewer|attendees|participants".split("|"),
+    *(f"{role}{gap}name" for role in _ROLES.split() for gap in ("", " ", "_", "-", "'s ")),
+    *(f"{part}{gap}name" for part in _PARTS.split() for gap in ("", " ", "_", "-")),
+    *_ROLES.split(),
+    *_OTHER_LABELS.split("|"),
 )
 # Before a name in a sentence, and before a given name that is known.
-PHRASES = (
-    *"my name is|my name's|name is|i am called|call me|this is|i am|i'm|i’m|speaking with|speaking to|spoke with".split("|"),
-    *"spoke to|talk with|talk to|talked to|talked with|met with|meeting with|signed by|sincerely yours".split("|"),
-    *"addressed to|contact person is|ask for|named|known as|reach out to|reported by|prepared by|approved by".split("|"),
-    *"assigned to|behalf of|c/o|attn|attention|colleague|wife|husband|mother|father|brother|sister|daughter|son".split("|"),
-    *"friend|neighbour|neighbor|boss|patient|customer|client|employee|defendant|plaintiff|tenant|landlord".split("|"),
-    *"passenger|student|candidate|applicant|nurse|witness|driver|manager|teacher|author".split("|"),
+_PHRASES = (
+    "my name is|my name's|name is|i am called|call me|this is|i am|i'm|i’m|speaking with|speaking to|spoke with|"
+    "spoke to|talk with|talk to|talked to|talked with|met with|meeting with|signed by|sincerely yours|addressed to|"
+    "contact person is|ask for|named|known as|reach out to|reported by|prepared by|approved by|assigned to|"
+    "behalf of|c/o|attn|attention|colleague|wife|husband|mother|father|brother|sister|daughter|son|friend|"
+    "neighbour|neighbor|boss|patient|customer|client|employee|defendant|plaintiff|tenant|landlord|passenger|"
+    "student|candidate|applicant|nurse|witness|driver|manager|teacher|author"
 )
-VERBS = tuple(
-    "with to from for by ask asked tell told call called contact email ping meet met and cc inform notify remind thank "
-    "invite help".split()
-)
+PHRASES = tuple(_PHRASES.split("|"))
+_VERBS = """
+with to from for by ask asked tell told call called contact email ping meet met and cc inform notify remind thank
+invite help
+"""
+VERBS = tuple(_VERBS.split())

@@ -43,7 +43,8 @@ EU = (
         description="VAT number of the European Union or the United Kingdom",
         patterns=(re.compile(rf"(?<![0-9A-Za-z])(?=[A-Z]{{2}})(?:{'|'.join(VAT)})(?![0-9A-Za-z])"),),
         # Its digits: from the country code on, the pass would be slow.
-        prefilter=r"[0-9]{7}|[0-9]{3}[. ][0-9]{3,4}[. ][0-9]{2}|[0-9]{4}\.[0-9]{2}\.|[0-9][0-9A-Z][0-9]{5}[A-Z]|RO ?[0-9]{6}",
+        prefilter=r"[0-9]{7}|[0-9]{3}[. ][0-9]{3,4}[. ][0-9]{2}|[0-9]{4}\.[0-9]{2}\."
+        "|[0-9][0-9A-Z][0-9]{5}[A-Z]|RO ?[0-9]{6}",
         score=0.9,
         validate=vat,
         canonical=compact,

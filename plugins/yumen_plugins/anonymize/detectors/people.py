@@ -40,13 +40,16 @@ NUMBER = "n[umber]{4,6}"
 RECORD = (
     r"病[历歷例](?:本|卡)?(?:编号|[号號][码马]?)|病案(?:编)?[号號][码马]?|住院(?:编)?[号號][码马]?|门急?诊(?:编)?[号號][码马]?"
     r"|就[诊医]卡?(?:编)?[号號][码马]?|诊疗卡?(?:编)?[号號]?|健康卡号|(?:病人|患者|医疗记录)(?:编[号码]|号码?|ID)|体检(?:编)?号|"
-    rf"mrn|mr ?#|(?:{typed('medical')}|health|{typed('patient')}|hospital)[ _]?(?:{typed('record')})s?[ _]?(?:number|no\.?|num|#|id)?|"
-    rf"(?:{typed('patient')})[ _]?(?:id|{NUMBER}|no\.?|identifier|#)|(?:hospital|chart|{typed('medical')})[ _](?:{NUMBER}|no\.?|id|#)"
+    rf"mrn|mr ?#|(?:{typed('medical')}|health|{typed('patient')}"
+    rf"|hospital)[ _]?(?:{typed('record')})s?[ _]?(?:number|no\.?|num|#|id)?|"
+    rf"(?:{typed('patient')})[ _]?(?:id|{NUMBER}|no\.?|identifier|#)|(?:hospital|chart"
+    rf"|{typed('medical')})[ _](?:{NUMBER}|no\.?|id|#)"
 )
 POLICY = (
     r"保单号码?|保险单号|保单编号|投保单号|(?<!英国)医保(?:参保)?号|"
     r"(?:health |medical |insurance )?policy[ _]?(?:number|no\.?|num|#)|"
-    r"(?<!social )(?<!national )insurance[ _]?(?:id|n[umber]{4,6}|no\.?|member|policy)(?:[ _]?(?:id|n[umber]{4,6}|no\.?))?|"
+    r"(?<!social )(?<!national )insurance[ _]?(?:id|n[umber]{4,6}|no\.?|member|policy)(?:[ _]?(?:id"
+    r"|n[umber]{4,6}|no\.?))?|"
     r"(?:member|subscriber|beneficiary|group)[ _]?(?:id|n[umber]{4,6}|no\.?)"
 )
 PASSPORT = rf"{typed('passport')}|护照|護照|旅券|passeport|pasaporte|passaporto|passnummer|паспорт"
@@ -73,7 +76,8 @@ PEOPLE: tuple[Detector, ...] = (
                        rf"(?=[ ,，)）]{{0,2}}(?:出生|生(?![0-9A-Za-z产效成活日命意])|was born|born))"),
         ),
         prefilter=(
-            rf"(?i)(?:{typed('birth')}|dob|d\.o\.b|born|geburtsdatum|geboren|naissance|n(?:é|É)|nacimiento|nacid|nascita"
+            rf"(?i)(?:{typed('birth')}|dob|d\.o\.b|born|geburtsdatum|geboren|naissance|n(?:é|É)|nacimiento"
+            rf"|nacid|nascita"
             r"|nat[oa] il|geboortedatum|nascimento|出生|生日|生辰|生于|生年月日)[^0-9\x00]*(?:[0-9]|年)",
             r"(?i)(?:[0-9]|日|号|月)(?:[ ,)]|，|）)*(?:出生|生|was born|born)",
         ),

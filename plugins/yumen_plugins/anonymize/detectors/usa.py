@@ -19,8 +19,10 @@ LICENCE = (
     r"(?:[ _]?(?:n[umber]{4,6}|no\.?|num|#|id))?|DL(?: ?#| no\.?| number|N)|美国驾[照驶证]{1,3}|驾照号码?|驾照"
 )
 ACCOUNT = (
-    rf"(?:(?:bank|checking|savings?|current|deposit|beneficiary|{typed('payroll')}|salary|business|receiving|my|your|his|her|the)"
-    rf"[ _]?(?:{typed('account')}|acct)|(?:{typed('account')})(?:[ _]?(?:n[umber]{{4,6}}|no\.?|num|#)|(?=[ ]?[:=#]?[ ]?[0-9]{{8}}))"
+    rf"(?:(?:bank|checking|savings?|current|deposit|beneficiary|{typed('payroll')}|salary|business|receiving"
+    rf"|my|your|his|her|the)"
+    rf"[ _]?(?:{typed('account')}|acct)|(?:{typed('account')})(?:[ _]?(?:n[umber]{{4,6}}|no\.?|num|#)"
+    rf"|(?=[ ]?[:=#]?[ ]?[0-9]{{8}}))"
     r"|acct[ _.]?(?:no\.?|num|#|n[umber]{4,6})?"
     r"|a/c(?: no\.?)?|银行账号|银行账户|银行帐号|收款账号|收款账户|对公账号|对公账户|开户账号|汇款账号|账户号码?)"
 )
@@ -126,7 +128,8 @@ USA = (
             named(LICENCE, r"[0-9]{7,12}(?![0-9A-Za-z])"),
         ),
         prefilter=(
-            r"(?i)(?:driv|dirver|drvier|drievr|rdiver|operator'?s?'?[ _-]?(?:li|permit)|dl ?#|dl n|dln|dl\.|驾照|驾驶|美国驾)"
+            r"(?i)(?:driv|dirver|drvier|drievr|rdiver|operator'?s?'?[ _-]?(?:li|permit)"
+            r"|dl ?#|dl n|dln|dl\.|驾照|驾驶|美国驾)"
             r"[^0-9\x00]*[0-9]"
         ),
         score=0.6,
@@ -159,7 +162,8 @@ USA = (
         patterns=(
             named(
                 ACCOUNT,
-                r"(?=(?:[ \-]?[0-9]){6})(?!(?:19|20)[0-9]{2}-[0-9]{2}-)[0-9]{2,6}(?:[ \-]?[0-9]{2,6}){1,4}(?![0-9A-Za-z]|[\-/.][0-9])",
+                r"(?=(?:[ \-]?[0-9]){6})(?!(?:19|20)[0-9]{2}-[0-9]{2}-)"
+                r"[0-9]{2,6}(?:[ \-]?[0-9]{2,6}){1,4}(?![0-9A-Za-z]|[\-/.][0-9])",
             ),
         ),
         prefilter=rf"(?i)(?:{typed('account')}|acct|a/c|银行账|银行帐|收款账|对公账|开户账|汇款账|账户号)[^0-9\x00]*[0-9]",
@@ -185,7 +189,7 @@ USA = (
                 r"[AC-HJKMNP-RT-Y]{2}[0-9]{2}(?![0-9A-Za-z]|-[0-9A-Za-z])"
             ),
         ),
-        prefilter="[1-9][AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9][0-9]-?[AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9][0-9]-?[AC-HJKMNP-RT-Y]{2}[0-9]{2}",
+        prefilter="[0-9]-?[A-Z]{2}[0-9]{2}",
         score=0.9,
         canonical=compact,
         span_max=13,

@@ -14,12 +14,14 @@ VALUE_MAX, PASSWORD_MAX = 384, 128
 # Names begin with a set of characters, and lookbehinds say which it was: with one in front, a search passes over everything
 # else at once, which it does not with alternatives in which case does not matter.
 PASSWORDS = (
-    r"[pP_密蜜秘口](?:(?<=[pP])(?i:assw(?:or|ro)?d|assowrd|aswsord|saswd|ass[ _-]?phrase|asscode|asswort|wd|(?<![a-z]p)(?:ass|w|sw"
+    r"[pP_密蜜秘口](?:(?<=[pP])(?i:assw(?:or|ro)?d|assowrd|aswsord|saswd|ass[ _-]?phrase|asscode|asswort|wd"
+    r"|(?<![a-z]p)(?:ass|w|sw"
     r"|swd)(?=[\"' ]{0,2}[:=]))"
     r"|(?<=[A-Za-z0-9]_)(?i:pass)(?![a-z])|(?<=[密蜜秘])[码碼马]|(?<=口)令)(?i:[_-]?(?:hash|confirm(?:ation)?)|[0-9]{1,2})?"
 )
 KINDS = (
-    "api|access|secret|private|encryption|signing|auth|app|master|account|storage|session|license|licence|service|shared|"
+    "api|access|secret|private|encryption|signing|auth|app|master|account|storage|session|license|licence"
+    "|service|shared|"
     "security|aes|hmac|jwt"
 )
 KINDS_BEFORE = "|".join(rf"(?<={kind}key)|(?<={kind}[_ -]key)" for kind in KINDS.split("|"))
@@ -46,7 +48,8 @@ PROSE_IS = (
 )
 # The same, as widely as the prefilter needs it: the names without their edges, and what may come between them and a value.
 NAMES = (
-    r"(?:passw(?:or|ro)?d|passowrd|paswsord|aswsord|saswd|pass[ _-]?phrase|passcode|passwort|pwd|_pass|pass[\"' ]{0,2}(?:=|:)"
+    r"(?:passw(?:or|ro)?d|passowrd|paswsord|aswsord|saswd|pass[ _-]?phrase|passcode|passwort|pwd|_pass"
+    r"|pass[\"' ]{0,2}(?:=|:)"
     r"|pw[\"' ]{0,2}(?:=|:)|pswd?[\"' ]{0,2}(?:=|:)|(?:密|蜜|秘)(?:码|碼|马)|口令"
     r"|secret|token|credential|[a-z][ _-]?key|密钥|秘钥|密鑰|令牌|私钥|凭证|凭据)[a-z0-9_-]*"
 )
@@ -191,11 +194,15 @@ LATIN, HAN_CHARS = "\u00c0-\u024f\u0370-\u03ff\u0400-\u04ff", "\u3400-\u9fff"
 LATIN_IN, HAN_IN = rf"(?=[!-~]{{0,40}}[{LATIN}])", rf"(?=[!-~]{{0,20}}[{HAN_CHARS}])"
 SAID = rf"(?:{IS}|[ \t](?:is|was)[ \t]?:?[ \t])"
 # What is written about passwords in Chinese, and not as one.
-ABOUT = re.compile("请|至少|不能|不可|必须|必填|长度|输入|设置|确认|修改|忘记|密码|口令|错误|正确|不正|为空|过期|失败|成功|已|未|可以|无|字符|字母|数字|位$")
+ABOUT = re.compile(
+    "请|至少|不能|不可|必须|必填|长度|输入|设置|确认|修改|忘记|密码|口令|错误|正确|不正|为空|过期|失败|成功|已|未|可以|无|字符|字母|数字|位$"
+)
 SENTENCE = re.compile(
     r"(?i)(?:^|\s)(?:is|are|must|should|please|enter|your|the|required|not|password|at least|cannot|forgot"
-    r"|invalid|a|an|to|in|on|of|for|with|and|or|by|has|have|been|be|was|were|will|would|can|could|too|very|this|that|these|it|its"
-    r"|if|when|as|at|from|no|only|used|set|changed|reset|sent|stored|saved|kept|expired|we|you|they|he|she|so|but|then|now)(?:\s|$)|\s\S+[.!?]$"
+    r"|invalid|a|an|to|in|on|of|for|with|and|or|by|has|have|been|be|was|were|will|would|can|could|too|very"
+    r"|this|that|these|it|its"
+    r"|if|when|as|at|from|no|only|used|set|changed|reset|sent|stored|saved|kept|expired|we|you|they|he|she|so"
+    r"|but|then|now)(?:\s|$)|\s\S+[.!?]$"
 )
 PAIR = re.compile(r"(?i)[a-z_]*(?:password|passwd|pwd|secret|token)[=:]")
 
@@ -223,10 +230,11 @@ def _quoted(words: str, inside: str) -> re.Pattern[str]:
 MADE = characters(ALNUM, 40, "assigned")
 HAN = "验证[码马]|校验[码马]|动态码|动态密码|短信码|驗證碼"
 CODES = (
-    rf"(?:{HAN}|(?:{typed('verification')}|{typed('confirmation')}|{typed('security')}) code|one[- ]time (?:code|password|passcode"
+    rf"(?:{HAN}|(?:{typed('verification')}|{typed('confirmation')}|{typed('security')}) code"
+    rf"|one[- ]time (?:code|password|passcode"
     rf"|pin)|(?<![A-Za-z])otp(?![a-z])|passcode|login code|auth(?:entication)? code|2fa code)"
 )
-# Han characters never stand in brackets there. The words alone: they are rare, and with a number beside them a large automaton.
+# Han characters never stand in brackets there. The words alone: with a number beside them the automaton would be large.
 CODE_SEEN = CODES.replace("(?<![A-Za-z])", "").replace("(?![a-z])", "").replace("[码马]", "(?:码|马)")
 
 ASSIGNED: tuple[Detector, ...] = (
@@ -257,13 +265,18 @@ ASSIGNED: tuple[Detector, ...] = (
                 rf"(?!-){NO_NAME}{DIGIT_IN}{LETTER_IN}{KEY_CHARS}{{6,{VALUE_MAX}}})"
             ),
             # Words in a row, and what is not written in ASCII.
-            re.compile(rf"{PASSWORDS}{CLOSE}{SAID}(?P<value>(?:[A-Za-z]{{3,12}} ){{3,7}}[A-Za-z]{{3,12}})(?=[ \t]?(?:\Z|[\r\n.。；;，！]))"),
+            re.compile(
+                rf"{PASSWORDS}{CLOSE}{SAID}(?P<value>(?:[A-Za-z]{{3,12}} ){{3,7}}[A-Za-z]{{3,12}})"
+                rf"(?=[ \t]?(?:\Z|[\r\n.。；;，！]))"
+            ),
             re.compile(rf"{PASSWORDS}{CLOSE}{SAID}(?P<value>{LATIN_IN}[!-+\--:<-~{LATIN}]{{5,64}})"),
-            re.compile(rf"{PASSWORDS}{CLOSE}(?:{IS})?(?P<o>[\"“「『‘])(?P<value>{HAN_IN}[!-~{HAN_CHARS}]{{4,32}})[\"”」』’]"),
+            re.compile(
+                rf"{PASSWORDS}{CLOSE}(?:{IS})?(?P<o>[\"“「『‘])(?P<value>{HAN_IN}[!-~{HAN_CHARS}]{{4,32}})[\"”」』’]"
+            ),
             re.compile(r"[IiWw](?i:(?<=i)dentified by|(?<=w)ith password)[ \t]{1,3}'(?P<value>[ -&(-~]{4,128})'"),
         ),
-        prefilter=rf"(?i){NAMES}{BETWEEN}|--[a-z-]{{0,24}}(?:passw|pass|pwd|token|secret"
-        rf"|key)[a-z-]{{0,12}}[ =][!-~]|identified by[ \t]{{1,3}}'|with password[ \t]{{1,3}}'",
+        prefilter=rf"(?i){NAMES}{BETWEEN}|--[a-z-]*(?:passw|pass|pwd|token|secret"
+        rf"|key)[a-z-]*[ =][!-~]|identified by[ \t]+'|with password[ \t]+'",
         score=0.8,
         validate=secret,
         canonical=str,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from os.path import commonprefix
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -159,7 +158,7 @@ def token(
         context=context,
         span_max=max(map(longest, forms)) + (SCHEME_MAX if url else 0),
         tight=True,
-        opener="" if url else commonprefix([one for parts in forms for one in _beginnings(parts)]),
+        opener="" if url else _opener([one for parts in forms for one in _beginnings(parts)]),
         examples=(*examples, f"生产环境用的是{tokens[0]}，谢谢", f'["{tokens[0]}"]'),
         counterexamples=(
             *(_cut(parts, f"{name}{index}") for index, parts in enumerate(forms)),
@@ -173,6 +172,12 @@ def _beginnings(parts: Parts) -> tuple[str, ...]:
     """The literals that a row of parts begins with."""
     first = parts[0]
     return ("",) if isinstance(first, Run) else (first,) if isinstance(first, str) else first
+
+
+def _opener(beginnings: list[str]) -> str:
+    """What all of them begin with."""
+    first, last = min(beginnings), max(beginnings)
+    return next((first[:at] for at, char in enumerate(first) if not last.startswith(char, at)), first)
 
 
 def _cut(parts: Parts, seed: str) -> str:

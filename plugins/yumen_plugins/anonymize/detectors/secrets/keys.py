@@ -80,7 +80,7 @@ KEYS: tuple[Detector, ...] = (
     Detector(
         id="secret.private_key_putty",
         description="private key as PuTTY writes it",
-        patterns=(re.compile(r"Private-Lines: [0-9]{1,3}\s{1,2}(?P<value>[A-Za-z0-9+/=\s]{48,12000}+)"),),
+        patterns=(re.compile(r"Private-Lines: [0-9]{1,3}\s{1,2}(?P<value>[A-Za-z0-9+/=\s]{47,11999}[A-Za-z0-9+/=])"),),
         prefilter="Private-Lines: [0-9]",
         score=1.0,
         validate=armoured,
