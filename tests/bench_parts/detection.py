@@ -99,7 +99,8 @@ def by_kind(scanner: Scanner, seconds: float, figures: dict[str, object]) -> Tab
     ):
         text = unit * (200_000 // len(unit))
         figures[f"detection, {name}: MB/s"] = value = round(
-            rate(lambda text=text: scanner.scan([text]), seconds) * len(text.encode()) / 1e6, 1  # type: ignore[misc]
+            rate(lambda text=text: scanner.scan([text]), seconds) * len(text.encode()) / 1e6,
+            1,  # type: ignore[misc]
         )
         table.add_row(name, str(value))
     return table

@@ -15,7 +15,7 @@ from typing import Any
 import hyperscan
 
 LAST_ASCII = 0x7F
-KEPT_MAX = 8
+KEPT_MAX = 32
 # Beyond this many repeats "at least so many" says enough, and keeps the automaton small.
 REPEAT_MAX = 32
 ANY = r"[\x{0}-\x{10ffff}]"
@@ -50,7 +50,7 @@ KINDS = {"d": DIGIT, "s": SPACE, "w": WORD}
 
 Expression = tuple[bytes, int]
 # Expressions are brought together in automata of this many: larger ones take longer to make, and read more slowly.
-TOGETHER_MAX = 128
+TOGETHER_MAX = 400
 
 
 class Automaton:
@@ -70,27 +70,30 @@ class Automaton:
         self.beyond_ascii = beyond_ascii
 
 
+# The last ones made are kept: a bundle that takes another's place brings mostly the same.
 @lru_cache(maxsize=KEPT_MAX)
-def automata(built_in: tuple[Expression, ...], own: tuple[Expression | None, ...]) -> tuple[list[Automaton], list[int]]:
-    """The automata of all expressions, numbered in this order, and the numbers of the patterns that they do not hold.
-
-    The last ones made are kept: a bundle that takes another's place brings mostly the same. Error: `HyperscanError` for an
-    expression that is built in; of an author's one that is too large for it is left out.
-    """
-    first = len(built_in)
-    made: list[Automaton] = []
-    numbered = dict(enumerate(built_in))
+def automata(expressions: tuple[Expression, ...], first: int = 0) -> list[Automaton]:
+    """The automata of expressions that are built in, numbered in this order from `first` on. Error: `HyperscanError`."""
+    numbered = dict(enumerate(expressions, first))
     beyond = {number: one for number, one in numbered.items() if beyond_ascii(one[0].decode("latin-1"))}
-    for group in (beyond, {number: one for number, one in numbered.items() if number not in beyond}):
-        for part in _parts(group):
-            made.append(Automaton(part, beyond_ascii=group is beyond))
-    wanted = {first + index: expression for index, expression in enumerate(own) if expression is not None}
+    others = {number: one for number, one in numbered.items() if number not in beyond}
+    return [Automaton(part, beyond_ascii=group is beyond) for group in (beyond, others) for part in _parts(group)]
+
+
+@lru_cache(maxsize=KEPT_MAX)
+def automata_of_own(
+    expressions: tuple[Expression | None, ...], first: int = 0
+) -> tuple[list[Automaton], frozenset[int]]:
+    """The same for authors' patterns, and the numbers of those that have no expression or one that is too large."""
+    made: list[Automaton] = []
+    held: set[int] = set()
+    wanted = {number: one for number, one in enumerate(expressions, first) if one is not None}
     for part in _parts(wanted):
         kept = _accepted(part)
         if kept:
             made.append(Automaton(kept, beyond_ascii=False))
-        wanted = {number: one for number, one in wanted.items() if number in kept or number not in part}
-    return made, [number for number in range(first, first + len(own)) if number not in wanted]
+            held.update(kept)
+    return made, frozenset(range(first, first + len(expressions))) - held
 
 
 def _parts(expressions: dict[int, Expression]) -> list[dict[int, Expression]]:

@@ -18,7 +18,7 @@ from yumen_plugins.anonymize.look import Form
 from yumen_plugins.anonymize.memo import CHARS_MIN, TEXTS_MIN, Memo, Place
 from yumen_plugins.anonymize.normalise import Speller, plain_spaces
 from yumen_plugins.anonymize.own import SECONDS_MAX, Own
-from yumen_plugins.anonymize.prefilter import automata
+from yumen_plugins.anonymize.prefilter import automata, automata_of_own
 from yumen_plugins.anonymize.windows import Pass, Seen
 from yumen_plugins.anonymize.words import Lists, Words
 
@@ -67,8 +67,12 @@ class Scanner:
         signs = self._speller.expressions
         self._first_sign = len(self._forms)
         self._first_own = self._first_sign + len(signs)
-        built_in = (*((expression.encode(), 0) for expression in forms), *signs)
-        self._pass = Pass(*automata(built_in, tuple(one.expression for one in own)))
+        made = [
+            *automata(tuple((expression.encode(), 0) for expression in forms)),
+            *automata(tuple(signs), self._first_sign),
+        ]
+        more, always = automata_of_own(tuple(one.expression for one in own), self._first_own)
+        self._pass = Pass([*made, *more], always)
         self._memo = Memo()
 
     def scan(

@@ -59,7 +59,7 @@ class Pass:
 
     __slots__ = ("_all", "_always", "_ascii")
 
-    def __init__(self, automata: Sequence[Automaton], always: Sequence[int]) -> None:
+    def __init__(self, automata: Sequence[Automaton], always: frozenset[int]) -> None:
         self._all = [one.scan for one in automata]
         self._ascii = [one.scan for one in automata if not one.beyond_ascii]
         self._always = set(always)

@@ -85,7 +85,7 @@ def test_context_words_must_stand_near() -> None:
         ("[0-9]{11}", PHONE, [("cn.mobile", PHONE)]),
         ("[0-9]{4}", PHONE, [("cn.mobile", PHONE)]),
         # A longer pattern beats a doubtful reading, a shorter one does not; nothing of either is left over.
-        ("N[0-9]{16}", "卡号N4111111111111112", [("acme.a", "N4111111111111112")]),
+        ("K[0-9]{16}", "卡号K4111111111111112", [("acme.a", "K4111111111111112")]),
         ("[0-9]{8}", "卡号4111111111111112", [("bank_card", "4111111111111112")]),
         ("号N4111[0-9 ]{9,}", "卡号N4111 1111 1111 1112", [("acme.a", "号N4111 1111 1111 1112")]),
         # The edge of a doubtful reading that a pattern beat is not left over either.

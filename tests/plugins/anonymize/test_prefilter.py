@@ -9,7 +9,7 @@ import re2
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from yumen_plugins.anonymize.prefilter import automata, beyond_ascii, spell
+from yumen_plugins.anonymize.prefilter import automata, automata_of_own, beyond_ascii, spell
 from yumen_plugins.anonymize.regex import compiled, problem
 from yumen_plugins.anonymize.windows import SEPARATOR
 
@@ -46,7 +46,7 @@ TEXTS = st.lists(st.text(st.sampled_from(CHARS), max_size=12), min_size=1, max_s
 
 def passes(pattern: str, texts: list[str]) -> bool:
     """Whether the one pass names a pattern for these texts."""
-    made, always = automata((), (spell(pattern),))
+    made, always = automata_of_own((spell(pattern),))
     found = set(always)
     data = SEPARATOR.join(texts).encode("utf-8", "replace")
     for one in made:
@@ -100,8 +100,9 @@ def test_what_is_not_known_is_always_looked_for(pattern: str) -> None:
 def test_what_hyperscan_refuses_is_always_looked_for() -> None:
     """An expression that hyperscan cannot take costs the pass that pattern, and neither its neighbours nor the detectors."""
     broken = (b"(", 0)
-    made, always = automata(((b"[0-9]", 0),), (spell("工号"), broken, spell("EMP")))
-    assert always == [2]
+    made, always = automata_of_own((spell("工号"), broken, spell("EMP")), 1)
+    assert always == {2}
+    made = [*automata(((b"[0-9]", 0),)), *made]
     found: set[int] = set()
     for one in made:
         one.scan("工号 EMP 1".encode(), match_event_handler=lambda number, *rest: found.add(number))
@@ -116,8 +117,8 @@ def test_large_repeats_stay_small() -> None:
     assert expression is not None
     assert b"{1,}" in expression[0]
     assert b"{32,}" in expression[0]
-    made, always = automata((), (expression,))
-    assert (len(made), always) == (1, [])
+    made, always = automata_of_own((expression,))
+    assert (len(made), always) == (1, frozenset())
 
 
 @pytest.mark.parametrize(

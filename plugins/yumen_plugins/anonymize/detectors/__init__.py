@@ -14,11 +14,7 @@ from yumen_plugins.anonymize.detectors.net import NET
 from yumen_plugins.anonymize.detectors.people import PEOPLE
 from yumen_plugins.anonymize.detectors.phones import PHONES
 from yumen_plugins.anonymize.detectors.places import PLACES
-
-try:  # TEMPORARY
-    from yumen_plugins.anonymize.detectors.secrets import SECRETS
-except Exception:
-    SECRETS = ()
+from yumen_plugins.anonymize.detectors.secrets import SECRETS
 from yumen_plugins.anonymize.detectors.usa import USA
 
 # The order decides between two equally good readings of one span.
@@ -35,7 +31,7 @@ def names(rule: str, glob: str) -> bool:
 
 
 def select(globs: list[str]) -> tuple[Detector, ...]:
-    """The detectors that any of the globs names. Error: ValueError for a glob that names none, with the nearest that does."""
+    """The detectors that any of the globs names. Error: ValueError for one that names none, with the nearest name."""
     for glob in globs:
         if not any(names(detector.id, glob) for detector in CATALOGUE):
             packs = dict.fromkeys(f"{one.id.partition('.')[0]}.*" for one in CATALOGUE if "." in one.id)

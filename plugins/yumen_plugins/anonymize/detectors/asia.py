@@ -135,7 +135,7 @@ ASIA = (
         "asia.sg_nric",
         "identity number of Singapore (NRIC, FIN)",
         "[STFGM][0-9]{7}[A-Z]",
-        words=("nric", "fin", "singapore id", "新加坡身份证", "身份证"),
+        words=("nric", "fin:", "fin no", "fin number", "singapore id", "新加坡身份证", "身份证"),
         check=nric,
         sure="[0-9]{7}[A-Z]",
         canonical=compact,

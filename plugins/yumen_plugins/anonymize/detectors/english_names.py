@@ -113,7 +113,9 @@ _DOES = r"(?=[ ](?:said|says|told|asked|wrote|called|mentioned|confirmed|replied
 _ALONE = r"(?![A-Za-z’'-]|[ ]&|[ ](?:[A-Z]|van |von |de )|[.:_][A-Za-z0-9])"
 # Asked first, since it is cheap: that a word in lower case or a sign stands before.
 _SPACED = r"(?<=[A-Za-z/,:] .)"
-_CAPITALS = r"[a-z\x80-\xbf.,:/'] [A-Z\xc3]"
+_BEHIND = r"[a-z\x80-\xbf,:/] [A-Z\xc3]"
+# Inside two words that may be a name; not where a sentence ends.
+_WITHIN = r"[a-z\x80-\xbf'] (?:[A-Z\xc3]|van |von |de |du |di |da |al |el |bin |le |la |del |of )|[A-Z]\. [A-Za-z\xc3]"
 # Each pattern with what hyperscan looks for in its place.
 _FORMS: tuple[tuple[str, str], ...] = (
     (_capital(rf"{HONORIFIC}\.?[ ](?P<value>{NAME})"), rf"{HONORIFIC}\.? [^0-9 ]"),
@@ -129,7 +131,7 @@ _FORMS: tuple[tuple[str, str], ...] = (
     ),
     (
         _capital(rf"(?P<value>{LONG}|{_GIVEN}(?![A-Za-z’']))", before=_SPACED + _behind(PHRASES, (" ", "[,:] "))),
-        _CAPITALS,
+        _BEHIND,
     ),
     (
         rf"[nN]ame(?: is|'s)[ ]{{1,2}}(?P<value>{NAME}|"
@@ -152,13 +154,13 @@ _FORMS: tuple[tuple[str, str], ...] = (
     ),
     (
         _capital(BARE, "A-Za-z@/_."),
-        _CAPITALS,
+        _WITHIN,
     ),
     (
         _capital(rf"(?P<value>{_GIVEN}{_ALONE}){_DOES}", "A-Za-z@/_.-"),
         " said| says| told| asked| wrote| called| mentioned| confirmed| replied| agreed| left| joined",
     ),
-    (_capital(rf"(?P<value>{_GIVEN}{_ALONE})", "A-Za-z@/_.-", _SPACED + _behind(VERBS, (" ",))), _CAPITALS),
+    (_capital(rf"(?P<value>{_GIVEN}{_ALONE})", "A-Za-z@/_.-", _SPACED + _behind(VERBS, (" ",))), _BEHIND),
     (_capital(rf"(?P<value>{_GIVEN})(?=['’]s )", "A-Za-z@/_.-") + r"(?<!Jack .)(?<!& .)", r"[a-z](?:'|’)s "),
 )
 PATTERNS = tuple(re.compile(pattern) for pattern, _ in _FORMS)

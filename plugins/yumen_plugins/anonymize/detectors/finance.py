@@ -98,9 +98,10 @@ ACCOUNTS = (
     Detector(
         id="finance.iban",
         description="international bank account number",
-        patterns=(re.compile(rf"(?<![0-9A-Za-z])(?i:{IBANS})(?![0-9A-Za-z])"),),
+        # What they all begin with is looked at first.
+        patterns=(re.compile(rf"(?<![0-9A-Za-z])(?=[A-Za-z]{{2}}[0-9]{{2}})(?i:{IBANS})(?![0-9A-Za-z])"),),
         # From the check digits on: what begins with a digit passes over prose fastest.
-        prefilter="[0-9]{2}[ -]?(?:[0-9A-Z][ -]?){6}|[0-9]{2}[ -]?[A-Za-z]{4}[ -]?[0-9]{2}",
+        prefilter=r"(?i)[a-z]{2}[0-9]{2}[ -]?[0-9a-z]{2}[ -]?[0-9a-z]{2}[ -]?[0-9a-z]{2}",
         score=1.0,
         validate=iban,
         canonical=compact,

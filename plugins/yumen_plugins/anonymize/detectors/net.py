@@ -47,6 +47,7 @@ def _not_behind(phrases: list[str]) -> str:
     return "".join(rf"(?<!(?i:{either(same)}))" for same in by_length.values())
 
 
+V4 = r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]"
 NO_VERSION = _not_behind([word + sign for word in VERSIONS for sign in SIGNS])
 # This machine, no address yet, everybody, and masks of networks: nobody's address.
 NOBODY = (IPv4Network("127.0.0.0/8"), IPv4Network("0.0.0.0/8"), IPv4Network("255.0.0.0/8"))
@@ -126,7 +127,12 @@ NET = (
             # An IPv6 address that ends in an IPv4 one.
             re.compile(rf"(?<![0-9A-Za-z:.])(?:[0-9A-Fa-f]{{0,4}}:){{2,7}}(?:{OCTET}\.){{3}}{OCTET}(?![0-9]|\.[0-9])"),
         ),
-        prefilter=r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]|[0-9A-Fa-f]:[0-9A-Fa-f]{0,4}:|::[0-9A-Fa-f]",
+        prefilter=(
+            V4,
+            "::[0-9A-Fa-f]|[0-9A-Fa-f]::|[0-9A-Fa-f]:[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{1,4}:",
+            "::[0-9A-Fa-f]",
+            V4,
+        ),
         score=0.8,
         validate=ip,
         span_max=72,
