@@ -125,7 +125,7 @@ CHANNELS = [
     Channel(CHAT, "`arguments` of a tool call", lambda text: _completion(tool_calls=calls({"arguments": text})),
             _arguments, _tool_events, _tool_gather, _source),
     Channel(CHAT, "`arguments`, escaped", lambda text: _completion(tool_calls=calls({"arguments": text})),
-            _arguments, _tool_events, _tool_gather, _escaped_source, gap=True),
+            _arguments, _tool_events, _tool_gather, _escaped_source),
     Channel(CHAT, "`arguments` of `function_call`",
             lambda text: _completion(function_call={"name": "f", "arguments": text}),
             lambda tree: tree["choices"][0]["message"]["function_call"]["arguments"],

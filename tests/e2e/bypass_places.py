@@ -119,7 +119,7 @@ def _everywhere(path: str) -> list[Place]:
         _named(path, "name of an unknown member", lambda text: {"unheard_of": {text: 1}}),
         _named(path, "long number", lambda text: {"unheard_of": [int(text)]}, **ONLY_PHONE),
         _named(path, "JSON in a string", lambda text: {"unheard_of": dump({"a": [text]})}),
-        _named(path, "JSON in a string, escaped", lambda text: {"unheard_of": source("a", escaped(text))}, gap=True),
+        _named(path, "JSON in a string, escaped", lambda text: {"unheard_of": source("a", escaped(text))}),
         _named(path, "`model`", lambda text: {"model": f"m-{text}"}, **ONLY_PHONE),
     ]
 
@@ -141,7 +141,7 @@ def _chat_places() -> list[Place]:
                 "`content`, JSON in a string, escaped",
                 role,
                 content=lambda text: source("notes", escaped(text)),
-                gap=True,
+                gap=False,
             ),
             _chat("`name`", role, name=str),
             _chat("unknown member of a message", role, unheard_of=lambda text: {"deep": [text]}),
@@ -282,7 +282,7 @@ def _app_places() -> list[Place]:
         _app("name of a member", lambda text: {text: None}),
         _app("long number", lambda text: {"a": [int(text)]}, **ONLY_PHONE),
         _app("JSON in a string", lambda text: {"a": dump({"b": text})}),
-        _app("JSON in a string, escaped", lambda text: {"a": source("b", escaped(text))}, gap=True),
+        _app("JSON in a string, escaped", lambda text: {"a": source("b", escaped(text))}),
         _app("a segment of the path", lambda _: {"a": 1}, lambda text: f"/apps/crm/customers/{quote(text, safe='')}/notes"),
         _app("a segment of the path, unescaped", lambda _: {"a": 1}, lambda text: f"/apps/crm/customers/{text}",
              **ONLY_PHONE),

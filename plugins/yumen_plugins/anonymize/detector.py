@@ -32,15 +32,15 @@ class Detector:
 
     `validate` says whether the checksum (or whatever makes it sure) holds; a value that fails is still taken where one of
     `context` stands near it, since people mistype. `weak` is a form that says nothing by itself: it is taken with context
-    only, whatever `validate` says. `guessed` is one that the words around it give away and not its own form: any reading that is
-    sure, and what a policy's author asked for, goes before it. `unless` are words that, close before a value that is not sure, say that it is something
-    else. `canonical` is what makes two spellings the same value. `examples` and `counterexamples` run as tests.
-    `description` says in a few words what is found.
+    only, whatever `validate` says. `guessed` is one that the words around it give away and not its own form: any reading
+    that is sure, and what a policy's author asked for, goes before it. `unless` are words that, close before a value that is
+    not sure, say that it is something else. `canonical` is what makes two spellings the same value. `examples` and
+    `counterexamples` run as tests. `description` says in a few words what is found.
 
     For streams: `span_max` is the longest match in code points, and `tight` says that it holds no blank and no character
-    beyond ASCII, so that the first one of these ends it. One longer than 512 begins with `opener`. 0 says
-    that only a whole text shows it. `own` marks what a policy's author wrote (a pattern, a word, a
-    field); that is looked for elsewhere, and has no `patterns` here.
+    beyond ASCII, so that the first one of these ends it. One longer than 512 begins with `opener`; where it has none, or
+    `span_max` is 0, only a whole text shows it. `own` marks what a policy's author wrote (a pattern, a word, a field); that
+    is looked for elsewhere, and has no `patterns` here.
     """
 
     id: str

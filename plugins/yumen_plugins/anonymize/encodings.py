@@ -48,6 +48,16 @@ def json_unescaped(text: str) -> Iterator[tuple[int, int, str]]:
             yield *match.span(), chr(code)
 
 
+def without_json_escapes(text: str) -> str:
+    """The text with the characters that its escapes of JSON stand for."""
+    parts: list[str] = []
+    position = 0
+    for start, end, char in json_unescaped(text):
+        parts += [text[position:start], char]
+        position = end
+    return "".join((*parts, text[position:]))
+
+
 def decoded(text: str) -> Iterator[tuple[int, int, str]]:
     """The Base64 in a text that stands for text: where it is, and the text that it stands for.
 

@@ -129,7 +129,7 @@ routes:
 """
 ANONYMIZE = """version: 1
 plugin: anonymize
-config: {ner: {engine: names}}
+config: {detect: [cn.mobile], ner: {engine: names}}
 tests:
   - name: names are masked and restored 人名
     request: {text: "李雷昨天见了韩梅梅"}

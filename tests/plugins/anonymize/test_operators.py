@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import pytest
@@ -87,7 +86,7 @@ def test_a_changed_character_is_noticed(data: st.DataObject) -> None:
 
 @pytest.mark.parametrize(
     ("label", "key", "tenant"),
-    [("EMAIL", KEY, "acme"), ("CN_MOBILE", os.urandom(32), "acme"), ("CN_MOBILE", KEY, "other")],
+    [("EMAIL", KEY, "acme"), ("CN_MOBILE", b"o" * 32, "acme"), ("CN_MOBILE", KEY, "other")],
 )
 def test_another_label_key_or_tenant_opens_nothing(label: str, key: bytes, tenant: str) -> None:
     """A token is bound to its rule and its tenant."""

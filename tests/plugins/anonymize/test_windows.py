@@ -21,7 +21,8 @@ from yumen_plugins.anonymize.words import Words
 SCANNER = Scanner(CATALOGUE)
 VALUES = [
     "13812345678", "身份证号 110101199001011237", "4111 1111 1111 1111", "li.na@example.com", "10.1.2.3", "张伟先生",
-    "password: hunter2-Xy9", "联系人：李娜", "１３８１２３４５６７８", "北京市海淀区中关村大街27号", "Mr John Smith", "DOB: 1990-03-07",
+    "password: hunter2-Xy9", "联系人：李娜", "１３８１２３４５６７８", "北京市海淀区中关村大街27号", "Mr John Smith",
+    "DOB: 1990-03-07",
 ]  # fmt: skip
 FILLER = [
     "今天的天气很好，我们一起去公园。",
