@@ -7,6 +7,7 @@ exactly what the whole text would have made, and none of them holds a part of wh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -21,6 +22,10 @@ LEFT_CHARS_MIN = 256
 HOLD_CHARS_MAX = 32_768
 
 
+# What no value stands on both sides of that holds neither a blank nor a character beyond ASCII.
+BREAK = re.compile("[^!-~]")
+
+
 class Reach:
     """How far the values of some detectors reach, in code points: those that blanks end, the others, and the long ones."""
 
@@ -28,7 +33,7 @@ class Reach:
         short = [one for one in detectors if one.span_max <= LONG_CHARS]
         self.tight = max((one.span_max for one in short if one.tight), default=0)
         self.loose = max((one.span_max for one in short if not one.tight), default=0)
-        self.openers = tuple((one.opener, one.span_max) for one in detectors if one.span_max > LONG_CHARS)
+        self.openers = tuple((one.opener, one.span_max, one.tight) for one in detectors if one.span_max > LONG_CHARS)
         self.left = max(LEFT_CHARS_MIN, self.loose + 1, self.tight + 1)
         self.hold_max = HOLD_CHARS_MAX
 
@@ -55,11 +60,12 @@ class Screen:
     def feed(self, text: str) -> str:
         """The next piece; what may go on. Error: OverflowError where too much would have to be kept back."""
         self._held += text
-        safe = self._safe()
+        plain, begins = self._readings.plain(self._held)
+        safe = self._safe(plain)
         if safe <= 0:
             return self._kept("")
         hits = self._readings.read(self._left + self._held)
-        return self._kept(self._pass(hits, self._cut(hits, self._closed(hits, safe))))
+        return self._kept(self._pass(hits, self._cut(hits, begins(self._closed(plain, begins, hits, safe)))))
 
     def finish(self) -> str:
         """What was kept back."""
@@ -70,27 +76,27 @@ class Screen:
             raise OverflowError("what might be masked is longer than may be held back")
         return out
 
-    def _safe(self) -> int:
-        """Up to where in the held text nothing can begin that what is here does not show completely."""
+    def _safe(self, plain: str) -> int:
+        """Up to where in the plain spelling nothing can begin that what is here does not show completely."""
         reach = self._reach
-        plain, begins = self._readings.plain(self._held)
         end = len(plain) - CONTEXT_AFTER - 1
         safe = end - reach.loose
         if reach.tight:
             safe = min(safe, max(_run(plain, end), end - reach.tight))
-        return begins(safe) if safe > 0 else 0
+        return safe
 
-    def _closed(self, hits: list[Hit], safe: int) -> int:
+    def _closed(self, plain: str, begins: Callable[[int], int], hits: list[Hit], safe: int) -> int:
         """The same, with long values that have begun and not ended yet."""
         base = len(self._left)
-        for opener, span_max in self._reach.openers:
-            place = self._held.find(opener)
-            while 0 <= place < safe and len(self._held) - place < span_max + CONTEXT_AFTER:
-                ends = [hit.end - base for hit in hits if hit.start - base <= place < hit.end - base]
-                if not ends:
+        for opener, span_max, tight in self._reach.openers:
+            place = plain.find(opener)
+            while 0 <= place < safe and len(plain) - place < span_max + CONTEXT_AFTER:
+                start = begins(place) + base
+                over = any(hit.start <= start < hit.end for hit in hits)
+                if not over and not (tight and BREAK.search(plain, place, len(plain) - CONTEXT_AFTER)):
                     safe = place
                     break
-                place = self._held.find(opener, max(*ends, place + 1))
+                place = plain.find(opener, place + 1)
         return safe
 
     def _cut(self, hits: list[Hit], safe: int) -> int:
