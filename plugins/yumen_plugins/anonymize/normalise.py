@@ -56,6 +56,8 @@ NEAR, FAR = (members(code for code in MARKS if (code > BMP) == far) for far in (
 MARKED = re.compile(f"([0-9A-Za-z._%+@-])((?:[{NEAR}]|(?=[\U00010000-\U0010ffff])[{FAR}])++)")
 LOCAL, DOMAIN = "[A-Za-z0-9._%+-]", "[A-Za-z0-9.-]"
 FOREIGN_LOCAL, FOREIGN_DOMAIN = (one[:-2] + members(LATIN) + "-]" for one in (LOCAL, DOMAIN))
+# What is spelt plainly already, and most values are: no letter that could be a digit, no escape.
+PLAIN_VALUE = re.compile("[0-9a-km-np-zA-HJ-NP-Z.@ _-]*+|[a-zA-Z.@ _-]*+")
 JSON_ESCAPED = re.compile(JSON_ESCAPE)
 ADDRESS = re.compile(f"(?<!{FOREIGN_LOCAL}){FOREIGN_LOCAL}{{1,64}}+@{FOREIGN_DOMAIN}{{3,64}}+")
 
@@ -182,6 +184,8 @@ class Speller:
 
     def value(self, text: str) -> str:
         """The plain spelling alone, of a value by itself."""
+        if PLAIN_VALUE.fullmatch(text):
+            return text
         return self.spell(text)[0] if self.needed(text) else text
 
     def _characters(self, text: str, places: Places) -> str:

@@ -112,10 +112,9 @@ def canonical(value: str) -> str:
 
 EDGE = r"(?<![0-9A-Za-z.+\-/_])"
 # For the one pass: what numbers begin with, and the words with a number somewhere behind them.
-NUMBER = (
-    r"\+[0-9][ ().\-/0-9]{7}|00[0-9][ ().\-/0-9]{7}|[0-9]{3}\)?[ .\-][0-9]{3}[ .\-][0-9]{4}"
-    r"|0[0-9]{2,4}\)?[ \-][0-9]{3}|0[67][ .][0-9]{2}[ .][0-9]{2}[ .][0-9]"
-)
+PLUS, ZEROS = r"\+[0-9][ ().\-/0-9]{7}", r"00[0-9][ ().\-/0-9]{7}"
+GROUPED = r"[0-9]{3}\)?[ .\-][0-9]{3}[ .\-][0-9]{4}|0[0-9]{2,4}\)?[ \-][0-9]{3}|0[67][ .][0-9]{2}[ .][0-9]{2}[ .][0-9]"
+LENGTHS = DIGITS_MAX - DIGITS_MIN + 1
 NAMED = (
     r"(?i)(?:phone|whatsapp|telefon|telefono|teléfono|handy|hotline|mobile|portable|celular|cellulare|movil|móvil"
     r"|电话|手机|座机|固话|传真|热线|联系方式|电話|電話|手機|傳真|携帯|전화|致电|拨打|请拨|打给|回电"
@@ -128,14 +127,18 @@ PHONES = (
         description="phone number of any country",
         patterns=(
             *(
-                re.compile(rf"(?<![0-9A-Za-z+])(?:\+|(?=00)0)(?:[0-9][ ().\-/]{{0,3}}){{{count - 1}}}[0-9](?![0-9])")
+                # What they begin with is looked for first, and what may not stand before it then.
+                re.compile(
+                    rf"{sign}(?<![0-9A-Za-z+]{sign})(?:[0-9][ ().\-/]{{0,3}}){{{count - zeros - 1}}}[0-9](?![0-9])"
+                )
+                for sign, zeros in ((r"\+", 0), ("00", 1))
                 for count in range(DIGITS_MIN, DIGITS_MAX + 1)
             ),
             *(re.compile(rf"{EDGE}{form}(?![0-9A-Za-z]|[\-./][0-9])") for form, _ in NATIONAL),
             named(rf"(?:{NOUNS})s?", PLAIN, link=rf"(?:[ _]?[0-9]{{1,2}}(?![0-9]))?{LINK}(?:\+?[0-9]{{1,3}}[ \-])?"),
             named(VERBS, NO_DATE + PARTED),
         ),
-        prefilter=(*(NUMBER,) * (DIGITS_MAX - DIGITS_MIN + 1 + len(NATIONAL)), NAMED, NAMED),
+        prefilter=(*(PLUS,) * LENGTHS, *(ZEROS,) * LENGTHS, *(GROUPED,) * len(NATIONAL), NAMED, NAMED),
         score=0.8,
         validate=phone,
         canonical=canonical,
