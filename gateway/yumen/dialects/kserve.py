@@ -154,7 +154,10 @@ def _joined(body: bytes, tensors: str, json_bytes: int, texts_max: int) -> tuple
             raise Problem("bad_request", f"`{SIZE}` is more than there is.", param=SIZE)
         data = body[position : position + size]
         position += size
-        if tensor.get("datatype") != BYTES:
+        datatype = tensor.get("datatype")
+        if datatype != BYTES:
+            if type(datatype) is not str or datatype not in TYPES.words:
+                raise Problem("unsupported_payload", "A binary tensor is of no declared type, and cannot be read.")
             tails.append(data)
             continue
         tensor["data"] = _elements(data, texts_left)

@@ -23,6 +23,7 @@ from yumen import (
 )
 from yumen_plugins.anonymize.config import EVERYTHING, AnonymizeConfig, listed
 from yumen_plugins.anonymize.detectors import names, select
+from yumen_plugins.anonymize.encodings import is_json, without_json_escapes
 from yumen_plugins.anonymize.finder import Finder
 from yumen_plugins.anonymize.hits import Allowed, Hit
 from yumen_plugins.anonymize.keys import Keys
@@ -99,7 +100,11 @@ class Anonymize(Plugin[AnonymizeConfig]):
         found = await self._finder.find(texts, exchange, self._keys.memo(exchange.principal.tenant))
         for text, hits in zip(texts, found, strict=True):
             for hit in hits:
-                new = masking.request(hit, text.value[hit.start : hit.end])
+                written = text.value[hit.start : hit.end]
+                if "\\u" in written and is_json(text.value):
+                    # Where it comes back is seldom the JSON in which it was written so.
+                    written = without_json_escapes(written)
+                new = masking.request(hit, written)
                 if new is not None:
                     text.mask(hit.start, hit.end, new, rule=hit.detector.id)
                 self._find(exchange, text, hit)

@@ -7,6 +7,8 @@ from base64 import b64decode, urlsafe_b64decode
 from binascii import Error
 from collections.abc import Iterator
 
+import msgspec
+
 # Base64 of fewer characters holds nothing that counts, and what is longer is a file.
 BASE64_MIN, BASE64_MAX = 16, 65_536
 # Of the characters that Base64 stands for, at least this share is printable where they are text.
@@ -24,7 +26,14 @@ ESCAPE = (
 _ESCAPES = re.compile(ESCAPE)
 # A character as JSON may write it in a string, and as a string in a string has it, with more backslashes.
 JSON_ESCAPE = rf"\\u{HEX}{{4}}"
-_JSON_ESCAPES = re.compile(rf"\\+u([Dd][89ABab]{HEX}{{2}})\\+u([Dd][C-Fc-f]{HEX}{{2}})|\\+u({HEX}{{4}})")
+# A run of backslashes is looked at once, from its beginning.
+_JSON_ESCAPES = re.compile(rf"(?<!\\)\\++u(?:([Dd][89ABab]{HEX}{{2}})\\++u([Dd][C-Fc-f]{HEX}{{2}})|({HEX}{{4}}))")
+# A character as HTML writes it where blanks, signs and digits are concerned.
+HTML_ESCAPE = "&#[0-9xX]|&(?:nbsp|commat|period|colon|hyphen);"
+_HTML_ESCAPES = re.compile(f"&(?:#([0-9]{{1,7}});?|#[xX]({HEX}{{1,6}});?|(nbsp|commat|period|colon|hyphen);)")
+NAMED_IN_HTML = {"nbsp": " ", "commat": "@", "period": ".", "colon": ":", "hyphen": "-"}
+# What ends a string or escapes in it keeps its escape: it is no end.
+KEPT_ESCAPED = frozenset(map(ord, "\"'`\\"))
 _ALPHABET = "[A-Za-z0-9+/_-]"
 # A run of it, in one line or in lines of 64 (PEM) or 76 characters (MIME) and a last one.
 _LINES = f"(?:(?:{_ALPHABET}{{64}}|{_ALPHABET}{{76}})\r?\n)+{_ALPHABET}{{1,76}}+"
@@ -40,12 +49,36 @@ def unescaped(text: str) -> Iterator[tuple[int, int, str]]:
 
 
 def json_unescaped(text: str) -> Iterator[tuple[int, int, str]]:
-    """The characters of a text that are written as escapes of JSON, but for control characters and half ones."""
+    """The characters of a text that are written as escapes of JSON, but for control characters, quotes and half ones."""
     for match in _JSON_ESCAPES.finditer(text):
         high, low, one = match.groups()
         code = int(one, 16) if one else 0x10000 + (int(high, 16) - 0xD800 << 10) + int(low, 16) - 0xDC00
-        if code >= FIRST_PRINTABLE and not 0xD800 <= code < 0xE000:
+        if _readable(code):
             yield *match.span(), chr(code)
+
+
+def html_unescaped(text: str) -> Iterator[tuple[int, int, str]]:
+    """The same for references of HTML: numeric ones, and the few named ones that stand in values."""
+    for match in _HTML_ESCAPES.finditer(text):
+        decimal, hexadecimal, name = match.groups()
+        code = ord(NAMED_IN_HTML[name]) if name else int(decimal) if decimal else int(hexadecimal, 16)
+        if _readable(code):
+            yield *match.span(), chr(code)
+
+
+def _readable(code: int) -> bool:
+    return FIRST_PRINTABLE <= code <= 0x10FFFF and not 0xD800 <= code < 0xE000 and code not in KEPT_ESCAPED
+
+
+def is_json(text: str) -> bool:
+    """Whether a text is a document of JSON, so that its escapes are those of JSON."""
+    if text.lstrip()[:1] not in ("{", "[", '"'):
+        return False
+    try:
+        msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
+        return False
+    return True
 
 
 def without_json_escapes(text: str) -> str:

@@ -1,8 +1,9 @@
 """What detectors find, and what is taken where it overlaps.
 
-Readings by built-in detectors compete: a sure one beats a doubtful one, a longer one a shorter one, and what lost was read
-wrongly. A pattern that the policy's author wrote is no reading but an order: a sure reading goes before it, and what
-then is left of its value, or of a doubtful one that it beat, is taken as well.
+Readings by built-in detectors compete: a sure one beats a doubtful one, a longer one a shorter one. A doubtful one that
+lost was read wrongly; of a sure one that lost, what is left is taken as well, since two may share some characters. A pattern
+that the policy's author wrote is no reading but an order: a sure reading goes before it, and what then is left of its value,
+or of a doubtful one that it beat, is taken as well.
 
 What enforces is settled first and what is in shadow afterwards, in the places that are left, so that shadow changes nothing.
 In the same way what changes something goes before what only reports.
@@ -164,9 +165,10 @@ class Overlaps:
         return unsure, hit.start - hit.end, not detector.own, self._order[detector.id]
 
     def _salvage(self, hit: Hit, base: int, places: bytearray, kept: list[Hit]) -> None:
-        """Take what an author's pattern still needs to be taken: what is left of its value, or of one that it beat."""
+        """Take what is left of a value that lost: of a sure one, of an author's pattern, and of what such a one beat."""
         start, end = hit.start - base, hit.end - base
-        if not hit.detector.own and ORDERED not in places[start:end]:
+        sure = hit.valid and not hit.detector.guessed
+        if not hit.detector.own and not sure and ORDERED not in places[start:end]:
             return
         found = False
         at = places.find(0, start, end)

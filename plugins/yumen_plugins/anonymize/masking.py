@@ -6,7 +6,6 @@ from typing import Any
 
 from yumen import Hmac
 from yumen_plugins.anonymize.config import Action, AnonymizeConfig, ReplyAction
-from yumen_plugins.anonymize.encodings import without_json_escapes
 from yumen_plugins.anonymize.hits import Hit
 from yumen_plugins.anonymize.operators import OPERATORS
 from yumen_plugins.anonymize.pseudonym import Pseudonyms
@@ -39,8 +38,7 @@ class Masking:
             return None
         action = self._actions.requests[hit.detector.id]
         if action == "pseudonym":
-            # Where it comes back is seldom the JSON in which it was written so.
-            return self.pseudonyms.token(hit, without_json_escapes(written) if "\\u" in written else written)
+            return self.pseudonyms.token(hit, written)
         return None if action == "keep" else self._operate(action, hit, written)
 
     def kept(self, hit: Hit, written: str) -> str | None:

@@ -7,7 +7,8 @@ and say whether anything has to be spelt otherwise. Ordinary Chinese and English
 
 What is done, in this order:
 
-1. characters that are written as escapes of JSON (`\\u5f20`) are decoded, and percent-encoded ones, once (an option);
+1. characters that are written as escapes of JSON (`\\u5f20`) or references of HTML (`&#64;`) are decoded, and
+   percent-encoded ones, once (an option);
 2. full-width forms, letters of mathematical alphabets, circled letters, other scripts' digits (an option), unusual hyphens
    and blanks become ASCII, ligatures their letters, and invisible characters are left out;
 3. marks over, under and around an ASCII character go, but for one that makes another letter of it (`e` and an acute: `é`);
@@ -38,7 +39,14 @@ from yumen_plugins.anonymize.characters import (
     PROSE,
 )
 from yumen_plugins.anonymize.config import Spelling
-from yumen_plugins.anonymize.encodings import ESCAPE, JSON_ESCAPE, json_unescaped, unescaped
+from yumen_plugins.anonymize.encodings import (
+    ESCAPE,
+    HTML_ESCAPE,
+    JSON_ESCAPE,
+    html_unescaped,
+    json_unescaped,
+    unescaped,
+)
 from yumen_plugins.anonymize.numerals import Numbers
 from yumen_plugins.anonymize.sets import members, over_bytes
 
@@ -58,7 +66,7 @@ LOCAL, DOMAIN = "[A-Za-z0-9._%+-]", "[A-Za-z0-9.-]"
 FOREIGN_LOCAL, FOREIGN_DOMAIN = (one[:-2] + members(LATIN) + "-]" for one in (LOCAL, DOMAIN))
 # What is spelt plainly already, and most values are: no letter that could be a digit, no escape.
 PLAIN_VALUE = re.compile("[0-9a-km-np-zA-HJ-NP-Z.@ _-]*+|[a-zA-Z.@ _-]*+")
-JSON_ESCAPED = re.compile(JSON_ESCAPE)
+JSON_ESCAPED, HTML_ESCAPED = re.compile(JSON_ESCAPE), re.compile(HTML_ESCAPE)
 ADDRESS = re.compile(f"(?<!{FOREIGN_LOCAL}){FOREIGN_LOCAL}{{1,64}}+@{FOREIGN_DOMAIN}{{3,64}}+")
 
 
@@ -153,15 +161,18 @@ class Speller:
             foreign = over_bytes(LATIN)
             # Among Latin letters, or beside the sign itself.
             beyond.append(f"[A-Za-z0-9@]{foreign}|{foreign}[A-Za-z0-9@_]")
-        encoded = [JSON_ESCAPE, *([ESCAPE] if self._percent else [])]
+        always_encoded = [JSON_ESCAPE, HTML_ESCAPE]
+        encoded = [*always_encoded, *([ESCAPE] if self._percent else [])]
         numbers = [*self._numbers.beyond_ascii, *self._numbers.ascii_too]
         self.expressions = [(one.encode(), 0) for one in (*beyond, *encoded, *numbers)]
-        self._ascii = [re.compile(one.encode()) for one in encoded[1:]]
-        self._all = [re.compile(one.encode()) for one in (*encoded[1:], *beyond)]
+        self._ascii = [re.compile(one.encode()) for one in encoded[len(always_encoded) :]]
+        self._all = [re.compile(one.encode()) for one in (*encoded[len(always_encoded) :], *beyond)]
 
     def needed(self, text: str) -> bool:
         """Whether a text holds anything that has to be spelt otherwise: what `expressions` say, less what is no number."""
         if "\\u" in text and JSON_ESCAPED.search(text):
+            return True
+        if "&" in text and HTML_ESCAPED.search(text):
             return True
         asked = self._ascii if text.isascii() else self._all
         data = text.encode("utf-8", "surrogatepass") if asked else b""
@@ -172,6 +183,8 @@ class Speller:
         places = Places()
         if "\\u" in text:
             text = _decoded(text, places, json_unescaped)
+        if "&" in text:
+            text = _decoded(text, places, html_unescaped)
         if self._percent and "%" in text:
             text = _decoded(text, places, unescaped)
         if not text.isascii():

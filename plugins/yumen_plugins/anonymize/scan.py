@@ -72,7 +72,7 @@ class Scanner:
             *automata(tuple(signs), self._first_sign),
         ]
         more, always = automata_of_own(tuple(one.expression for one in own), self._first_own)
-        self._pass = Pass([*made, *more], always)
+        self._pass = Pass(made, more, always)
         self._memo = Memo()
 
     def scan(

@@ -56,16 +56,23 @@ class Screen:
         self._edit = edit
         self._left = ""
         self._held = ""
+        # How much must be held before it is read again.
+        self._wait = 0
 
     def feed(self, text: str) -> str:
         """The next piece; what may go on. Error: OverflowError where too much would have to be kept back."""
         self._held += text
+        if len(self._held) < self._wait:
+            return self._kept("")
         plain, begins = self._readings.plain(self._held)
         safe = self._safe(plain)
-        if safe <= 0:
-            return self._kept("")
-        hits = self._readings.read(self._left + self._held)
-        return self._kept(self._pass(hits, self._cut(hits, begins(self._closed(plain, begins, hits, safe)))))
+        cut, hits = 0, []
+        if safe > 0:
+            hits = self._readings.read(self._left + self._held)
+            cut = self._cut(hits, begins(self._closed(plain, begins, hits, safe)))
+        # What is long and cannot go on is not read again at every piece.
+        self._wait = len(self._held) * 5 // 4 if cut == 0 and len(self._held) > LONG_CHARS else 0
+        return self._kept(self._pass(hits, cut))
 
     def finish(self) -> str:
         """What was kept back."""

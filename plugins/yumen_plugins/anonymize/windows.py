@@ -55,19 +55,23 @@ class Seen:
 
 
 class Pass:
-    """The one pass. `always` are the numbers that have no expression and are always seen."""
+    """The one pass. `own` are authors' patterns; `always` are the numbers that have no expression and are always seen."""
 
-    __slots__ = ("_all", "_always", "_ascii")
+    __slots__ = ("_all", "_always", "_ascii", "_own")
 
-    def __init__(self, automata: Sequence[Automaton], always: frozenset[int]) -> None:
+    def __init__(
+        self, automata: Sequence[Automaton], own: Sequence[Automaton] = (), always: frozenset[int] = frozenset()
+    ) -> None:
         self._all = [one.scan for one in automata]
         self._ascii = [one.scan for one in automata if not one.beyond_ascii]
+        # What an author looks for may be as long as he likes, so that no window is large enough.
+        self._own = [one.scan for one in own]
         self._always = set(always)
 
     def read(self, texts: Sequence[str]) -> list[Seen]:
         """What is seen in each text."""
         if len(texts) == 1 and len(texts[0]) <= WINDOW_CHARS:
-            return [Seen(self._numbers(texts[0]))]
+            return [Seen(self._numbers(texts[0], self._own))]
         seen: list[Seen | None] = [None] * len(texts)
         group: list[int] = []
         size = 0
@@ -85,7 +89,7 @@ class Pass:
 
     def _together(self, texts: Sequence[str], group: list[int], seen: list[Seen | None]) -> None:
         if group:
-            both = Seen(self._numbers(SEPARATOR.join([texts[index] for index in group])))
+            both = Seen(self._numbers(SEPARATOR.join([texts[index] for index in group]), self._own))
             for index in group:
                 seen[index] = both
 
@@ -94,9 +98,10 @@ class Pass:
             self._numbers(text[start : start + WINDOW_CHARS + OVERLAP_CHARS])
             for start in range(0, len(text), WINDOW_CHARS)
         ]
-        return Seen(set().union(*windows), windows)
+        whole = self._numbers(text, self._own, own_only=True) if self._own else set()
+        return Seen(whole.union(*windows), windows)
 
-    def _numbers(self, text: str) -> set[int]:
+    def _numbers(self, text: str, own: Sequence[Any] = (), *, own_only: bool = False) -> set[int]:
         found = set(self._always)
 
         def note(number: int, start: int, end: int, flags: int, context: Any) -> None:
@@ -107,6 +112,6 @@ class Pass:
         else:
             # A lone surrogate is no character, and no detector looks for one.
             data, scans = plain_spaces(text).encode("utf-8", "replace"), self._all
-        for scan in scans:
+        for scan in own if own_only else (*scans, *own):
             scan(data, match_event_handler=note)
         return found

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from presidio_anonymizer import AnonymizerEngine, OperatorConfig, RecognizerResult
 from tests.kit import Ledger, Outcome, ScriptedEngine, chunk, completion, exchange, request, step
+from tests.plugins.anonymize.running import INTERPRETED
 from tests.plugins.host import UnitHost
 
 from yumen import Hmac
@@ -110,6 +111,7 @@ def test_pseudonyms_are_stable_closed_and_of_the_tenant() -> None:
     assert not any(one != other and other.startswith(one) for one in first for other in first)
 
 
+@INTERPRETED
 def test_a_collision_never_restores_somebody_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where two values would share a pseudonym, the second gets another one."""
     monkeypatch.setattr(pseudonym_module, "code", lambda mac, kind, value, attempt=0: f"000000000{attempt}")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.plugins.anonymize.running import INTERPRETED
 from tests.redis_server import RedisServer
 
 from yumen import Hmac, Secret
@@ -254,6 +255,7 @@ async def test_a_restart_loses_nothing_in_redis(redis_server: RedisServer) -> No
         assert done.stdout.strip() == expected
 
 
+@INTERPRETED
 async def test_collisions_never_restore_another(monkeypatch: pytest.MonkeyPatch) -> None:
     """A value whose code the vault has for another one gets a code of its own, and a code with two values is nobody's."""
     monkeypatch.setattr(pseudonym_module, "code", lambda mac, kind, value, attempt=0: f"000000000{attempt}")
@@ -273,6 +275,7 @@ async def test_collisions_never_restore_another(monkeypatch: pytest.MonkeyPatch)
     assert await kept.written() == {}
 
 
+@INTERPRETED
 def test_what_is_never_restored_is_kept_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """A rule that policy does not let restore has pseudonyms without a way back, which collide with nothing either."""
     names = Pseudonyms(Hmac(b"k"), restores=frozenset({"cn.mobile"}))

@@ -46,6 +46,8 @@ _rrn = re.compile(r"[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])-[1-8]")
 def hkid(value: str) -> bool:
     """Written with brackets, and its check digit is right: letters as 10 to 35, weights 9 to 1, modulo 11."""
     number = compact(value)
+    if not number.isascii():
+        return False
     padded = number if len(number) == 9 else " " + number
     codes = [36 if char == " " else int(char, 36) for char in padded]
     return "(" in value and sum(weight * code for weight, code in zip(range(9, 0, -1), codes, strict=True)) % 11 == 0

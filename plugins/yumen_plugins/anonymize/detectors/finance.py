@@ -80,7 +80,7 @@ COUNTRIES = (
 def iban(value: str) -> bool:
     """ISO 13616: the first four characters moved to the end, letters as 10 to 35, the number is 1 modulo 97."""
     number = compact(value)
-    return int("".join(str(int(char, 36)) for char in number[4:] + number[:4])) % 97 == 1
+    return number.isascii() and int("".join(str(int(char, 36)) for char in number[4:] + number[:4])) % 97 == 1
 
 
 IBANS = "|".join(

@@ -242,10 +242,11 @@ ASSIGNED: tuple[Detector, ...] = (
         id="secret.assignment",
         description="password, token or key by its name",
         patterns=(
-            _quoted(PASSWORDS, rf"(?P<value>(?:(?!(?P=q))(?:\\[!-~]|[ -\[\]-~])){{4,{PASSWORD_MAX}}})"),
+            _quoted(PASSWORDS, rf"(?P<value>(?:(?!(?P=q))(?:\\[!-~]|[^\\\r\n])){{4,{PASSWORD_MAX}}})"),
             _quoted(KEYS, rf"(?P<value>{NO_NAME}{DIGIT_IN}{LETTER_IN}{KEY_CHARS}{{6,{VALUE_MAX}}})"),
             _quoted(KEYS, rf"(?P<value>(?=[A-Za-z]*[+/=A-Z])[A-Za-z0-9+/]{{24,{VALUE_MAX}}}={{0,2}})"),
-            re.compile(rf"{PASSWORDS}{CLOSE}{IS}(?P<value>{SIGN_IN}{BARE})"),
+            # What stands in quotes to its end is the first form's.
+            re.compile(rf"{PASSWORDS}{CLOSE}{IS}(?![\"'][^\"'\n]{{4,{PASSWORD_MAX}}}[\"'])(?P<value>{SIGN_IN}{BARE})"),
             re.compile(rf"{PASSWORDS}{CLOSE}{IS}(?P<value>[A-Za-z]{{4,40}}(?:[-_][A-Za-z]{{1,40}}){{0,6}}){WORD_END}"),
             re.compile(
                 rf"{PASSWORDS}{CLOSE}{PROSE_IS}(?P<value>{DIGIT_IN}(?=[!-~]{{0,60}}?[A-Za-z]|[0-9]{{6}}){BARE})"
