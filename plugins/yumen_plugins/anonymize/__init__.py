@@ -126,7 +126,7 @@ class Anonymize(Plugin[AnonymizeConfig]):
         find = self._finder.reader(exchange, self._keys.memo(exchange.principal.tenant))
 
         def mask(text: str) -> str:
-            hits = find(text)
+            hits = masking.made_up(text, find(text))
             for hit in hits:
                 self._find(exchange, None, hit)
             if self._reply_blocks:
@@ -137,7 +137,7 @@ class Anonymize(Plugin[AnonymizeConfig]):
         def edit(hit: Hit, written: str) -> str | None:
             return masking.reply(hit, written) if exchange.mode(hit.detector.id) == "enforce" else None
 
-        screen = self._replies.screen(self._finder, exchange, edit)
+        screen = self._replies.screen(self._finder.readings(exchange, masking.made_up), edit)
         return ReplyFilter(masking.pseudonyms, mask, screen, source=channel.name == "tool_arguments")
 
     async def on_response(self, exchange: Exchange) -> Block | None:
@@ -145,6 +145,7 @@ class Anonymize(Plugin[AnonymizeConfig]):
         texts = exchange.reply.texts
         masking = self._known(exchange)
         found = await self._finder.find(texts, exchange, self._keys.memo(exchange.principal.tenant), reply=True)
+        found = [masking.made_up(text.value, hits) for text, hits in zip(texts, found, strict=True)]
         for text, hits in zip(texts, found, strict=True):
             for hit in hits:
                 new = masking.kept(hit, text.value[hit.start : hit.end])

@@ -76,15 +76,16 @@ class Finder:
 
         return find
 
-    def readings(self, exchange: Exchange) -> Readings:
-        """The same for a stream as it grows."""
-        return Readings(self.scanner, exchange)
+    def readings(self, exchange: Exchange, made_up: Callable[[str, list[Hit]], list[Hit]]) -> Readings:
+        """The same for a stream as it grows. `made_up` leaves out what is the caller's own."""
+        return Readings(self.scanner, exchange, made_up)
 
 
 class Readings:
     """What a scanner makes of a text that has not ended, under the modes of one exchange."""
 
-    def __init__(self, scanner: Scanner, exchange: Exchange) -> None:
+    def __init__(self, scanner: Scanner, exchange: Exchange, made_up: Callable[[str, list[Hit]], list[Hit]]) -> None:
+        self._made_up = made_up
         self._scanner = scanner
         self._exchange = exchange
         self._tenant = exchange.principal.tenant
@@ -96,4 +97,4 @@ class Readings:
 
     def settle(self, text: str, hits: list[Hit]) -> list[Hit]:
         """Those that count."""
-        return self._scanner.settled(text, hits, self._exchange.mode)
+        return self._made_up(text, self._scanner.settled(text, hits, self._exchange.mode))

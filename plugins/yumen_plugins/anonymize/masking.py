@@ -41,6 +41,13 @@ class Masking:
             return self.pseudonyms.token(hit, written)
         return None if action == "keep" else self._operate(action, hit, written)
 
+    def made_up(self, text: str, hits: list[Hit]) -> list[Hit]:
+        """Those values of a reply that are no part of what stands for a value of the caller."""
+        if not hits:
+            return hits
+        spans = places(text, self.pseudonyms)
+        return [hit for hit in hits if not any(start <= hit.start and hit.end <= end for start, end, _ in spans)]
+
     def kept(self, hit: Hit, written: str) -> str | None:
         """What stores get in the place of a value that the engine wrote; None where it stays."""
         new = self.request(hit, written)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from yumen import Exchange, MaskingFilter
+from yumen import MaskingFilter
 from yumen_plugins.anonymize.detector import Detector
-from yumen_plugins.anonymize.finder import Finder
+from yumen_plugins.anonymize.finder import Readings
 from yumen_plugins.anonymize.hits import Hit
 from yumen_plugins.anonymize.masking import Actions
 from yumen_plugins.anonymize.pseudonym import Pseudonyms
@@ -28,9 +28,9 @@ class Replies:
         self.whole = frozenset(one.id for one in acting if one not in streamed)
         self._reach = Reach(streamed)
 
-    def screen(self, finder: Finder, exchange: Exchange, edit: Callable[[Hit, str], str | None]) -> Screen | None:
+    def screen(self, readings: Readings, edit: Callable[[Hit, str], str | None]) -> Screen | None:
         """The masking of one channel, or None where nothing is masked."""
-        return Screen(self._reach, finder.readings(exchange), edit) if self.acts else None
+        return Screen(self._reach, readings, edit) if self.acts else None
 
 
 class ReplyFilter(MaskingFilter):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from tests.kit import ScriptedEngine, completion, exchange, request
+from tests.kit import ScriptedEngine, chunk, completion, exchange, request
 from tests.plugins.anonymize.running import pattern, ruled, send, started
 
 from yumen import Answer, EngineRequest, Events, Native
@@ -109,6 +109,29 @@ class Repeating(ScriptedEngine):
     async def generate(self, request: EngineRequest) -> Answer | Native | Events:
         self.requests.append(request)
         return Native(200, completion(json.loads(request.body)["messages"][-1]["content"]))
+
+
+class RepeatingStream(Repeating):
+    """Says it in pieces."""
+
+    async def generate(self, request: EngineRequest) -> Answer | Native | Events:
+        self.requests.append(request)
+        said = json.loads(request.body)["messages"][-1]["content"]
+        return self._events([*(chunk(char) for char in said), chunk("", "stop")])
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+async def test_no_detector_reads_a_pseudonym(stream: bool) -> None:
+    """What looks like a value inside a placeholder of the caller's is neither found nor changed."""
+    plugin = await started(
+        detect=["email"],
+        replies={"default": "redact"},
+        patterns=[pattern("acme.a", "[0-9a-z]{10}"), pattern("acme.b", "x")],
+    )
+    engine = Repeating() if not stream else RepeatingStream()
+    outcome = await exchange([ruled(plugin)], engine, request("li.na@example.com", stream=stream))
+    assert (outcome.channel() if stream else outcome.content) == "li.na@example.com"
+    assert {one.rule for one in outcome.exchange.findings if one.direction == "reply"} == set()
 
 
 class Counting:
