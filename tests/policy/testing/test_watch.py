@@ -20,13 +20,20 @@ FILES = {"gateway.yaml": chain("limits"), "limits.yaml": plugin("limits")}
 WAIT_S = 60
 
 
+def _hear_ctrl_c() -> None:
+    """What a shell starts in the background ignores Ctrl-C, and so does what it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Watching:
     """The process, and the lines that it prints."""
 
     def __init__(self, folder: Path) -> None:
         command = [PROGRAM, "policy", "test", str(folder), "--watch"]
         env = {**os.environ, "PYTHONUNBUFFERED": "1"}
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env)
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env, preexec_fn=_hear_ctrl_c
+        )
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
