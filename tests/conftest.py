@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import structlog
 from hypothesis import settings
 from tests.redis_server import RedisServer
 from tests.upstream import Upstream
+
+from yumen import telemetry
 
 # An example that takes longer than usual says nothing where several processes share the machine; pytest's timeout holds.
 settings.register_profile("shared", deadline=None)
@@ -30,3 +33,12 @@ def redis_server() -> Iterator[RedisServer]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(autouse=True)
+def _logging() -> Iterator[None]:
+    """The command line sets logging for its whole process, which in tests is everybody's."""
+    before, verbose = structlog.get_config(), telemetry.verbose
+    yield
+    structlog.configure(**before)
+    telemetry.verbose = verbose
