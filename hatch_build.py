@@ -1,7 +1,8 @@
 """Compiles the modules on the path of every exchange to machine code, with mypyc, when a wheel is asked to be fast.
 
 `make compiled` sets HATCH_BUILD_HOOKS_ENABLE=1 and builds so. Without it, and always in an editable installation, the wheel
-holds Python only: the sources are the same, and the tests run on both. Format: https://hatch.pypa.io, "Build hooks".
+holds Python only: the sources are the same. `make test` runs every test on Python, `make test-compiled` those that meet
+compiled modules, but for the very long ones, on machine code. Format: https://hatch.pypa.io, "Build hooks".
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class CompileHook(BuildHookInterface[Any]):
         modules = sorted(
             str(path.relative_to(self._folder)) for glob in self.config["modules"] for path in self._folder.glob(glob)
         )
-        done = subprocess.run([*COMPILE, *modules], cwd=self._folder, capture_output=True, text=True)  # noqa: S603
+        done = subprocess.run([*COMPILE, *modules], cwd=self._folder, capture_output=True, text=True)  # noqa: S603  # a fixed command, without a shell
         if done.returncode:
             raise SystemExit(f"mypyc could not compile:\n{done.stdout[-4000:]}{done.stderr[-4000:]}")
         built = [path for path in self._folder.rglob("*.so") if path.relative_to(self._folder).parts[0] != "build"]

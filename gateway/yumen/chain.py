@@ -134,14 +134,13 @@ class Run:
         tail = exchange.payload.tail
         body = sent + tail
         exchange.egress, exchange.sent_bytes, exchange.sent_form = chain.egress, len(body), SENT[exchange.masking]
-        named = exchange.payload.model_text
         seconds = chain.route.timeout_ms / 1000
         neutral = exchange.dialect not in chain.dialects
         request = EngineRequest(
             exchange_id=exchange.id,
             dialect=exchange.dialect,
             path=exchange.engine_path,
-            model=exchange.model if named is None else named.for_engine(masked),
+            model=exchange.payload.model_for_engine(masked=masked),
             streamed=exchange.streamed,
             body=body,
             messages=exchange.payload.messages(masked=masked) if neutral else [],

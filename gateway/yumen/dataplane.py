@@ -21,7 +21,7 @@ from yumen.digest import Hmac
 from yumen.engine import Native
 from yumen.errors import Problem
 from yumen.exchange import Principal
-from yumen.forms import ExchangeState
+from yumen.forms import DIGEST_BYTES, ExchangeState
 from yumen.keyfile import Entry
 from yumen.policy.bundle import Bundle
 from yumen.runtime import Runtime
@@ -167,7 +167,7 @@ class DataPlane:
             return ""
         if not SESSION.fullmatch(named):
             raise Problem("bad_request", "The header x-session-id is at most 200 printable ASCII characters.")
-        return Hmac(self._secret.derive("session", principal.tenant, principal.app))(named)[:16].hex()
+        return Hmac(self._secret.derive("session", principal.tenant, principal.app))(named)[:DIGEST_BYTES].hex()
 
     def open(
         self, exchange_id: str, received_at: float, principal: Principal, payload: Payload, chain: Chain, bundle: Bundle

@@ -125,25 +125,38 @@ class Step:
             else:
                 with Deadline(self.timeout_s):
                     decision = await _resume(coroutine, waited_for)
-            blocked = isinstance(decision, Block)
-            if decision is not None:
-                decision = self.ruled(decision, view)
-            edits = view.commit(blocked=blocked)
-        except asyncio.CancelledError:
-            view.discard()
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            self.failed(hook, exchange, started, RuntimeError("cancelled itself"), view.shadow)
-            return None
-        except Exception as error:  # a plugin may raise anything; what it means is policy
-            view.discard()
-            self.failed(hook, exchange, started, error, view.shadow)
+            decision, edits = self.committed(decision, view)
+        except (Exception, asyncio.CancelledError) as error:  # a plugin may raise anything; what it means is policy
+            self.raised(hook, exchange, view, started, error)
             return None
         seconds = time.perf_counter() - started
         view.seconds += seconds
-        kind, reason = _verdict(decision)
-        exchange.trace.append(Trace(self.name, hook, seconds * 1000, kind, reason, edits, view.shadow))
+        return self.finished(hook, exchange, view, seconds * 1000, decision, edits)
+
+    def committed(self, decision: Decision | None, view: View) -> tuple[Decision | None, int]:
+        """Apply the edits of a hook. Returns its decision under the mode of its rule, and the number of edits."""
+        blocked = isinstance(decision, Block)
+        if decision is not None:
+            decision = self.ruled(decision, view)
+        return decision, view.commit(blocked=blocked)
+
+    def raised(
+        self, hook: Hook, exchange: ExchangeState, view: View, started: float, error: Exception | asyncio.CancelledError
+    ) -> None:
+        """A hook has raised something. Errors: that of `failed`; CancelledError where somebody else cancelled the task."""
+        view.discard()
+        if isinstance(error, asyncio.CancelledError):
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise error
+            error = RuntimeError("cancelled itself")
+        self.failed(hook, exchange, started, error, view.shadow)
+
+    def finished(
+        self, hook: Hook, exchange: ExchangeState, view: View, ms: float, decision: Decision | None, edits: int
+    ) -> Decision | None:
+        """Trace a hook that has not failed. Returns the decision that counts: None in shadow."""
+        exchange.trace.append(Trace(self.name, hook, ms, *traced(decision), edits, view.shadow))
         if view.quiet_blocks or view.quiet_edits:
             self.record_quiet(hook, exchange, view)
         return None if view.shadow else decision
@@ -188,7 +201,7 @@ class Step:
         raise Problem(code)
 
 
-def _verdict(decision: Decision | None) -> tuple[str, str]:
+def traced(decision: Decision | None) -> tuple[str, str]:
     """A decision as a trace names it, and its reason."""
     if isinstance(decision, Block):
         return "block", decision.reason

@@ -63,7 +63,7 @@ def analyzer() -> Any:
     except ImportError:
         return None
 
-    class Blank(SpacyNlpEngine):  # type: ignore[misc]
+    class Blank(SpacyNlpEngine):  # type: ignore[misc]  # presidio ships no types
         def __init__(self) -> None:
             super().__init__()
             self.nlp = {"en": spacy.blank("en")}

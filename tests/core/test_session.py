@@ -7,27 +7,19 @@ from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
+from tests.policy.testing import bench
 
 from yumen.exchange import Principal
 from yumen.policy.load import load_bundle
 from yumen.policy.testing.harness import Harness
 
 NAME = "chat-of-li-na"
-BUNDLE = """
-version: 1
-engines:
-  a: {adapter: openai, egress: local, base_url: "http://127.0.0.1:9"}
-routes:
-  - id: chat
-    match: {paths: [/v1/chat/completions]}
-    engine: a
-"""
 BODY = b'{"model":"m","messages":[{"role":"user","content":"hello"}]}'
 
 
 async def sessions(tmp_path: Path, *asked: tuple[Principal, str]) -> list[Any]:
     """What came of requests by somebody in a session."""
-    (tmp_path / "gateway.yaml").write_text(BUNDLE)
+    (tmp_path / "gateway.yaml").write_text(bench.chain())
     async with Harness(load_bundle(str(tmp_path))) as harness:
         return [await harness.send("/v1/chat/completions", BODY, who, named) for who, named in asked]
 

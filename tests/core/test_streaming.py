@@ -1,4 +1,4 @@
-"""Streams: filters per choice and channel, nothing released on a fault, nobody bypassed by asking for a stream."""
+"""Streams: filters per choice and channel, the end of a stream, nobody bypassed by asking for a stream."""
 
 from __future__ import annotations
 
@@ -11,95 +11,11 @@ from typing import Any, ClassVar
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.kit import Ledger, Outcome, ScriptedEngine, chunk, exchange, request, step
+from tests.core.streams import TOKEN, VALUE, Tokens, contents, sent, stream_request
+from tests.kit import Ledger, ScriptedEngine, chunk, exchange, step
 
-from yumen import (
-    Answer,
-    Block,
-    Channel,
-    Delta,
-    Engine,
-    EngineManifest,
-    Events,
-    Manifest,
-    MaskingFilter,
-    NoConfig,
-    Plugin,
-    Respond,
-    StreamFilter,
-    Usage,
-)
+from yumen import Answer, Block, Delta, Engine, EngineManifest, Events, Manifest, NoConfig, Plugin, Respond, Usage
 from yumen.policy.bundle import Limits
-
-TOKEN, VALUE = "<S_1>", "秘密SECRET"
-
-
-class TokenFilter(MaskingFilter):
-    """Restores one token; holds back what may become one."""
-
-    hold_max = len(TOKEN)
-
-    def __init__(self) -> None:
-        self._held = ""
-        self._masked: list[str] = []
-
-    def feed(self, text: str) -> str:
-        self._masked.append(text)
-        text = (self._held + text).replace(TOKEN, VALUE)
-        keep = max((n for n in range(len(TOKEN)) if text.endswith(TOKEN[:n])), default=0)
-        self._held = text[len(text) - keep :]
-        return text[: len(text) - keep]
-
-    def finish(self) -> str:
-        held, self._held = self._held, ""
-        return held
-
-    def masked(self) -> str:
-        masked = "".join(self._masked)
-        self._masked.clear()
-        return masked
-
-
-class Tokens(Plugin[NoConfig]):
-    """A masking plugin with a filter."""
-
-    manifest: ClassVar[Manifest] = Manifest(name="tokens", version="1", sees="raw", mutates=True, masks=True)
-
-    def __init__(self) -> None:
-        super().__init__(NoConfig())
-
-    async def on_request(self, exchange: Any) -> None:
-        for text in exchange.texts:
-            start = text.value.find(VALUE)
-            if start >= 0:
-                text.mask(start, start + len(VALUE), TOKEN)
-
-    def stream(self, exchange: Any, channel: Channel) -> StreamFilter:
-        return TokenFilter()
-
-
-class Broken(Plugin[NoConfig]):
-    """A plugin whose filter does what the test says with the piece that holds a word."""
-
-    manifest: ClassVar[Manifest] = Manifest(name="broken", version="1", sees="raw", mutates=True)
-
-    def __init__(self, action: Any, word: str = "bad") -> None:
-        super().__init__(NoConfig())
-        self.action = action
-        self.word = word
-
-    def stream(self, exchange: Any, channel: Channel) -> StreamFilter:
-        action, word = self.action, self.word
-
-        class Filter(StreamFilter):
-            hold_max = 10
-
-            def feed(self, text: str) -> Any:
-                return action(text) if word in text else text
-
-        return Filter()
-
-    async def on_request(self, exchange: Any) -> None: ...
 
 
 class Whole(Plugin[NoConfig]):
@@ -121,18 +37,6 @@ class Whole(Plugin[NoConfig]):
             if start >= 0:
                 text.replace(start, start + 3, "new")
         return None
-
-
-def stream_request(**more: Any) -> bytes:
-    return request(VALUE, stream=True, **more)
-
-
-def sent(outcome: Outcome) -> str:
-    return b"".join(outcome.frames).decode()
-
-
-def contents(pieces: list[str], end: str = "stop") -> list[bytes]:
-    return [*(chunk(piece) for piece in pieces), chunk(finish=end)]
 
 
 cuts = st.lists(st.integers(0, 60), max_size=12)
@@ -224,54 +128,6 @@ async def test_fields_that_nobody_declared_pass_and_are_filtered() -> None:
     assert outcome.events[0]["system_fingerprint"] == "fp"
     assert outcome.events[-1]["usage"] == {"prompt_tokens": 9, "completion_tokens": 4}
     assert ledger.records[0]["usage"] == Usage(9, 4)
-
-
-def explode(_: str) -> str:
-    raise RuntimeError(VALUE)
-
-
-@pytest.mark.parametrize(
-    ("action", "code"),
-    [
-        (explode, "plugin_fault"),
-        (lambda _: 7, "plugin_fault"),
-        (lambda _: Block(reason="r"), "policy_blocked"),
-    ],
-)
-async def test_nothing_held_is_released_on_a_fault(action: Any, code: str) -> None:
-    """A fault or block in mid-stream ends it with an error event; what other filters held stays held."""
-    ledger = Ledger()
-    asked = ScriptedEngine(contents(["good <S_", "1", "bad", "more"]))
-    steps = [step(ledger), step(Broken(action)), step(Tokens())]
-    outcome = await exchange(steps, asked, stream_request())
-    assert outcome.code == code
-    assert "[DONE]" not in sent(outcome)
-    assert VALUE not in sent(outcome)
-    assert outcome.channel() == "good "
-    assert ledger.records[0]["outcome"] == code
-    assert asked.closed
-
-
-async def test_a_filter_that_holds_more_than_it_declared_is_a_fault() -> None:
-    """`hold_max` is checked, not believed."""
-    outcome = await exchange(
-        [step(Broken(lambda _: "", word="x"))], ScriptedEngine(contents(["xxxx"] * 8)), stream_request()
-    )
-    assert outcome.code == "plugin_fault"
-
-
-async def test_a_filter_in_shadow_changes_nothing() -> None:
-    """A filter in shadow sees the stream, and the client gets it as if the filter were not there."""
-    steps = [step(Broken(lambda text: text.upper()), mode="shadow")]
-    outcome = await exchange(steps, ScriptedEngine(contents(["bad"])), stream_request())
-    assert outcome.channel() == "bad"
-    blocked = await exchange(
-        [step(Broken(lambda _: Block(reason="r")), mode="shadow")],
-        ScriptedEngine(contents(["bad", "!"])),
-        stream_request(),
-    )
-    assert blocked.channel() == "bad!"
-    assert [trace.decision for trace in blocked.exchange.trace if trace.hook == "stream"] == ["block"]
 
 
 @pytest.mark.parametrize(
@@ -369,82 +225,3 @@ async def test_neutral_deltas_become_events() -> None:
     outcome = await exchange([], Neutral(NoConfig()), stream_request(stream_options={"include_usage": True}))
     assert (outcome.channel(), outcome.channel(name="reasoning_content")) == ("你好", "hm")
     assert outcome.events[-1]["usage"]["total_tokens"] == 3
-
-
-class Holder(Plugin[NoConfig]):
-    """Blocks at a word, and holds back what could become one; it may not edit."""
-
-    manifest: ClassVar[Manifest] = Manifest(name="holder", version="1", sees="raw")
-    filter_out: ClassVar[str | None] = None
-
-    def stream(self, exchange: Any, channel: Channel) -> StreamFilter:
-        out = self.filter_out
-
-        class Filter(StreamFilter):
-            hold_max = 8
-            held = ""
-
-            def feed(self, text: str) -> str | Block:
-                text = self.held + text
-                if "禁词abc" in text:
-                    return Block("holder.word")
-                keep = max((size for size in range(1, 5) if text.endswith("禁词abc"[:size])), default=0)
-                self.held = text[len(text) - keep :]
-                return (out or "") + text[: len(text) - keep]
-
-            def finish(self) -> str:
-                return self.held
-
-        return Filter()
-
-
-class MaskedHolder(Holder):
-    """The same of the masked form."""
-
-    manifest: ClassVar[Manifest] = Manifest(name="masked_holder", version="1", sees="masked")
-
-
-@pytest.mark.parametrize(("plugin", "masking"), [(Holder, False), (Holder, True), (MaskedHolder, True)])
-async def test_a_filter_that_may_not_edit_may_wait(plugin: type[Holder], masking: bool) -> None:
-    """At every split a blocked word stays behind from its first character on, whichever form the filter sees."""
-    reply = "好的 禁词abc"
-    for cut in range(1, len(reply)):
-        events = [chunk(reply[:cut]), chunk(reply[cut:]), chunk("!"), chunk(finish="stop")]
-        steps = [step(plugin(NoConfig())), *([step(Tokens())] if masking else [])]
-        outcome = await exchange(steps, ScriptedEngine(events), request(stream=True))
-        assert outcome.code == "policy_blocked", cut
-        assert "好的 ".startswith(outcome.channel())
-    whole = [chunk("好 禁词a"), chunk("bd 禁"), chunk(finish="stop")]
-    outcome = await exchange(steps, ScriptedEngine(whole), request(stream=True))
-    assert outcome.channel() == "好 禁词abd 禁"
-
-
-async def test_a_filter_that_edits_without_saying_so() -> None:
-    """Text that the engine did not write is a fault of a filter whose manifest does not say `mutates`."""
-
-    class Editor(Holder):
-        filter_out: ClassVar[str | None] = "x"
-
-    outcome = await exchange([step(Editor(NoConfig()))], ScriptedEngine([chunk("hello")]), request(stream=True))
-    assert (outcome.channel(), outcome.code) == ("", "plugin_fault")
-
-
-async def test_held_text_is_lost_when_its_filter_fails() -> None:
-    """A filter that only holds, above the masking plugin or below, releases nothing of what it held once it has failed."""
-
-    class Failing(MaskedHolder):
-        def stream(self, exchange: Any, channel: Channel) -> StreamFilter:
-            class Filter(StreamFilter):
-                hold_max = 100
-
-                def feed(self, text: str) -> str:
-                    if "bad" in text:
-                        raise ValueError(text)
-                    return ""
-
-            return Filter()
-
-    events = [chunk("held secret "), chunk("bad "), chunk("tail"), chunk(finish="stop")]
-    steps = [step(Failing(NoConfig()), on_error="open"), step(Tokens())]
-    outcome = await exchange(steps, ScriptedEngine(events), request(stream=True))
-    assert "secret" not in outcome.channel()

@@ -33,8 +33,6 @@ class Channel(NamedTuple):
     gather: Callable[[list[Any]], str] | None = None
     # How a text is written there: as it is, or as JSON source with it under `q`.
     write: Callable[[str], str] = str
-    # Whether its stream is not covered yet; see `NOT_COVERED`.
-    gap: bool = False
     status: int = 200
     json_bytes: Callable[[bytes], int] | None = None
 

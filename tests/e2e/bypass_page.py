@@ -32,13 +32,12 @@ def page() -> str:
     """docs/no-bypass.md."""
     lines = [Path(__file__).with_name("bypass_page.md").read_text().rstrip(), "", "## What the caller sends", ""]
     lines += ["| endpoint | field | roles | plain | stream |", "|---|---|---|---|---|"]
-    rows: dict[tuple[str, str, bool, bool], list[str]] = {}
+    rows: dict[tuple[str, str, bool], list[str]] = {}
     for place in PLACES:
-        rows.setdefault((place.endpoint, place.field, place.streams, place.gap), []).append(place.role)
-    for (endpoint, field, streams, gap), roles in rows.items():
+        rows.setdefault((place.endpoint, place.field, place.streams), []).append(place.role)
+    for (endpoint, field, streams), roles in rows.items():
         named = "all" if tuple(roles) == ROLES else ", ".join(filter(None, roles))
-        mark = "✗" if gap else "✓"
-        lines.append(f"| `{endpoint}` | {field} | {named} | {mark} | {mark if streams else ''} |")
+        lines.append(f"| `{endpoint}` | {field} | {named} | ✓ | {'✓' if streams else ''} |")
     lines += [
         "",
         "## What the engine writes",
@@ -47,7 +46,7 @@ def page() -> str:
         "|---|---|---|---|---|",
     ]
     for channel in CHANNELS:
-        stream = "" if channel.events is None else "✗" if channel.gap else "✓"
+        stream = "" if channel.events is None else "✓"
         cached = "✓" if channel in CACHED else ""
         lines.append(f"| `{channel.endpoint}` | {channel.field} | ✓ | {stream} | {cached} |")
     return "\n".join([*lines, "", "## What is not covered", "", NOT_COVERED])

@@ -50,8 +50,6 @@ class Place(NamedTuple):
     text: str = SENTENCE
     values: tuple[str, ...] = VALUES
     streams: bool = True
-    # Whether it is not covered yet; see `NOT_COVERED`.
-    gap: bool = False
 
     @property
     def id(self) -> str:
@@ -78,14 +76,14 @@ def _posted(path: str, stream: bool, **members: Any) -> Wire:
     return Wire(path, dump({"model": "m", **members, **more}).encode())
 
 
-def _chat(field: str, role: str, *, gap: bool = False, **members: Callable[[str], Any]) -> Place:
+def _chat(field: str, role: str, **members: Callable[[str], Any]) -> Place:
     """A place in a message of a role."""
 
     def make(text: str, stream: bool) -> Wire:
         message = {"role": role, "content": "x", **{name: value(text) for name, value in members.items()}}
         return _posted(CHAT, stream, messages=[message, {"role": "user", "content": "and now?"}])
 
-    return Place(CHAT, field, role, make, gap=gap)
+    return Place(CHAT, field, role, make)
 
 
 def calls(function: dict[str, Any]) -> list[dict[str, Any]]:
@@ -141,7 +139,6 @@ def _chat_places() -> list[Place]:
                 "`content`, JSON in a string, escaped",
                 role,
                 content=lambda text: source("notes", escaped(text)),
-                gap=False,
             ),
             _chat("`name`", role, name=str),
             _chat("unknown member of a message", role, unheard_of=lambda text: {"deep": [text]}),
@@ -172,18 +169,21 @@ def _chat_places() -> list[Place]:
     return places
 
 
+def _schema(text: str) -> dict[str, Any]:
+    return {"type": "object", "properties": {"a": {"description": text}}}
+
+
 def _chat_tops() -> list[Place]:
-    schema: Callable[[str], Any] = lambda text: {"type": "object", "properties": {"a": {"description": text}}}  # noqa: E731
     return [
         *_everywhere(CHAT),
         _named(CHAT, "description of a tool", lambda text: {
             "tools": [{"type": "function", "function": {"name": "f", "description": text}}]}),
         _named(CHAT, "schema of a tool", lambda text: {
-            "tools": [{"type": "function", "function": {"name": "f", "parameters": schema(text)}}]}),
+            "tools": [{"type": "function", "function": {"name": "f", "parameters": _schema(text)}}]}),
         _named(CHAT, "`functions`", lambda text: {"functions": [{"name": "f", "description": text}]}),
         _named(CHAT, "`tool_choice`", lambda text: {"tool_choice": {"type": "function", "function": {"name": text}}}),
         _named(CHAT, "schema of `response_format`", lambda text: {
-            "response_format": {"type": "json_schema", "json_schema": {"name": "s", "schema": schema(text)}}}),
+            "response_format": {"type": "json_schema", "json_schema": {"name": "s", "schema": _schema(text)}}}),
         _named(CHAT, "description of `response_format`", lambda text: {
             "response_format": {"type": "json_schema", "json_schema": {"name": "s", "description": text}}}),
         _named(CHAT, "value of `metadata`", lambda text: {"metadata": {"note": text}}),

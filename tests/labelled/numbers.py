@@ -101,9 +101,14 @@ def born(draw: Draw, first: int = 1950, last: int = 2006) -> date:
     return date(first, 1, 1) + timedelta(days=draw.between(0, (last - first) * 365))
 
 
+def _id_body(draw: Draw, region: str, day: date) -> str:
+    """The 17 digits before the check character: region, date of birth, serial number (GB 11643-1999)."""
+    return region + f"{day:%Y%m%d}" + draw.digits(3, first="0123456789")
+
+
 def id_card(draw: Draw) -> str:
     day = born(draw)
-    body = draw.word("regions") + f"{day:%Y%m%d}" + draw.digits(3, first="0123456789")
+    body = _id_body(draw, draw.word("regions"), day)
     spelling = draw.weighted({"18": 14, "lower": 1, "15": 2, "spaced": 2})
     whole = body + checks.mod11_2(body)
     if spelling == "15" and day.year < 1999:
@@ -114,13 +119,13 @@ def id_card(draw: Draw) -> str:
 
 
 def id_card_mistyped(draw: Draw) -> str:
-    body = draw.word("regions") + f"{born(draw):%Y%m%d}" + draw.digits(3, first="0123456789")
+    body = _id_body(draw, draw.word("regions"), born(draw))
     wrong = [char for char in "0123456789X" if char != checks.mod11_2(body)]
     return body + draw.pick(wrong)
 
 
 def residence_permit(draw: Draw) -> str:
-    body = draw.pick(["810000", "820000", "830000"]) + f"{born(draw):%Y%m%d}" + draw.digits(3, first="0123456789")
+    body = _id_body(draw, draw.pick(["810000", "820000", "830000"]), born(draw))
     return body + checks.mod11_2(body)
 
 

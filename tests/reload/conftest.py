@@ -20,6 +20,8 @@ from yumen.reload import Reloader
 from yumen.runtime import Runtime
 from yumen.settings import Secret, Settings
 
+ADMIN = "admin:k0"
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
@@ -65,6 +67,12 @@ class Served:
     @property
     def hash(self) -> str:
         return self.plane.runtime.bundle.hash
+
+    @property
+    def word(self) -> str:
+        """What the configuration of `odd` says."""
+        word: str = self.plane.runtime.bundle.instances["odd"].config.word  # type: ignore[attr-defined]  # of `odd.py`
+        return word
 
     def notes(self, file: str = "notes") -> list[dict[str, object]]:
         """What `notes` has written down."""

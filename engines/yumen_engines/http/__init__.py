@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import ClassVar
 
-from pyreqwest.exceptions import PyreqwestError
-
 from yumen import Engine, EngineError, EngineManifest, EngineRequest, Host, Native
 from yumen_engines.http.config import HttpConfig
-from yumen_engines.openai.client import CLOSE_GRACE_S, NOT_THE_CLIENTS, VERSION, Upstream, discard, read_whole
+from yumen_engines.openai.client import CLOSE_GRACE_S, VERSION, Upstream, read_reply
 from yumen_engines.openai.config import root
-from yumen_engines.openai.failures import failure_of, refusal
 
 __all__ = ["Http", "HttpConfig"]
 
@@ -36,16 +33,7 @@ class Http(Engine[HttpConfig]):
         sent, response = await self._upstream.send(
             below(request.path), request.body, streamed=False, deadline=deadline
         )  # fmt: skip
-        try:
-            if response.status >= 500 or response.status in NOT_THE_CLIENTS or response.status // 100 in (1, 3):
-                raise refusal(response.status)
-            body = await read_whole(response, self.config.reply_bytes_max)
-        except PyreqwestError as error:
-            await discard(sent)
-            raise failure_of(error).error() from None
-        except BaseException:
-            await discard(sent)
-            raise
+        body = await read_reply(sent, response, self.config.reply_bytes_max)
         retry_after = response.get_header("retry-after")
         return Native(response.status, body, {} if retry_after is None else {"retry-after": retry_after})
 

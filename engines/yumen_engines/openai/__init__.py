@@ -6,13 +6,12 @@ import asyncio
 from typing import ClassVar
 
 import msgspec
-from pyreqwest.exceptions import PyreqwestError
 from pyreqwest.response import Response
 
 from yumen import Engine, EngineError, EngineManifest, EngineRequest, Host, Native
-from yumen_engines.openai.client import CLOSE_GRACE_S, NOT_THE_CLIENTS, VERSION, Upstream, discard, read_whole
+from yumen_engines.openai.client import CLOSE_GRACE_S, VERSION, Upstream, read_reply
 from yumen_engines.openai.config import OpenAIConfig
-from yumen_engines.openai.failures import failure_of, refusal
+from yumen_engines.openai.failures import refusal
 from yumen_engines.openai.stream import EventStream
 
 __all__ = ["OpenAI", "OpenAIConfig"]
@@ -52,16 +51,7 @@ class OpenAI(Engine[OpenAIConfig]):
             stream = EventStream(sent, response, self.config, self._streams.discard)
             self._streams.add(stream)
             return stream
-        try:
-            if response.status >= 500 or response.status in NOT_THE_CLIENTS or response.status // 100 in (1, 3):
-                raise refusal(response.status)
-            body = await read_whole(response, self.config.reply_bytes_max)
-        except PyreqwestError as error:
-            await discard(sent)
-            raise failure_of(error).error() from None
-        except BaseException:
-            await discard(sent)
-            raise
+        body = await read_reply(sent, response, self.config.reply_bytes_max)
         return _native(response, body)
 
     async def health(self) -> str:

@@ -26,7 +26,7 @@ from pyreqwest.response import Response
 
 from yumen import CannotStart, EngineError
 from yumen_engines.openai.config import OpenAIConfig, check_credentials, root
-from yumen_engines.openai.failures import CLOSING, LATE, RETRY_STATUSES, failure_of
+from yumen_engines.openai.failures import CLOSING, LATE, RETRY_STATUSES, failure_of, refusal
 
 VERSION = "0.1.0"
 BACKOFF_MS_MAX = 2_000
@@ -141,8 +141,24 @@ async def discard(request: StreamRequest) -> None:
         await request.__aexit__(None, None, None)
 
 
-async def read_whole(response: Response, bytes_max: int) -> bytes:
-    """The body of a reply. Error: `EngineError` for one longer than `bytes_max`."""
+async def read_reply(request: StreamRequest, response: Response, bytes_max: int) -> bytes:
+    """The body of a reply that the client may have; without one the request is closed.
+
+    Errors: `EngineError` for a status that is not the client's, a reply longer than `bytes_max`, or one that breaks off.
+    """
+    try:
+        if response.status >= 500 or response.status in NOT_THE_CLIENTS or response.status // 100 in (1, 3):
+            raise refusal(response.status)
+        return await _read_whole(response, bytes_max)
+    except PyreqwestError as error:
+        await discard(request)
+        raise failure_of(error).error() from None
+    except BaseException:
+        await discard(request)
+        raise
+
+
+async def _read_whole(response: Response, bytes_max: int) -> bytes:
     too_long = EngineError("the upstream's reply is longer than `reply_bytes_max`")
     declared = response.get_header("content-length") or ""
     if declared.isdigit() and int(declared[:18]) > bytes_max:

@@ -14,39 +14,42 @@ VERSION_SEGMENT = re.compile(r"v\d[a-z0-9]*")
 HEADER_TOKEN = re.compile(r"[\x21-\x7e]*")
 
 
-def _ms(description: str) -> msgspec.Meta:
+def ms(description: str) -> msgspec.Meta:
+    """A key that says how long to wait: up to a day."""
     return msgspec.Meta(ge=1, le=86_400_000, description=description)
 
 
-def _number(lowest: int, highest: int, description: str) -> msgspec.Meta:
+def number(lowest: int, highest: int, description: str) -> msgspec.Meta:
+    """A key that counts something."""
     return msgspec.Meta(ge=lowest, le=highest, description=description)
 
 
-def _text(description: str) -> msgspec.Meta:
+def text(description: str) -> msgspec.Meta:
+    """A key of any text."""
     return msgspec.Meta(description=description)
 
 
 class OpenAIConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the upstream is, the credential it wants, how long to wait for it, and how much to take from it."""
 
-    base_url: Annotated[str, _text("Absolute http or https URL; `/v1` is added where its path names no version.")]
-    api_key: Annotated[str, _text("The engine's own credential, sent as a bearer token; empty for none.")] = ""
-    model: Annotated[str, _text("Replaces the model's name on its way to the upstream; empty to leave it.")] = ""
-    connect_timeout_ms: Annotated[int, _ms("For a connection, or a free place among `connections_max`.")] = 5_000
+    base_url: Annotated[str, text("Absolute http or https URL; `/v1` is added where its path names no version.")]
+    api_key: Annotated[str, text("The engine's own credential, sent as a bearer token; empty for none.")] = ""
+    model: Annotated[str, text("Replaces the model's name on its way to the upstream; empty to leave it.")] = ""
+    connect_timeout_ms: Annotated[int, ms("For a connection, or a free place among `connections_max`.")] = 5_000
     first_byte_timeout_ms: Annotated[
-        int, _ms("From the request to the reply's head, and to a stream's first event.")
+        int, ms("From the request to the reply's head, and to a stream's first event.")
     ] = 120_000
-    idle_timeout_ms: Annotated[int, _ms("Between two pieces of a stream.")] = 60_000
-    total_timeout_ms: Annotated[int, _ms("For the whole reply, retries included.")] = 600_000
-    retries: Annotated[int, _number(0, 5, "Further attempts where the upstream cannot have begun to answer.")] = 1
+    idle_timeout_ms: Annotated[int, ms("Between two pieces of a stream.")] = 60_000
+    total_timeout_ms: Annotated[int, ms("For the whole reply, retries included.")] = 600_000
+    retries: Annotated[int, number(0, 5, "Further attempts where the upstream cannot have begun to answer.")] = 1
     retry_backoff_ms: Annotated[
-        int, _ms("Before the first retry; doubles each time, up to 2,000; half of it is jitter.")
+        int, ms("Before the first retry; doubles each time, up to 2,000; half of it is jitter.")
     ] = 100
-    connections_max: Annotated[int, _number(1, 65_536, "Requests under way; plain and streamed counted apart.")] = 1_024
-    idle_connections_per_host: Annotated[int, _number(0, 65_536, "Connections kept open for the next request.")] = 128
-    proxy: Annotated[str, _text("URL of a proxy; the environment's `HTTP_PROXY` and the like are not read.")] = ""
-    reply_bytes_max: Annotated[int, _number(1, 1 << 40, "The longest reply that is not a stream.")] = 16 * 1024 * 1024
-    sse_event_bytes_max: Annotated[int, _number(1, 1 << 40, "The longest event of a stream.")] = 1024 * 1024
+    connections_max: Annotated[int, number(1, 65_536, "Requests under way; plain and streamed counted apart.")] = 1_024
+    idle_connections_per_host: Annotated[int, number(0, 65_536, "Connections kept open for the next request.")] = 128
+    proxy: Annotated[str, text("URL of a proxy; the environment's `HTTP_PROXY` and the like are not read.")] = ""
+    reply_bytes_max: Annotated[int, number(1, 1 << 40, "The longest reply that is not a stream.")] = 16 * 1024 * 1024
+    sse_event_bytes_max: Annotated[int, number(1, 1 << 40, "The longest event of a stream.")] = 1024 * 1024
 
     def __repr__(self) -> str:
         # A credential can stand in `api_key` and in `proxy`, and a repr ends up in logs and tracebacks.

@@ -11,6 +11,8 @@ from yumen.exchange import Answer, Usage
 from yumen.forms import TextState
 from yumen.plugin import Channel
 
+NO_STREAMS = "The engine streams, and this dialect has no streams."
+
 
 class Payload:
     """A decoded request or reply: its document and texts, and what the core must know of its structure.
@@ -47,6 +49,20 @@ class Payload:
             if text.group >= 0 and text.kind in ("message", "tool_result"):
                 joined.setdefault(text.group, (text.role, []))[1].append(text.for_engine(masked))
         return [Message(role, "\n".join(parts)) for role, parts in joined.values()]
+
+    def model_for_engine(self, *, masked: bool) -> str:
+        """The model's name as the engine gets it; `masked` says whether a masking plugin has enforced."""
+        named = self.model_text
+        return self.model if named is None else named.for_engine(masked)
+
+    @property
+    def model_for_reply(self) -> str:
+        """The model's name in a reply that is made up here: its masked form, where there is one.
+
+        The request's own name may have been masked for the engine, and a reply names what the engine was given.
+        """
+        named = self.model_text
+        return self.model if named is None or named.masked is None else named.masked
 
 
 class Piece(Protocol):
@@ -111,3 +127,13 @@ class Dialect(Protocol):
     def error(self, problem: Problem) -> bytes:
         """An error body."""
         ...
+
+
+class Streamless:
+    """What dialects without a stream format have in common: a streamed reply is refused."""
+
+    def decode_event(self, data: bytes) -> Event:
+        raise Problem("engine_unavailable", NO_STREAMS)
+
+    def encode_delta(self, delta: Delta, request: Payload, exchange_id: str, created: int) -> list[bytes]:
+        raise Problem("engine_unavailable", NO_STREAMS)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
-from yumen.dialects import Event, Payload
+from yumen.dialects import Payload, Streamless
 from yumen.dialects.document import Document, encode_json
 from yumen.dialects.shape import EXTRA, Walk
-from yumen.engine import Delta
 from yumen.errors import Problem
 from yumen.exchange import Answer
 from yumen.forms import TextState
@@ -19,8 +18,8 @@ PATH = re.compile(r"/apps/(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|%(?!2[Ff]|5[Cc]|[01]
 DOTS = frozenset({".", ".."})
 
 
-class Json:
-    """See `yumen.dialects.Dialect`. It has no stream format: a streamed reply is refused."""
+class Json(Streamless):
+    """See `yumen.dialects.Dialect`."""
 
     name = "json"
 
@@ -38,14 +37,8 @@ class Json:
         document = Document.parse(body, "reply") if body else Document(b"", None)
         return Payload(self.name, document, Walk(document, EXTRA, depth_max=depth_max, texts_max=texts_max).texts)
 
-    def decode_event(self, data: bytes) -> Event:
-        raise Problem("engine_unavailable", "The engine streams, and this dialect has no streams.")
-
     def encode_answer(self, answer: Answer, request: Payload, exchange_id: str, created: int) -> bytes:
         return encode_json({"id": exchange_id, "created": created, "texts": answer.texts})
-
-    def encode_delta(self, delta: Delta, request: Payload, exchange_id: str, created: int) -> list[bytes]:
-        raise Problem("engine_unavailable", "The engine streams, and this dialect has no streams.")
 
     def error(self, problem: Problem) -> bytes:
         return encode_json({"error": {"message": problem.message, "code": problem.code, "param": problem.param}})

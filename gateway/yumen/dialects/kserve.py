@@ -17,10 +17,9 @@ from typing import Any
 
 import msgspec
 
-from yumen.dialects import Event, Payload
+from yumen.dialects import Payload, Streamless
 from yumen.dialects.document import Document, encode_json
 from yumen.dialects.shape import NUMBER, Shape, Walk, words
-from yumen.engine import Delta
 from yumen.errors import Problem
 from yumen.exchange import Answer
 from yumen.forms import TextState
@@ -61,8 +60,8 @@ UNREAD.extra = UNREAD
 NARROW_NUMBERS, WIDE_NUMBERS = _payload(Shape("message", plain_numbers=True)), _payload(Shape("message"))
 
 
-class KServe:
-    """See `yumen.dialects.Dialect`. It has no stream format."""
+class KServe(Streamless):
+    """See `yumen.dialects.Dialect`."""
 
     name = "kserve"
 
@@ -103,17 +102,9 @@ class KServe:
         payload.tail = tail
         return payload
 
-    def decode_event(self, data: bytes) -> Event:
-        raise Problem("engine_unavailable", "The engine streams, and this dialect has no streams.")
-
     def encode_answer(self, answer: Answer, request: Payload, exchange_id: str, created: int) -> bytes:
-        named = request.model_text
-        model = request.model if named is None or named.masked is None else named.masked
         output = {"name": "text", "datatype": BYTES, "shape": [len(answer.texts)], "data": answer.texts}
-        return encode_json({"id": exchange_id, "model_name": model, "outputs": [output]})
-
-    def encode_delta(self, delta: Delta, request: Payload, exchange_id: str, created: int) -> list[bytes]:
-        raise Problem("engine_unavailable", "The engine streams, and this dialect has no streams.")
+        return encode_json({"id": exchange_id, "model_name": request.model_for_reply, "outputs": [output]})
 
     def error(self, problem: Problem) -> bytes:
         return encode_json({"error": problem.message, "code": problem.code})

@@ -122,10 +122,7 @@ def _usage(usage: Usage) -> dict[str, int]:
 
 
 def _envelope(request: Payload, exchange_id: str, created: int, kind: str) -> dict[str, Any]:
-    # The request's own literal may have been masked for the engine; the reply names what the engine was given.
-    named = request.model_text
-    model = request.model if named is None or named.masked is None else named.masked
-    return {"id": f"chatcmpl-{exchange_id}", "object": kind, "created": created, "model": model}
+    return {"id": f"chatcmpl-{exchange_id}", "object": kind, "created": created, "model": request.model_for_reply}
 
 
 def _array(tree: dict[str, Any], name: str) -> list[Any]:

@@ -25,6 +25,10 @@ PATTERNS_MAX, PATTERN_CHARS_MAX = 256, 1000
 CONTEXT_WORDS_MAX, WORD_CHARS_MAX, DESCRIPTION_CHARS_MAX = 64, 64, 500
 LISTS_MAX, LIST_WORDS_MAX, LIST_WORD_CHARS_MAX = 64, 50_000, 200
 FIELDS_MAX, FIELD_PATH_CHARS_MAX = 256, 500
+OwnAction = Annotated[
+    Action | None, msgspec.Meta(description="What to do with it; if left out, `action` of the plugin says so.")
+]
+Contents = Annotated[str, msgspec.Meta(max_length=DESCRIPTION_CHARS_MAX, description="What it holds, for people.")]
 T = TypeVar("T")
 # What `detect` is when nobody wrote it, known by being this very list.
 EVERYTHING = ["*"]
@@ -48,9 +52,7 @@ class Pattern(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         str, msgspec.Meta(max_length=DESCRIPTION_CHARS_MAX, description="What it finds, for people.")
     ] = ""
     score: Annotated[float, msgspec.Meta(ge=0, le=1, description="How sure a finding is.")] = 0.8
-    action: Annotated[
-        Action | None, msgspec.Meta(description="What to do with it; if left out, `action` of the plugin says so.")
-    ] = None
+    action: OwnAction = None
 
 
 class WordList(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,12 +73,8 @@ class WordList(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         msgspec.Meta(max_length=1000, description="Globs of the tenants that it is for."),
     ] = msgspec.field(default_factory=lambda: ["*"])
     case: Annotated[bool, msgspec.Meta(description="Whether case matters.")] = False
-    description: Annotated[
-        str, msgspec.Meta(max_length=DESCRIPTION_CHARS_MAX, description="What it holds, for people.")
-    ] = ""
-    action: Annotated[
-        Action | None, msgspec.Meta(description="What to do with it; if left out, `action` of the plugin says so.")
-    ] = None
+    description: Contents = ""
+    action: OwnAction = None
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,12 +89,8 @@ class Field(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         ),
     ]
     id: Annotated[RuleId, msgspec.Meta(description="The rule that takes what stands there, such as `acme.customer`.")]
-    description: Annotated[
-        str, msgspec.Meta(max_length=DESCRIPTION_CHARS_MAX, description="What it holds, for people.")
-    ] = ""
-    action: Annotated[
-        Action | None, msgspec.Meta(description="What to do with it; if left out, `action` of the plugin says so.")
-    ] = None
+    description: Contents = ""
+    action: OwnAction = None
 
 
 class Spelling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

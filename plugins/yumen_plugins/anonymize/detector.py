@@ -31,10 +31,11 @@ class Detector:
     only those patterns look closer whose own has found something.
 
     `validate` says whether the checksum (or whatever makes it sure) holds; a value that fails is still taken where one of
-    `context` stands near it, since people mistype. `weak` is a form that says nothing by itself: it is taken with context
-    only, whatever `validate` says. `guessed` is one that the words around it give away and not its own form: any reading
-    that is sure, and what a policy's author asked for, goes before it. `unless` are words that, close before a value that is
-    not sure, say that it is something else. `canonical` is what makes two spellings the same value. `examples` and
+    `context` stands near it, since people mistype. Where patterns take as much as a value could be, `valid_part` says how
+    many of its first characters hold, and 0 where none do. `weak` is a form that says nothing by itself: it is taken with
+    context only, whatever `validate` says. `guessed` is one that the words around it give away and not its own form: any
+    reading that is sure, and what a policy's author asked for, goes before it. `unless` are words that, close before a value
+    that is not sure, say that it is something else. `canonical` is what makes two spellings the same value. `examples` and
     `counterexamples` run as tests. `description` says in a few words what is found.
 
     For streams: `span_max` is the longest match in code points, and `tight` says that it holds no blank and no character
@@ -48,6 +49,7 @@ class Detector:
     prefilter: str | tuple[str, ...]
     score: float
     validate: Callable[[str], bool] = _always
+    valid_part: Callable[[str], int] | None = None
     canonical: Callable[[str], str] = field(default=str.lower)
     context: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
@@ -76,20 +78,34 @@ class Detector:
         """The name that stands in pseudonyms: `cn.mobile` is `CN_MOBILE`."""
         return label_of(self.id)
 
+    def sure(self, value: str) -> int:
+        """How many of the first characters of what a pattern took are surely a value."""
+        if self.weak:
+            return 0
+        if self.valid_part is not None:
+            return self.valid_part(value)
+        return len(value) if self.validate(value) else 0
+
     def named(self, text: str, start: int, end: int) -> bool:
         """Whether a context word stands near a span. Raw substrings: words have no edges in Chinese."""
         if not self.context:
             return False
         around = text[max(0, start - CONTEXT_BEFORE) : start] + "\n" + text[end : end + CONTEXT_AFTER]
-        lower = around.lower()
-        return any(word in lower for word in self.context)
+        return _holds(around.lower(), self.context)
 
     def denied(self, text: str, start: int) -> bool:
         """Whether a word close before a span says that it is something else."""
         if not self.unless:
             return False
-        before = text[max(0, start - UNLESS_BEFORE) : start].lower()
-        return any(word in before for word in self.unless)
+        return _holds(text[max(0, start - UNLESS_BEFORE) : start].lower(), self.unless)
+
+
+def _holds(text: str, words: tuple[str, ...]) -> bool:
+    # A generator would take several times as long, and this is asked about every candidate.
+    for word in words:  # noqa: SIM110
+        if word in text:
+            return True
+    return False
 
 
 def label_of(rule: str) -> str:
@@ -99,4 +115,6 @@ def label_of(rule: str) -> str:
 
 def digits(value: str) -> str:
     """The digits of a value, and a closing X."""
+    if value.isascii() and value.isdecimal():
+        return value
     return "".join(char for char in value if char.isdigit() or char in "xX").upper()

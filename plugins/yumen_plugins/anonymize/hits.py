@@ -25,7 +25,7 @@ KEEPS, SHADOW, OFF = 1, 2, 4
 READ, ORDERED = b"\x01", b"\x02"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Hit:
     """One value: its detector, its span in the text in code points, and, once it is settled, its plain spelling."""
 
@@ -45,7 +45,7 @@ class Hit:
         return Hit(self.detector, self.start, self.end, value, self.valid)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Covered(Hit):
     """A value of an author's pattern that ends exchanges, where the place is taken: it ends them all the same."""
 
@@ -57,7 +57,7 @@ class Covered(Hit):
         return Covered(self.detector, self.start, self.end, value, self.valid)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Allowed(Covered):
     """A word that policy says is none of what is looked for: nothing within it is taken, and that is on record."""
 
@@ -145,6 +145,10 @@ class Overlaps:
         if len(cluster) < 2:
             return cluster
         base = cluster[0].start
+        best = min(cluster, key=self._rank)
+        if best.start == base and best.end == reach and not any(hit.detector.own for hit in cluster):
+            # Mostly one reading holds all the others, and nothing of them is left.
+            return [best]
         places = bytearray(reach - base)
         kept: list[Hit] = []
         lost: list[Hit] = []

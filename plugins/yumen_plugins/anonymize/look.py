@@ -26,37 +26,40 @@ class Form:
 
     def __init__(self, detector: Detector, patterns: tuple[re.Pattern[str], ...]) -> None:
         self.detector = detector
-        self._patterns = patterns
+        # Each with the group that is the value.
+        self._patterns = tuple((one, "value" if "value" in one.groupindex else 0) for one in patterns)
 
     def look(self, plain: str, region: Region, hits: list[Hit]) -> None:
         """Add what is found in a part of a text; the part's edges are no edges to it."""
-        for pattern in self._patterns:
-            _look(self.detector, pattern, plain, region, hits)
+        stop = region.end + self.detector.span_max + 1
+        for pattern, group in self._patterns:
+            match = pattern.search(plain, region.start, stop)
+            if match is not None:
+                self._take(match, group, region, hits)
 
+    def _take(self, first: re.Match[str], group: str | int, region: Region, hits: list[Hit]) -> None:
+        """Add what one pattern finds from its first match on.
 
-def _look(detector: Detector, pattern: re.Pattern[str], plain: str, region: Region, hits: list[Hit]) -> None:
-    """Add what one pattern finds.
-
-    Behind the start of a candidate that is not sure the search begins anew: what looks like a value may hide the beginning
-    of one. Doubtful values that overlap are one, so that no end of any is left over.
-    """
-    group = "value" if "value" in pattern.groupindex else 0
-    stop = region.end + detector.span_max + 1
-    doubtful: Hit | None = None
-    match = pattern.search(plain, region.start, stop)
-    while match is not None and match.start() < region.end:
-        start, end = match.span(group)
-        if end <= region.fresh:
-            match = pattern.search(plain, match.start() + 1, stop)
-            continue
-        if not detector.weak and detector.validate(match[group]):
-            hits.append(Hit(detector, start, end, "", True))
-            match = pattern.search(plain, max(end, match.start() + 1), stop)
-            continue
-        match = pattern.search(plain, match.start() + 1, stop)
-        if detector.named(plain, start, end) and not detector.denied(plain, start):
-            if doubtful is not None and start < doubtful.end:
-                hits.pop()  # it is the last: a sure one behind it would have moved the search beyond it
-                start, end = min(start, doubtful.start), max(end, doubtful.end)
-            doubtful = Hit(detector, start, end, "", False)
-            hits.append(doubtful)
+        Behind the start of a candidate that is not sure the search begins anew: what looks like a value may hide the
+        beginning of one. Doubtful values that overlap are one, so that no end of any is left over.
+        """
+        match: re.Match[str] | None = first
+        detector, plain, search, stop = self.detector, first.string, first.re.search, first.endpos
+        doubtful: Hit | None = None
+        while match is not None and match.start() < region.end:
+            start, end = match.span(group)
+            if end <= region.fresh:
+                match = search(plain, match.start() + 1, stop)
+                continue
+            sure = detector.sure(match[group])
+            if sure:
+                hits.append(Hit(detector, start, start + sure, "", True))
+                match = search(plain, max(start + sure, match.start() + 1), stop)
+                continue
+            match = search(plain, match.start() + 1, stop)
+            if detector.named(plain, start, end) and not detector.denied(plain, start):
+                if doubtful is not None and start < doubtful.end:
+                    hits.pop()  # it is the last: a sure one behind it would have moved the search beyond it
+                    start, end = min(start, doubtful.start), max(end, doubtful.end)
+                doubtful = Hit(detector, start, end, "", False)
+                hits.append(doubtful)

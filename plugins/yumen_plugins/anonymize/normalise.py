@@ -35,6 +35,7 @@ from yumen_plugins.anonymize.characters import (
     JOINERS,
     LATIN,
     MARKS,
+    NUMERALS,
     PLAIN,
     PROSE,
 )
@@ -47,7 +48,7 @@ from yumen_plugins.anonymize.encodings import (
     json_unescaped,
     unescaped,
 )
-from yumen_plugins.anonymize.numerals import Numbers
+from yumen_plugins.anonymize.numerals import HAN_FIRST, HAN_LAST, Numbers
 from yumen_plugins.anonymize.sets import members, over_bytes
 
 # Of the marks on one character, as many are looked at: composing is quadratic in them.
@@ -64,8 +65,9 @@ NEAR, FAR = (members(code for code in MARKS if (code > BMP) == far) for far in (
 MARKED = re.compile(f"([0-9A-Za-z._%+@-])((?:[{NEAR}]|(?=[\U00010000-\U0010ffff])[{FAR}])++)")
 LOCAL, DOMAIN = "[A-Za-z0-9._%+-]", "[A-Za-z0-9.-]"
 FOREIGN_LOCAL, FOREIGN_DOMAIN = (one[:-2] + members(LATIN) + "-]" for one in (LOCAL, DOMAIN))
-# What is spelt plainly already, and most values are: no letter that could be a digit, no escape.
-PLAIN_VALUE = re.compile("[0-9a-km-np-zA-HJ-NP-Z.@ _-]*+|[a-zA-Z.@ _-]*+")
+# What is spelt plainly already, and most values are: no letter or numeral that could be a digit, no escape.
+HAN = members(set(range(HAN_FIRST, HAN_LAST + 1)) - NUMERALS.keys())
+PLAIN_VALUE = re.compile(f"[0-9a-km-np-zA-HJ-NP-Z.@ _{HAN}-]*+|[a-zA-Z.@ _{HAN}-]*+")
 JSON_ESCAPED, HTML_ESCAPED = re.compile(JSON_ESCAPE), re.compile(HTML_ESCAPE)
 ADDRESS = re.compile(f"(?<!{FOREIGN_LOCAL}){FOREIGN_LOCAL}{{1,64}}+@{FOREIGN_DOMAIN}{{3,64}}+")
 

@@ -9,6 +9,7 @@ has no such expression, and is looked for every time.
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any
 
@@ -49,16 +50,14 @@ KINDS = {"d": DIGIT, "s": SPACE, "w": WORD}
 
 
 Expression = tuple[bytes, int]
-# Expressions are brought together in automata of this many: larger ones take longer to make, and read more slowly.
-TOGETHER_MAX = 400
 
 
 class Automaton:
     """Some of the expressions. `beyond_ascii` says that none of them finds anything in ASCII."""
 
-    __slots__ = ("beyond_ascii", "scan")
+    __slots__ = ("beyond_ascii", "numbers", "scan")
 
-    def __init__(self, expressions: dict[int, Expression], *, beyond_ascii: bool) -> None:
+    def __init__(self, expressions: dict[int, Expression], *, beyond_ascii: bool = False) -> None:
         database = hyperscan.Database()
         database.compile(
             expressions=[expression for expression, _ in expressions.values()],
@@ -67,49 +66,46 @@ class Automaton:
             flags=[ONCE | flags for _, flags in expressions.values()],
         )
         self.scan = database.scan
+        self.numbers = frozenset(expressions)
         self.beyond_ascii = beyond_ascii
 
 
 # The last ones made are kept: a bundle that takes another's place brings mostly the same.
 @lru_cache(maxsize=KEPT_MAX)
-def automata(expressions: tuple[Expression, ...], first: int = 0) -> list[Automaton]:
-    """The automata of expressions that are built in, numbered in this order from `first` on. Error: `HyperscanError`."""
-    numbered = dict(enumerate(expressions, first))
-    beyond = {number: one for number, one in numbered.items() if beyond_ascii(one[0].decode("latin-1"))}
-    others = {number: one for number, one in numbered.items() if number not in beyond}
-    return [Automaton(part, beyond_ascii=group is beyond) for group in (beyond, others) for part in _parts(group)]
+def automata(expressions: tuple[Expression, ...]) -> list[Automaton]:
+    """The automata of expressions that are built in, numbered in this order. Error: `HyperscanError`."""
+    beyond: dict[int, Expression] = {}
+    others: dict[int, Expression] = {}
+    for number, one in enumerate(expressions):
+        (beyond if beyond_ascii(one[0].decode("latin-1")) else others)[number] = one
+    groups = [(group, group is beyond) for group in (beyond, others) if group]
+    # Hyperscan compiles without the interpreter's lock, and takes most of the time that a bundle takes.
+    with ThreadPoolExecutor(max_workers=len(groups) or 1) as side_by_side:
+        return list(side_by_side.map(lambda group: Automaton(group[0], beyond_ascii=group[1]), groups))
 
 
 @lru_cache(maxsize=KEPT_MAX)
 def automata_of_own(
     expressions: tuple[Expression | None, ...], first: int = 0
 ) -> tuple[list[Automaton], frozenset[int]]:
-    """The same for authors' patterns, and the numbers of those that have no expression or one that is too large."""
-    made: list[Automaton] = []
-    held: set[int] = set()
-    wanted = {number: one for number, one in enumerate(expressions, first) if one is not None}
-    for part in _parts(wanted):
-        kept = _accepted(part)
-        if kept:
-            made.append(Automaton(kept, beyond_ascii=False))
-            held.update(kept)
+    """The same for authors' patterns, numbered from `first` on, and the numbers of those that have no expression here."""
+    made = _accepted({number: one for number, one in enumerate(expressions, first) if one is not None})
+    held = {number for automaton in made for number in automaton.numbers}
     return made, frozenset(range(first, first + len(expressions))) - held
 
 
-def _parts(expressions: dict[int, Expression]) -> list[dict[int, Expression]]:
-    items = list(expressions.items())
-    return [dict(items[start : start + TOGETHER_MAX]) for start in range(0, len(items), TOGETHER_MAX)]
-
-
-def _accepted(expressions: dict[int, Expression]) -> dict[int, Expression]:
-    """Those that hyperscan takes."""
+def _accepted(expressions: dict[int, Expression]) -> list[Automaton]:
+    """The automata of those that hyperscan takes: of all, or where it refuses, of halves of them."""
+    if not expressions:
+        return []
     try:
-        Automaton(expressions, beyond_ascii=False)
+        return [Automaton(expressions)]
     except hyperscan.HyperscanError:
-        if len(expressions) == 1:
-            return {}
-        return {number: one for number, one in expressions.items() if _accepted({number: one})}
-    return expressions
+        items = list(expressions.items())
+        if len(items) == 1:
+            return []
+        half = len(items) // 2
+        return [*_accepted(dict(items[:half])), *_accepted(dict(items[half:]))]
 
 
 def beyond_ascii(expression: str) -> bool:

@@ -14,7 +14,7 @@ from yumen_plugins.anonymize.config import Spelling
 from yumen_plugins.anonymize.detector import Detector
 from yumen_plugins.anonymize.encodings import decoded
 from yumen_plugins.anonymize.hits import Allowed, Hit, Overlaps
-from yumen_plugins.anonymize.look import Form
+from yumen_plugins.anonymize.look import Form, Region
 from yumen_plugins.anonymize.memo import CHARS_MIN, TEXTS_MIN, Memo, Place
 from yumen_plugins.anonymize.normalise import Speller, plain_spaces
 from yumen_plugins.anonymize.own import SECONDS_MAX, Own
@@ -67,10 +67,7 @@ class Scanner:
         signs = self._speller.expressions
         self._first_sign = len(self._forms)
         self._first_own = self._first_sign + len(signs)
-        made = [
-            *automata(tuple((expression.encode(), 0) for expression in forms)),
-            *automata(tuple(signs), self._first_sign),
-        ]
+        made = automata((*((expression.encode(), 0) for expression in forms), *signs))
         more, always = automata_of_own(tuple(one.expression for one in own), self._first_own)
         self._pass = Pass(made, more, always)
         self._memo = Memo()
@@ -202,9 +199,13 @@ class Scanner:
     def _look(self, plain: str, seen: Seen, lists: Sequence[Words], hits: list[Hit], until: float) -> None:
         """Add what is found in a text that is spelt plainly."""
         own: list[Own] = []
+        whole = None if seen.windows else Region(0, len(plain))
         for number in sorted(seen.numbers):
             if number < self._first_sign:
                 for form in self._forms[number]:
+                    if whole is not None:
+                        form.look(plain, whole, hits)
+                        continue
                     for region in seen.regions(number, form.detector, len(plain)):
                         form.look(plain, region, hits)
             elif number >= self._first_own:

@@ -72,8 +72,10 @@ async def test_special_tokens_in_a_text_are_text() -> None:
     """A caller cannot end a row, or hide a name, by writing what stands at its edges."""
     async with loaded() as engine:
         assert ("韩梅梅", "PER") in (await found(engine, "[SEP][CLS]李雷昨天见了韩梅梅[SEP]"))[0]
-        (ids,) = [one.ids for one in engine._model.tokenizer.encode_batch(["[SEP]"], add_special_tokens=False)]  # type: ignore[union-attr]
-        assert engine._model.tokenizer.token_to_id("[SEP]") not in ids  # type: ignore[union-attr]
+        assert engine._model is not None
+        tokenizer = engine._model.tokenizer
+        (ids,) = [one.ids for one in tokenizer.encode_batch(["[SEP]"], add_special_tokens=False)]
+        assert tokenizer.token_to_id("[SEP]") not in ids
 
 
 async def test_the_loop_goes_on_meanwhile() -> None:

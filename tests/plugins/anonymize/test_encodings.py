@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -15,9 +16,9 @@ INNER = "我的电话是13812345678，邮箱li.na@example.com"
 
 @pytest.mark.parametrize("encode", [b64encode, urlsafe_b64encode])
 @pytest.mark.parametrize("padded", [True, False])
-def test_base64_is_read_in_both_alphabets(encode: object, padded: bool) -> None:
+def test_base64_is_read_in_both_alphabets(encode: Callable[[bytes], bytes], padded: bool) -> None:
     """The whole run is reported, padding included, with the text that it stands for."""
-    run = encode(INNER.encode()).decode()  # type: ignore[operator]
+    run = encode(INNER.encode()).decode()
     run = run if padded else run.rstrip("=")
     text = f"data: {run}, end"
     assert list(decoded(text)) == [(6, 6 + len(run), INNER)]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.policy.testing import bench
 
 from yumen.policy.bundle import PlacedCase
 from yumen.policy.cases import Caller, Case, Expect, Request
@@ -13,23 +14,12 @@ from yumen.policy.load import load_bundle
 from yumen.policy.testing.harness import Harness
 from yumen.policy.testing.trial import run_case
 
-GATEWAY = """
-version: 1
-engines:
-  a: {adapter: openai, egress: local, base_url: "http://127.0.0.1:9"}
-routes:
-  - id: chat
-    match: {paths: [/v1/chat/completions]}
-    engine: a
-    chain: [limits]
-"""
-
 
 @pytest.mark.parametrize(("turns", "decision"), [(2, "allow"), (3, "block")])
 async def test_what_was_sent_before_counts(tmp_path: Path, turns: int, decision: str) -> None:
     """Requests under `before` are sent by the same caller in the same session, and are no part of what is expected."""
-    (tmp_path / "gateway.yaml").write_text(GATEWAY)
-    (tmp_path / "limits.yaml").write_text("version: 1\nplugin: limits\nconfig: {requests_per_minute: 3}\n")
+    (tmp_path / "gateway.yaml").write_text(bench.chain("limits"))
+    (tmp_path / "limits.yaml").write_text(bench.plugin("limits", config={"requests_per_minute": 3}))
     case = Case(
         name="turns",
         request=Request(text="最后一句"),

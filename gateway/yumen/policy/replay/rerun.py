@@ -19,9 +19,9 @@ from yumen.exchange import Decision as HookDecision
 from yumen.forms import ExchangeState, TextState
 from yumen.policy.bundle import Route
 from yumen.policy.replay.recorded import ALLOWED, Decision, Recorded
-from yumen.policy.replay.stage import ReplayStep, Stage, traced
+from yumen.policy.replay.stage import ReplayStep, Stage
 from yumen.policy.replay.texts import answered, channel, replied, request_texts
-from yumen.step import Hook, Step
+from yumen.step import Hook, Step, traced
 from yumen.view import View
 
 # Never read: texts of a replay stand in no document.

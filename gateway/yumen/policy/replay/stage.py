@@ -19,7 +19,7 @@ from yumen.chain import Chain
 from yumen.digest import Hmac
 from yumen.engine import Engine
 from yumen.errors import CannotStart, Problem, Unsupported
-from yumen.exchange import Block, Decision, Respond, Trace
+from yumen.exchange import Decision, Trace
 from yumen.forms import ExchangeState
 from yumen.parts import Unasked
 from yumen.plugin import Metrics, Plugin, Store
@@ -108,13 +108,6 @@ class ReplayHost:
         return self._engines[name]
 
 
-def traced(decision: Decision) -> tuple[str, str]:
-    """A decision as a trace names it, and its reason."""
-    if isinstance(decision, Block):
-        return "block", decision.reason
-    return ("respond" if isinstance(decision, Respond) else "allow"), ""
-
-
 class ReplayStep(Step):
     """A plugin whose hooks are asked first, and then what was found once and cannot be found again.
 
@@ -136,30 +129,12 @@ class ReplayStep(Step):
         before = len(exchange.findings)
         decision: Decision | None = None
         if hook in self.hooks and not self.stores:
-            edits = 0
             try:
-                decision = await self.hooks[hook](view)
-                blocked = isinstance(decision, Block)
-                if decision is not None:
-                    decision = self.ruled(decision, view)
-                edits = view.commit(blocked=blocked)
-            except asyncio.CancelledError:
-                view.discard()
-                task = asyncio.current_task()
-                if task is not None and task.cancelling():
-                    raise
-                self.failed(hook, exchange, 0.0, RuntimeError("cancelled itself"), view.shadow)
+                decision, edits = self.committed(await self.hooks[hook](view), view)
+            except (Exception, asyncio.CancelledError) as error:  # a plugin may raise anything; what it means is policy
+                self.raised(hook, exchange, view, 0.0, error)
                 return None
-            except Exception as error:  # a plugin may raise anything; what it means is policy
-                view.discard()
-                self.failed(hook, exchange, 0.0, error, view.shadow)
-                return None
-            kind, reason = ("allow", "") if decision is None else traced(decision)
-            exchange.trace.append(Trace(self.name, hook, 0.0, kind, reason, edits, view.shadow))
-            if view.quiet_blocks or view.quiet_edits:
-                self.record_quiet(hook, exchange, view)
-            if view.shadow:
-                decision = None
+            decision = self.finished(hook, exchange, view, 0.0, decision, edits)
         return rerun.called(self, hook, view, before, decision)
 
     def wants_whole(self, view: View) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from operator import mul
 
 from yumen_plugins.anonymize.detector import Detector, digits
 from yumen_plugins.anonymize.detectors.near import CODE_RUN, NUMBER_RUN, ORDERS, compact, named, near, typed
@@ -18,6 +19,7 @@ WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 CHECK = "10X98765432"
 # GB 32100: no I, O, S, V, Z, so that nothing is misread.
 USCC_CHARS = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+USCC_WEIGHTS = tuple(pow(3, place, 31) for place in range(17))
 
 
 def _born(digits8: str) -> bool:
@@ -30,7 +32,7 @@ def _born(digits8: str) -> bool:
 
 def mod_11_2(number: str) -> bool:
     """ISO 7064 MOD 11-2 over 17 digits, the 18th being the check character."""
-    total = sum(weight * int(digit) for weight, digit in zip(WEIGHTS, number, strict=False))
+    total = sum(map(mul, WEIGHTS, map(int, number[:17])))
     return CHECK[total % 11] == number[17]
 
 
@@ -60,7 +62,7 @@ def _permanent(number: str) -> bool:
 def uscc(value: str) -> bool:
     """GB 32100: 17 characters weighted by powers of 3, modulo 31."""
     number = value.upper()
-    total = sum(USCC_CHARS.index(char) * pow(3, place, 31) for place, char in enumerate(number[:17]))
+    total = sum(map(mul, USCC_WEIGHTS, map(USCC_CHARS.index, number[:17])))
     return USCC_CHARS[-total % 31] == number[17]
 
 

@@ -109,4 +109,6 @@ def typed(words: str) -> str:
 
 def compact(value: str) -> str:
     """The letters and digits of a value, letters capital."""
+    if value.isalnum():
+        return value.upper()
     return "".join(char for char in value if char.isalnum()).upper()

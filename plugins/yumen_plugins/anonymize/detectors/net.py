@@ -26,6 +26,8 @@ DOMAIN = (
     rf"|xn--[a-z0-9]{{2,59}})"
     rf"(?![A-Za-z0-9])|(?:{HAN_LABEL}\.){{1,3}}(?:{HAN_ENDING}|[A-Za-z]{{2,24}}(?![A-Za-z0-9])))"
 )
+# What an address may hold, in bytes.
+NO_SIGN = r"[^\x00-\x20\"'(),:;<>@\[\]]"
 # Han characters that stand before an address more often than in it.
 BEFORE = "是为到给：发送箱件址系至向或和与及在用"
 
@@ -81,7 +83,7 @@ NET = (
             re.compile(rf"(?<![{HAN}])[{HAN}](?:(?![{BEFORE}])[{HAN}]){{0,7}}@{DOMAIN}"),
             re.compile(rf"(?:(?![{BEFORE}])[{HAN}]){{1,4}}@{DOMAIN}"),
         ),
-        prefilter=r"[^\x00-\x20\"'(),:;<>@\[\]]@[^\x00-\x20\"'(),:;<>@\[\]]+\.",
+        prefilter=(f"{NO_SIGN}@{NO_SIGN}+\\.", *(f"[\\x80-\\xbf]@{NO_SIGN}+\\.",) * 2),
         span_max=160,
         score=1.0,
         context=("邮箱", "邮件", "mail"),
@@ -131,7 +133,7 @@ NET = (
             V4,
             "::[0-9A-Fa-f]|[0-9A-Fa-f]::|[0-9A-Fa-f]:[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{1,4}:[0-9A-Fa-f]{1,4}:",
             "::[0-9A-Fa-f]",
-            V4,
+            f":{V4}|:[0-9]{V4}|:[0-9]{{2}}{V4}",
         ),
         score=0.8,
         validate=ip,
