@@ -12,6 +12,7 @@ from yumen_plugins.anonymize.detectors.chinese_words import (
     COMPOUND_SURNAMES,
     FREQUENT_SURNAMES,
     GIVEN_ONE,
+    GIVEN_SURE,
     GIVEN_TWO,
     HAN,
     NO_NAMES,
@@ -34,7 +35,14 @@ _COMPOUND = "|".join(COMPOUND_SURNAMES)
 _SECONDS = "".join(dict.fromkeys(name[1] for name in COMPOUND_SURNAMES))
 # A set comes first everywhere: `re` then looks for its characters alone.
 FIRST = f"[{''.join(dict.fromkeys(SURNAMES + ''.join(name[0] for name in COMPOUND_SURNAMES)))}]"
-FULL = rf"(?:{FIRST}(?:[{_SECONDS}](?<={_COMPOUND}){GIVEN}{{1,2}}|(?<=[{SURNAMES}]){GIVEN}{{1,2}}))"
+# A second character of a given name that rather begins the next word.
+_NO_SECOND = (
+    r"(?!有[没空时无]|来[电访信办改函]|向[我你他她本原被公法对其出]|代[为為签理办收领]|联系|投[诉保]|因[为公病故与未涉不]|"
+    r"于[0-9一二三四五六七八九十两本昨今明上下去当]|将[于在其会被]|主[诉持]|先后|申请|"
+    rf"[和与與及][{FREQUENT_SURNAMES}])"
+)
+_GIVEN_NAME = rf"{GIVEN}(?:{_NO_SECOND}{GIVEN})?"
+FULL = rf"(?:{FIRST}(?:[{_SECONDS}](?<={_COMPOUND}){_GIVEN_NAME}|(?<=[{SURNAMES}]){_GIVEN_NAME}))"
 # What may stand right before a family name that has nothing but a title behind it; any other character is part of a word.
 BEFORE_TITLE = (
     "小老和给給找问問叫请請跟与與是的有让讓为為及但被把见見好告烦煩户戶们們说說听聽按经替代约約访訪到由向"
@@ -42,7 +50,10 @@ BEFORE_TITLE = (
 )
 # Family names that end other words too often, where a title alone says that there is a name.
 RISKY = "任于司关代高向曾万解付华钱安"
-_AFTER_OTHER = r"(?<![由关对属位等至在基善处介]于)(?<![0-9十百千几数.]万)"
+_AFTER_OTHER = (
+    r"(?<![由关对属位等至在基善处介]于)(?<![0-9十百千几数.]万)(?<![谢感多答致酬鸣拜道]谢)(?<![为任如]何)(?<![有相]关)(?<!主[任管])"
+    r"(?<!工程)(?<!也许)(?<!或许)(?<![信责委]任)(?<!一项)(?<!分钟)"
+)
 FULL_LOOSE = (
     rf"{FIRST}(?:(?<![{RISKY}])|(?<![{HAN}].)|(?<=[{BEFORE_TITLE}].)){_AFTER_OTHER}(?:[{_SECONDS}](?<={_COMPOUND}){GIVEN_LOOSE}{{1,2}}|"
     rf"(?<=[{SURNAMES}])(?:{GIVEN_LOOSE}{{2}}|(?![{FREQUENT}]){GIVEN_LOOSE}))"
@@ -79,10 +90,7 @@ SHORT_TITLES = (
 # Family names that are too often part of another word: with a title alone, after a Chinese character, and anywhere.
 PART_OF_WORD = "付景满白古万成易简欧盖农安路楼池宫左常宣明卫修尚贝党庄冷席边金石"
 OTHER_WORD = "向连管解查单施包项时车从"
-_OTHER_SINGLE = (
-    r"(?<![谢感多答致酬鸣拜道]谢)(?<![为任如]何)(?<![有相]关)(?<!也许)(?<!分钟)"
-    r"(?<!主任)(?<!工程)(?<!对.)(?<!官.)(?<!双.)(?<!康(?=师傅))"
-)
+_OTHER_SINGLE = r"(?<!对.)(?<!官.)(?<!双.)(?<!康(?=师傅))"
 SINGLE = (
     rf"{FIRST}(?:[{_SECONDS}](?<={_COMPOUND})|(?<=[{SURNAMES}])(?:(?<![{HAN}].)|(?<=[{BEFORE_TITLE}].)(?<![{PART_OF_WORD}]))"
     rf"(?<![{OTHER_WORD}]){_AFTER_OTHER}{_OTHER_SINGLE})"
@@ -125,7 +133,7 @@ KEYS = trie(spelt for key in _KEYS.split() for spelt in (key, key.capitalize(), 
 # A frequent name alone. Before it stands no Chinese character, or one in which a verb or label ends that names follow.
 _LEFT = (
     "告询詢了下席记記长長任授士监裁官管教总總和与跟给找叫把被请約约让为及由替帮陪问见"
-    "催派邀对向人者员户生属权事友理师姓名方是系知送到权托、"
+    "催派邀对向人者员户生属权事友理师姓名方是系知送到权托据经贺偶东民醒服荐谢命、"
 )
 _NO_LEFT = f"(?:(?![{_LEFT}])[{HAN}])"
 # Behind it: no Chinese character, or one that begins what people do, have or are.
@@ -138,6 +146,46 @@ _STRONG_RIGHT = (
     "说|說|表示|负责|負責|您好|你好|的电话|的手机|的邮箱|的地址|的身份证|的账|的银行|的工资|的合同|的简历|的订单|不在|昨天|今天|"
     "明天|上周|已经|那边|这边|已签收|在吗|没来|没有来|要退|搬走|推荐|本月|转达|回复|确认一下|沟通一下|聊一下|把合同|反映|来电|收(?![入费购益藏])|告诉|同意|请假|离职|入职|提交|申请|投诉|签收|住在|出生|先生|女士"
 )
+# What people do, or what is said of them: words that stand right behind a name.
+_FOLLOWING = """
+认为 認為 指出 强调 強調 建议 建議 补充 回答 回复 介绍 主持 报道 辩称 诉称 称[，：] 批准 审批 审核 签字 盖章 查房
+提出 提议 提醒 承诺
+解释 询问 追问 反问 答复 汇报 发言 总结 牵头 跟进 接手 处理 完成 复核 确认 联系 出席 参加 缺席 写道 写信 打电话
+打来 打卡 发来 寄来
+送来 去哪 走了 生日 结婚 怀孕 住院 手术 病情 升职 加班 值班 休假 领取 付款 支付 借款 欠款 转账 汇款 交来 捐款 误机
+购票 报名 获得 荣获
+毕业 就读 任职 担任 兼任 当选 名下 本周 下周 周[一二三四五六日末] 今早 今晚 明早 目前 现任 现在 夫妇 夫妻 一家 一行
+等[人0-9一二三四五六七八九十]
+系[本该我] 摄 [吗呢吧] [0-9] 总[说的，。：、那觉要让在] 工[说，。：、那要让] 问[：:，我你他] [跟给和][我你他她] 向
+发[了给] 写的 没 自己 本 不[在会想是同]
+"""
+FOLLOWING = f"(?:{'|'.join(_FOLLOWING.split())})"
+# These begin with a character of given names, and stand behind names that are shorter by it.
+_NEXT_WORDS = """
+明天 明日 明早 明年 明确 建议 建成 代为 代签 代表 代理 同意 同志 同学 同事 因为 因此 来电 来自 来到 来信 来访 进行
+进入 成为 成功 成立
+发现 发表 发布 发言 发来 发送 长期 书记 学习 学生 生日 生前 生病 文件 一起 一直 一样 一家 一行 一个 一次 家里 家属
+家人 家的 想要 爱好 得知
+得到 有没 有人 有点 正在 正式 道歉 定于 能否 能不 应该 应当 才能 真的 亲自 亲属 平时 立即 立刻 主持 主动 主任 永远
+清楚 高兴 海外 先后 先生
+女士 等人 向出 向我 向公 向法 与被 与其 升职 全家 力争 力图 强调 思考 想请 清明 春节 元旦 国庆期 上周 下周 兴奋
+兴趣 信息 信任 安排 安全
+和平 平台 平均 东西 工作 工号 工程 工资 重新 重点 重要 量力 新的 新增 忠告 忠于 泽东思想 根据 振奋 承诺 承认 承担
+接到 士兵 实施 实现 深入
+礼貌 继续 继而 方面 方案 才是 才发 就读 理论 理解 理由 道理 知道 觉得 写道 如何 如果 如实 如此 如今 为了 长大 越来
+尚未 希望 利用 力量 言论 致电
+致谢 致函 远在 远程 近日 近期 常常 常年 足够 界面 时候 时间 色彩 法律 法官 法院 本周 本人 本月 世界 行为 行使 治疗 康复
+"""
+# Words right before a name.
+_CUE_WORDS = """
+证明 学生 乘客 顺丰 提醒 你好 您好 昨天 今天 明天 刚才 感谢 祝贺 任命 聘任 居民 村民 客服 房东 配偶 产品 开发 测试
+包括 麻烦 通知 员工 同事
+医师 护士 记者 出席 参会 缺席 主持 证人 子女 家属 导演 编剧 歌手 球员 队员 战士 党员 干部 校友 网友 店员 店长 组员
+组长 班长 还是 就是 问问 者有 丰的 通的 行的 司的 部的 组的 科的 室的 店的 班的 院的 校的 方是 人是
+但是 因为 如果 所以 然后 后来 以及 还有 没有 只有 希望 听说 据说 其中 例如 比如 是否 关于 鉴于 兹有 选举 增补 免去
+专家 学者 演员 选手 冠军
+"""
+NEXT_WORDS = trie(_NEXT_WORDS.split())
 _SHORT = f"[{FREQUENT_SURNAMES}][{GIVEN_TWO}]"
 _NEXT = rf"[、和与及跟，,/][ ]?[{FREQUENT_SURNAMES}][{GIVEN_TWO}]{{1,2}}(?=[{_RIGHT}]|[^{HAN}]|$)"
 _BEFORE = rf"(?<={_SHORT}[、和与及跟，,/])|(?<={_SHORT}[{GIVEN_TWO}][、和与及跟，,/])"
@@ -157,11 +205,29 @@ _SHORTER = [name for name in NO_NAMES if len(name) == 2]
 _CLOSINGS = ("敬礼", "祝好", "商祺", "此致", "敬上", "敬启", "谢谢", "顺颂时祺", "——")
 _SIGNED = ("敬上", "拜上", "谨上", "亲笔", "（签字", "（签章", "(签字", "(签章")
 _LABELLED = r"[\x80-\xbf](?:[\"'\\ \t)*])*(?:[:=]|：)"
-BARE = (
-    rf"[{FREQUENT_SURNAMES}]{_AFTER_OTHER}(?:{_SHORT_TITLE}|(?<!{_NO_LEFT}.)(?:[{GIVEN_TWO}]{{2}}(?:(?=[{_RIGHT}]|{_NO_HAN})|(?<=[。，；！？,;\n][{_SURE_SURNAMES}]..))(?<!{trie(_LONG)})|"
-    rf"[{GIVEN_ONE}](?:(?=[ ]?(?:{_STRONG_RIGHT})|{_NEXT})|(?<=[{_LEFT}]..)(?=[{_RIGHT}]|{_NO_HAN})|"
-    rf"(?:{_BEFORE})(?=[{_RIGHT}]|{_NO_HAN})|{_CELL})(?<!{trie(_SHORTER)})))"
+# These are words by themselves, so that they begin a name only where no word reaches across its edge.
+_WORDS_TOO = (
+    "向于方史曲路伍余任庄康祝武金万关成安高石文白华何马江温林余贺严田罗苏鲁龙段牛常单季洪盛尚包齐易左毛连时车夏游庞"
 )
+_LOOSE_SURNAMES = "".join(one for one in FREQUENT_SURNAMES if one not in _WORDS_TOO)
+# What is no part of a word before it, and no part of one behind it.
+_CUES = trie(_CUE_WORDS.split())
+_LEFT_EDGE = f"(?:(?<!{_NO_LEFT}.)|(?<={_CUES}.))"
+_RIGHT_EDGE = f"(?=[{_RIGHT}]|{_NO_HAN}|{FOLLOWING})"
+# A given name of two characters: one of them sure and one edge good, both sure, or both edges good.
+_ANY_SURE = f"(?:(?<=[{GIVEN_SURE}])|(?<=[{GIVEN_SURE}].))"
+_THREE = (
+    rf"[{GIVEN_TWO}]{_NO_SECOND}(?!{NEXT_WORDS})[{GIVEN_TWO}](?<!{trie(_LONG)})"
+    rf"(?:(?:(?<!{_NO_LEFT}...)|(?<={_CUES}...))(?:{_RIGHT_EDGE}|(?<![向于]..){_ANY_SURE}|(?<=[。，；！？,;\n][{_SURE_SURNAMES}]..))"
+    rf"|(?<=[{_LOOSE_SURNAMES}]..){_ANY_SURE}(?:{_RIGHT_EDGE}|(?<=[{GIVEN_SURE}]{{2}})))"
+)
+_TWO = (
+    rf"{_LEFT_EDGE}(?:[{GIVEN_ONE}](?:(?=[ ]?(?:{_STRONG_RIGHT}|{FOLLOWING})|{_NEXT})|(?<=[{_LEFT}]..){_RIGHT_EDGE}"
+    rf"|(?:{_BEFORE}){_RIGHT_EDGE}|(?<=[{_SURE_SURNAMES}].){_RIGHT_EDGE}|(?<![{HAN}]..)(?={_NO_HAN})|{_CELL}"
+    rf"|(?:(?<=[叫把请让给找]..)|(?<={_CUES}..))(?<=[{_SURE_SURNAMES}][{GIVEN_SURE}]))(?<!{trie(_SHORTER)})"
+    rf"|(?<=张)三|(?<=李)四|(?<=王)五|(?<=赵)六)"
+)
+BARE = rf"[{FREQUENT_SURNAMES}]{_AFTER_OTHER}(?:{_SHORT_TITLE}|{_THREE}|{_TWO})"
 # Each pattern with what hyperscan looks for in its place: words alone, since family names around them take it long.
 _FORMS: tuple[tuple[str, str], ...] = (
     # With a title behind: a full name, or a family name alone.
@@ -169,7 +235,8 @@ _FORMS: tuple[tuple[str, str], ...] = (
     (rf"(?P<value>{SINGLE})(?=副?{trie(TITLES)}(?![台]))", either(TITLES)),
     (BARE, r"[\xe4-\xe9][\x80-\xbf]"),
     (
-        rf"{trie(COMPOUND_SURNAMES)}(?<!{_NO_LEFT}..)[{GIVEN_TWO}]{{1,2}}(?=[{_RIGHT}]|{_NO_HAN}|负责|说|收)",
+        rf"{trie(COMPOUND_SURNAMES)}(?:(?:(?<!{_NO_LEFT}..)|(?<={_CUES}..))[{GIVEN_TWO}]{{1,2}}"
+        rf"(?:{_RIGHT_EDGE}|(?<=[{GIVEN_SURE}])))",
         either(COMPOUND_SURNAMES),
     ),
     # Behind a label with a sign, a name may be written with a blank inside.

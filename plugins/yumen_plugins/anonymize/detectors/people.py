@@ -39,8 +39,10 @@ BIRTH = (
 NUMBER = "n[umber]{4,6}"
 RECORD = (
     r"病[历歷例](?:本|卡)?(?:编号|[号號][码马]?)|病案(?:编)?[号號][码马]?|住院(?:编)?[号號][码马]?|门急?诊(?:编)?[号號][码马]?"
-    r"|就[诊医]卡?(?:编)?[号號][码马]?|诊疗卡?(?:编)?[号號]?|健康卡号|(?:病人|患者|医疗记录)(?:编[号码]|号码?|ID)|体检(?:编)?号|"
-    rf"mrn|mr ?#|(?:{typed('medical')}|health|{typed('patient')}"
+    r"|就[诊医]卡?(?:编)?[号號][码马]?|诊疗卡?(?:编)?[号號]?|健康(?:卡|档案)(?:编)?号|(?:病人|患者|医疗记录)(?:编[号码]|号码?|ID)"
+    r"|(?:体检|检查)(?:编)?号|"
+    rf"mrn|mr ?#|uhid|(?:emr|encounter)[ _]?(?:{NUMBER}|no\.?|id|#)|"
+    rf"(?:{typed('medical')}|health|{typed('patient')}"
     rf"|hospital)[ _]?(?:{typed('record')})s?[ _]?(?:number|no\.?|num|#|id)?|"
     rf"(?:{typed('patient')})[ _]?(?:id|{NUMBER}|no\.?|identifier|#)|(?:hospital|chart"
     rf"|{typed('medical')})[ _](?:{NUMBER}|no\.?|id|#)"
@@ -52,7 +54,7 @@ POLICY = (
     r"|n[umber]{4,6}|no\.?))?|"
     r"(?:member|subscriber|beneficiary|group)[ _]?(?:id|n[umber]{4,6}|no\.?)"
 )
-PASSPORT = rf"{typed('passport')}|护照|護照|旅券|passeport|pasaporte|passaporto|passnummer|паспорт"
+PASSPORT = rf"{typed('passport')}|pasport|passprt|护照|護照|旅券|passeport|pasaporte|passaporto|passnummer|паспорт"
 # Letters, then digits, with at least four of these; what looks like a date is none.
 CODE = (
     r"(?!(?:19|20)[0-9]{2}[-/.年])(?=[A-Za-z0-9\-/]{0,12}[0-9][A-Za-z\-/]{0,3}[0-9])"
@@ -119,7 +121,7 @@ PEOPLE: tuple[Detector, ...] = (
             ),
         ),
         prefilter=(
-            rf"(?i)(?:病|住院|门诊|门急诊|就诊|就医卡|诊疗|患者|体检|健康卡|医疗记录|{typed('record')}|{typed('patient')}"
+            rf"(?i)(?:病|住院|门诊|门急诊|就诊|就医卡|诊疗|患者|体检|检查|健康卡|健康档案|医疗记录|uhid|emr|encounter|{typed('record')}|{typed('patient')}"
             rf"|{typed('medical')} |medical_|hospital|chart|mr ?#|mrn)[^0-9\x00]*[0-9]"
         ),
         score=0.8,
@@ -161,13 +163,16 @@ PEOPLE: tuple[Detector, ...] = (
                 PASSPORT,
                 r"(?:[A-Z]{0,3}[0-9]{6,9}|[0-9]{2}[A-Z]{2}[0-9]{5}"
                 r"|[A-Z]{2}[0-9]{2}[A-Z0-9]{5})(?![0-9A-Za-z]|[\-/.][0-9])",
-                link=r"(?:[^0-9A-Za-z]{0,3}(?i:no|nr|num|n[umber]{4,6}|id|is|was|card|holder|编号|号[码马]?|號碼?|n°|of|for|the|my|his|her|是|为)){0,4}[^0-9A-Za-z\n]{0,6}",
+                link=r"(?:[^0-9A-Za-z]{0,3}(?i:no|nr|num|n[umber]{4,6}|id|is|was|card|book|holder|编号|号[码马]?|號碼?|n°|of|for|the|my|his|her|是|为)){0,4}[^0-9A-Za-z\n]{0,6}",
             ),
         ),
-        prefilter=rf"(?i)(?:{typed('passport')}|护照|護照|旅券|passeport|pasaporte|passaporto|passnummer|паспорт|ПАСПОРТ|Паспорт)[^0-9\x00]*[0-9]",
+        prefilter=rf"(?i)(?:{typed('passport')}|pasport|passprt|护照|護照|旅券|passeport|pasaporte|passaporto|passnummer|паспорт|ПАСПОРТ|Паспорт)[^0-9\x00]*[0-9]",
         score=0.7,
         canonical=compact,
-        context=("passport", "护照", "護照", "旅券", "passeport", "pasaporte", "passaporto", "passnummer", "паспорт"),
+        context=(
+            "passport", "pasport", "passprt", "护照", "護照", "旅券", "passeport", "pasaporte", "passaporto", "passnummer",
+            "паспорт",
+        ),
         unless=ORDERS,
         weak=True,
         span_max=96,

@@ -15,8 +15,10 @@ EIN = ("ein:", "ein ", "ein#", "ein\"", "fein", "employer id", "employer identif
        "雇主税号")  # fmt: skip
 ROUTING = (*typed("routing").split("|"), "aba", "rtn", "transit n", "路由号", "汇款路线", "美国银行代码")
 LICENCE = (
-    rf"(?:driver'?s?'?|{typed('driver')}'?s?|driving|operator'?s?)[ _-]?(?:{typed('license|licence')}|permit|lic\.?)"
-    r"(?:[ _]?(?:n[umber]{4,6}|no\.?|num|#|id))?|DL(?: ?#| no\.?| number|N)|美国驾[照驶证]{1,3}|驾照号码?|驾照"
+    rf"(?:driver['’]?s?['’]?|{typed('driver')}['’]?s?|driving|operator['’]?s?)[ _-]?"
+    rf"(?:{typed('license|licence')}|permit|lic\.?)(?:[ _]?(?:n[umber]{{4,6}}|no\.?|num|#|id))?"
+    r"|(?:licen[sc]e|lic\.)[ _]?(?:n[umber]{4,6}|no\.?|#)|C?DL(?:[ _]?#|[ _]?no\.?|[ _]?number|N|(?=[ :]))"
+    r"|美国驾[照驶证]{1,3}|驾照号码?|驾照"
 )
 ACCOUNT = (
     rf"(?:(?:bank|checking|savings?|current|deposit|beneficiary|{typed('payroll')}|salary|business|receiving"
@@ -128,8 +130,8 @@ USA = (
             named(LICENCE, r"[0-9]{7,12}(?![0-9A-Za-z])"),
         ),
         prefilter=(
-            r"(?i)(?:driv|dirver|drvier|drievr|rdiver|operator'?s?'?[ _-]?(?:li|permit)"
-            r"|dl ?#|dl n|dln|dl\.|驾照|驾驶|美国驾)"
+            r"(?i)(?:driv|dirver|drvier|drievr|rdiver|operator(?:'|’)?s?(?:'|’)?[ _-]?(?:li|permit)|licen[sc]e[ _]?(?:n|#)"
+            r"|lic\.|(?:^|[^a-z])c?dl(?:[ _:#.]|n)|驾照|驾驶|美国驾)"
             r"[^0-9\x00]*[0-9]"
         ),
         score=0.6,

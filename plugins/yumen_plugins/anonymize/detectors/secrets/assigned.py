@@ -270,9 +270,10 @@ ASSIGNED: tuple[Detector, ...] = (
                 rf"{PASSWORDS}{CLOSE}{SAID}(?P<value>(?:[A-Za-z]{{3,12}} ){{3,7}}[A-Za-z]{{3,12}})"
                 rf"(?=[ \t]?(?:\Z|[\r\n.。；;，！]))"
             ),
-            re.compile(rf"{PASSWORDS}{CLOSE}{SAID}(?P<value>{LATIN_IN}[!-+\--:<-~{LATIN}]{{5,64}})"),
+            re.compile(rf"{PASSWORDS}{CLOSE}{SAID}(?P<value>(?![\"'`]){LATIN_IN}[!#-&(-+\--:<-_a-~{LATIN}]{{5,64}})"),
             re.compile(
-                rf"{PASSWORDS}{CLOSE}(?:{IS})?(?P<o>[\"“「『‘])(?P<value>{HAN_IN}[!-~{HAN_CHARS}]{{4,32}})[\"”」』’]"
+                rf"{PASSWORDS}{CLOSE}(?:{SAID})?(?:[“「『‘]|\"{HAN_IN})"
+                rf"(?P<value>[ -~{LATIN}{HAN_CHARS}]{{4,{PASSWORD_MAX}}}?)[\"”」』’]"
             ),
             re.compile(r"[IiWw](?i:(?<=i)dentified by|(?<=w)ith password)[ \t]{1,3}'(?P<value>[ -&(-~]{4,128})'"),
         ),
@@ -309,6 +310,9 @@ ASSIGNED: tuple[Detector, ...] = (
             "my password is correct horse battery staple",
             "password: schlüssel99",
             "密码是“龙腾虎跃88”",
+            "密码是“abc 123 def”",
+            "the password is “龙 tiger 88”",
+            'password: "schlüssel99"',
             "登录密码👉Abc123!",
         ),
         counterexamples=(
@@ -321,6 +325,8 @@ ASSIGNED: tuple[Detector, ...] = (
             "密码错误",
             "密码是什么",
             "密码：至少8位",
+            "密码：“请输入新密码”",
+            "password: “is required here”",
             "your password is too short",
             "password: process.env.DB_PASS,",
             "Password: Enter your password",
