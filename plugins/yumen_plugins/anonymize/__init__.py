@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from yumen import (
@@ -31,6 +31,7 @@ from yumen_plugins.anonymize.lint import lints
 from yumen_plugins.anonymize.masking import Actions, Masking, edited
 from yumen_plugins.anonymize.ner import detectors as ner_detectors
 from yumen_plugins.anonymize.ner import engine_of
+from yumen_plugins.anonymize.pseudonym import Entry
 from yumen_plugins.anonymize.replies import Replies, ReplyFilter
 from yumen_plugins.anonymize.restore import places, restored
 from yumen_plugins.anonymize.vault import Vault
@@ -175,18 +176,16 @@ class Anonymize(Plugin[AnonymizeConfig]):
             text.replace(start, end, value)
 
     async def _masking(self, exchange: Exchange) -> Masking:
-        tenant = exchange.principal.tenant
-        known = await self._vault.known(tenant, exchange.session)
-        pseudonyms = self._keys.pseudonyms(exchange, known, self._actions.restores)
-        return Masking(self._actions, pseudonyms, tenant, self._keys.mac(tenant), self._keys.seal(tenant))
+        return self._knowing(exchange, await self._vault.known(exchange.principal.tenant, exchange.session))
 
     def _known(self, exchange: Exchange) -> Masking:
         """That of the exchange; one that knows nothing, where the request hook did not get so far."""
         found: Masking | None = exchange.state.get("masking")
-        if found is not None:
-            return found
+        return self._knowing(exchange, {}) if found is None else found
+
+    def _knowing(self, exchange: Exchange, known: Mapping[str, Entry]) -> Masking:
         tenant = exchange.principal.tenant
-        pseudonyms = self._keys.pseudonyms(exchange, {}, self._actions.restores)
+        pseudonyms = self._keys.pseudonyms(exchange, known, self._actions.restores)
         return Masking(self._actions, pseudonyms, tenant, self._keys.mac(tenant), self._keys.seal(tenant))
 
     def _find(self, exchange: Exchange, text: Text | None, hit: Hit) -> None:
