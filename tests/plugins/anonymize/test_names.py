@@ -42,6 +42,14 @@ def found(text: str) -> list[str]:
         ("From: Jane Doe <jane@example.com>", ["Jane Doe"]),
         ("Approved by: L. Chen", ["L. Chen"]),
         ("Li Na and Xiaoming Wang met", ["Li Na", "Xiaoming Wang"]),
+        ("参会：何雨桐 罗翔 金鑫", ["何雨桐", "罗翔", "金鑫"]),
+        ("新员工唐丽将于周一入职，客户徐静来电", ["唐丽", "徐静"]),
+        ("跟李雷和韩梅确认，由林涛代为签收", ["李雷", "韩梅", "林涛"]),
+        ("经黄蓉批准，据彭勇介绍，欧阳修远查房", ["黄蓉", "彭勇", "欧阳修远"]),
+        ("班主任方明老师，感谢林涛的帮助", ["方明", "林涛"]),
+        ("張偉明先生和林美玲小姐", ["張偉明", "林美玲"]),
+        ("please welcome Wei Zhang to the team", ["Wei Zhang"]),
+        ("Plaintiff Dmitri Volkov alleges", ["Dmitri Volkov"]),
     ],
 )
 def test_names_are_taken_whole(text: str, values: list[str]) -> None:
@@ -65,6 +73,9 @@ def test_names_are_taken_whole(text: str, values: list[str]) -> None:
         "Owner: Platform Team",
         "George Washington Bridge and Hello Kitty, and Jack Daniel's",
         "康师傅红烧牛肉面，由于国家通过，对于家长来说，公司公关经理",
+        "思路敏捷，历史渊源，一曲壮丽，荡气回肠，汗牛充栋，白云山，孔夫子",
+        "向英国出口，于德国生产，把文章译成英文，健康长寿",
+        "Paid by Bank Transfer, signed by hand, contributed by Acme Corp",
         "王者荣耀 高兴 张江 李宁 马上 金融 安全 方便 江南",
     ],
 )

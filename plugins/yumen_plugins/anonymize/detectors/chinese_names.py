@@ -21,6 +21,7 @@ from yumen_plugins.anonymize.detectors.chinese_words import (
     han_without,
 )
 from yumen_plugins.anonymize.detectors.literals import either, trie
+from yumen_plugins.anonymize.sets import over_bytes
 
 # Characters that hardly stand in a given name, and more of them where only a title behind says that it is one.
 NO_GIVEN = "的了是在我你您他她它这那就都也不没與与及或给找问請请对對被把从從说說叫让吗呢吧啊哦呀哪怎么什"
@@ -221,10 +222,11 @@ _THREE = (
     rf"(?:(?:(?<!{_NO_LEFT}...)|(?<={_CUES}...))(?:{_RIGHT_EDGE}|(?<![向于]..){_ANY_SURE}|(?<=[。，；！？,;\n][{_SURE_SURNAMES}]..))"
     rf"|(?<=[{_LOOSE_SURNAMES}]..){_ANY_SURE}(?:{_RIGHT_EDGE}|(?<=[{GIVEN_SURE}]{{2}})))"
 )
+# One of one character: a word behind it, or one good edge with a family name that is hardly anything else.
 _TWO = (
-    rf"{_LEFT_EDGE}(?:[{GIVEN_ONE}](?:(?=[ ]?(?:{_STRONG_RIGHT}|{FOLLOWING})|{_NEXT})|(?<=[{_LEFT}]..){_RIGHT_EDGE}"
-    rf"|(?:{_BEFORE}){_RIGHT_EDGE}|(?<=[{_SURE_SURNAMES}].){_RIGHT_EDGE}|(?<![{HAN}]..)(?={_NO_HAN})|{_CELL}"
-    rf"|(?:(?<=[叫把请让给找]..)|(?<={_CUES}..))(?<=[{_SURE_SURNAMES}][{GIVEN_SURE}]))(?<!{trie(_SHORTER)})"
+    rf"{_LEFT_EDGE}(?:[{GIVEN_ONE}](?<!{trie(_SHORTER)})(?:(?=[ ]?(?:{_STRONG_RIGHT}|{FOLLOWING})|{_NEXT})"
+    rf"|(?:(?<=[{_LEFT}]..)|(?<={_CUES}..)|{_BEFORE}|(?<=[{_SURE_SURNAMES}].)){_RIGHT_EDGE}|(?<![{HAN}]..)(?={_NO_HAN})|{_CELL}"
+    rf"|(?:(?<=[叫把请让给找]..)|(?<={_CUES}..))(?<=[{_SURE_SURNAMES}][{GIVEN_SURE}]))"
     rf"|(?<=张)三|(?<=李)四|(?<=王)五|(?<=赵)六)"
 )
 BARE = rf"[{FREQUENT_SURNAMES}]{_AFTER_OTHER}(?:{_SHORT_TITLE}|{_THREE}|{_TWO})"
@@ -233,7 +235,8 @@ _FORMS: tuple[tuple[str, str], ...] = (
     # With a title behind: a full name, or a family name alone.
     (rf"(?P<value>{FULL_LOOSE})(?={trie(TITLES)}(?![台]))", either(TITLES)),
     (rf"(?P<value>{SINGLE})(?=副?{trie(TITLES)}(?![台]))", either(TITLES)),
-    (BARE, r"[\xe4-\xe9][\x80-\xbf]"),
+    # With what may stand behind them as well, the automaton would take as long again to make.
+    (BARE, over_bytes(map(ord, FREQUENT_SURNAMES))),
     (
         rf"{trie(COMPOUND_SURNAMES)}(?:(?:(?<!{_NO_LEFT}..)|(?<={_CUES}..))[{GIVEN_TWO}]{{1,2}}"
         rf"(?:{_RIGHT_EDGE}|(?<=[{GIVEN_SURE}])))",
@@ -313,6 +316,12 @@ CHINESE_NAME = Detector(
         "尊敬的赵敏：",
         "参会人员：张伟、李娜、王芳",
         "聯絡人：陳美玲",
+        "把徐婷调到研发部",
+        "会议由冯国栋主持，何雨桐记录",
+        "麻烦找余秋雨盖章",
+        "产品石国庆、开发罗晓峰",
+        "上午，高敏发来了清单",
+        "主治医师梁家辉查房后指示",
     ),
     counterexamples=(
         "今天很高兴，谢谢老师",
@@ -326,5 +335,8 @@ CHINESE_NAME = Detector(
         "关于老师的任何问题",
         "我是高中的",
         "对方经理来电",
+        "向英国出口，思路敏捷，历史高峰",
+        "一曲壮丽的歌，把文章译成英文",
+        "会议由行政部主持，任何成果都行",
     ),
 )

@@ -70,8 +70,11 @@ LABEL = rf"{_SIGN}{_behind(LABELS, _GAPS)}{_QUOTES}"
 NAME_LABEL = rf"{_SIGN}(?:(?<=[^A-Za-z_.-][nN]ame[:=])|(?<=[^A-Za-z_.-][nN]ame[\"' ][:=])|(?<=^[nN]ame[:=])){_QUOTES}"
 # What may not follow: a call, an assignment, a part of a path.
 AFTER = rf"(?=[^A-Za-z]|$)(?![(=/\\]|[ ]=|[ ][{LETTER}]{{2,15}}[ ]?[(=]|[.:@_][A-Za-z0-9])"
+# In logs the next member follows: name=Tom Baker phone=…
+MEMBER = r"(?=[ ][A-Za-z_.]{2,20}=[^ =])"
 REVERSED = rf"(?:{WORD}, {WORD}(?: [A-Z]\.)?(?=[\n\"'|;<(]|$)|[A-Z]{{2,20}}, [A-Z]{{2,20}}(?![A-Za-z]))"
 _GIVEN = trie(GIVEN_NAMES)
+_GIVEN_PAIR = rf"{_GIVEN}(?:-[{CAPITAL}][{LETTER}]{{1,12}})?"
 _FAMILY = trie(PINYIN_SURNAMES)
 _GREETINGS = ("dear", "hi", "hello", "hey", "hiya", "morning", "afternoon", "evening", "thanks", "thank you")
 CLOSING = (
@@ -82,9 +85,11 @@ CLOSING = (
 _FAMILY_END = (
     r"[A-Z][a-z]{2,12}(?:ski|ska|sson|enko|escu|opoulos|idze|shvili|ovic|czyk|wicz|guez|ndez|nez|ullah|inen)(?![a-z])"
 )
+KIN = "brother|sister|wife|husband|mother|father|son|daughter|spouse|partner|friend|parent|guardian"
 # What follows places, companies and calls.
 _NO_PLACE = (
-    r"(?!\(|[ ]\([a-z]*\)|[ ]?=|[ ](?:Bridge|University|Street|St|Avenue|Ave|Road|Rd|Drive|Lane|Boulevard|School|College|"
+    rf"(?!\(|[ ]\((?!{KIN})[a-z]*\)|[ ]?=|"
+    r"[ ](?:Bridge|University|Street|St|Avenue|Ave|Road|Rd|Drive|Lane|Boulevard|School|College|"
     r"Hospital|Foundation|Inc|Ltd|LLC|Corp|Co|Company|Airport|Stadium|Award|Prize|Museum|Library|Park|Center|Centre|"
     r"Institute|Theorem|Act|Group|Hotel|Bank|Building|Tower|Square|Station)(?![a-z]))"
 )
@@ -97,14 +102,17 @@ _PHONE = r"(?:\+[0-9]{1,3}[ (-]?[0-9(]|\([0-9]{3}\)|[0-9]{3}[-. ][0-9]{3}[-. ][0
 _SURE = (
     r"(?:[ ]?[,;|\t:-]?[ ]{0,2}[<(\[\"']{0,2}(?:[A-Za-z0-9._%+-]{1,64}@|"
     rf"(?:(?:[Tt]el|[Pp]hone|[Mm]obile|[Cc]ell|at|on)[.:]?[ ])?{_PHONE})|[ ]wrote:|"
-    r",? \(?(?:aged? )?[0-9]{1,3}(?:-year|[ -]?y/?o|[ ]?[MF]\)| years? old)|[ ]\((?:hereinafter|the [\"“]|[\"“]))"
+    r"[ ](?:said|told|asked (?:me|us|him|her|them|for|if|to)|wrote|e?mailed|phoned|lives|signed|resigned|testified"
+    r"|replied|pleaded|alleges|is (?:out|sick|away|on leave)|was (?:admitted|discharged|seen|diagnosed|hired|born))(?![a-z])"
+    r"|, (?:MD|M\.D\.|RN|PhD|Ph\.D|Esq|DDS|NP|CPA|PA-C|JD)(?![A-Za-z])| \((?:born|b\. |DOB)"
+    r"|,? \(?(?:aged? )?[0-9]{1,3}(?:-year|[ -]?y/?o|[ ]?[MF]\)| years? old)|[ ]\((?:hereinafter|the [\"“]|[\"“]))"
 )
 _LONGER = rf"(?:[A-Z]\.[ ]|{WORD}[ ]){{1,2}}?{PARTICLE}?{WORD}{MORE}?"
 _PAIR = rf"(?=[A-Za-zÀ-ÿ.'’-]{{2,40}}+ (?:[{CAPITAL}]|{PARTICLE}))"
 BARE = (
-    rf"{_PAIR}{_NO_PAIR}(?P<value>{_GIVEN}(?![A-Za-z'’]){MORE}{{1,2}}(?:,? (?:Jr|Sr|III?)\.?(?![A-Za-z]))?{_NO_PLACE}"
-    rf"|{_FAMILY}[ ]{STOP}{PINYIN_GIVEN}(?:[ -](?i:{PINYIN})(?![A-Za-z]))?(?!\(|[ ]=)"
-    rf"|{STOP}(?i:{PINYIN})[ ]{_FAMILY}(?![A-Za-z(=])"
+    rf"{_PAIR}{_NO_PAIR}(?P<value>{_GIVEN_PAIR}(?![A-Za-z'’-]){MORE}{{1,2}}(?:,? (?:Jr|Sr|III?)\.?(?![A-Za-z]))?{_NO_PLACE}"
+    rf"|{_FAMILY}[ ]{STOP}{PINYIN_GIVEN}(?:[ -](?=[A-Z])(?i:{PINYIN})(?![A-Za-z])|-(?i:{PINYIN})(?![A-Za-z]))?(?!\(|[ ]=)"
+    rf"|{STOP}(?i:{PINYIN})(?:-(?i:{PINYIN}))?[ ]{_FAMILY}(?![A-Za-z(=])"
     rf"|{trie(WORDS_TOO)} (?:[A-Z]\. )?{trie(SURNAMES)}(?![A-Za-z'’]){_NO_PLACE}"
     rf"|{WORD}(?: [A-Z]\.)? {_FAMILY_END}{_NO_PLACE}|{_LONGER}(?={_SURE}))"
 )
@@ -120,13 +128,13 @@ _WITHIN = r"[a-z\x80-\xbf'] (?:[A-Z\xc3]|van |von |de |du |di |da |al |el |bin |
 _FORMS: tuple[tuple[str, str], ...] = (
     (_capital(rf"{HONORIFIC}\.?[ ](?P<value>{NAME})"), rf"{HONORIFIC}\.? [^0-9 ]"),
     (
-        rf"{LABEL}(?:{HONORIFIC}\.? )?(?P<value>{REVERSED}|{NAME}|{UPPER}){AFTER}",
+        rf"{LABEL}(?:{HONORIFIC}\.? )?(?P<value>{REVERSED}|{NAME}|{UPPER})(?:{AFTER}|{MEMBER})",
         r"[:=][ \t]*[\"'\\<(]*(?:[A-Z\xc3]|van |von |de |du |di |da |al |el |bin |le |la )",
     ),
     # `name` alone names everything: two words that are no words, or a given name that is known.
     (
         rf"{NAME_LABEL}(?P<value>{REVERSED}|{_GIVEN}(?![A-Za-z'])(?>{MORE}{{0,2}})|{WORD}{MORE}{{1,2}}|{UPPER})"
-        rf"{AFTER}(?=[\"'\\,;.\n<|)]|\s*$)",
+        rf"(?:{AFTER}(?=[\"'\\,;.\n<|)]|\s*$)|{MEMBER})",
         r"[nN]ame[\"']* ?[:=][ \t]*[\"'\\<(]*[A-Z\xc3]",
     ),
     (
@@ -194,6 +202,11 @@ ENGLISH_NAME = Detector(
         "I spoke to Jean-Luc Picard yesterday",
         "hi, my name is john smith and I need help",
         "Zhang Wei approved it",
+        "Reviewed by Thandiwe Nkosi",
+        "Emergency contact Tom Baker (brother)",
+        "Jean-Luc Moreau will join",
+        "Desmond Achebe lives in Leeds",
+        "level=info name=Tom Baker phone=none",
     ),
     counterexamples=(
         "Dear Customer,",
@@ -207,5 +220,8 @@ ENGLISH_NAME = Detector(
         "From: 2026-01-01",
         "Hello World",
         "my name is not on the list",
+        "Owner: Platform Team",
+        "paid by Bank Transfer",
+        "level=info name=Docker Image tag=3",
     ),
 )

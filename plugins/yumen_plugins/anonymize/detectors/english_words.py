@@ -141,7 +141,9 @@ Texas Florida Korean Russian Italian Portuguese Dutch Greek Arabic Hindi Latin R
 Pacific Atlantic Indian Arctic Two Three Four Five Six Seven Eight Nine Ten One Second Third Fourth Squad Crew Staff
 Line Hotline Helpdesk Reception Branch Division Unit Area Region Zone District Province Village Town Accounts Payable
 Receivable Procurement Logistics Warehouse Shipping Returns Refund Refunds Purchase Sale Vendor Supplier Contract
-Agreement Lease License Licence Permit Certificate Diploma Degree Course Foo Bar Baz Qux Lorem Ipsum Hereby Whereas
+Agreement Lease License Licence Permit Certificate Diploma Degree Course
+Plaintiff Defendant Appellant Respondent Claimant Petitioner Tenant Landlord Witness Physician Surgeon Attending
+Speaker Spouse Cardholder Emergency Foo Bar Baz Qux Lorem Ipsum Hereby Whereas
 Therefore However Although Because Since While Until After Before During Between About Above Below Under Over Into Onto
 Upon Within Without Through Across Against Along Among Around Behind Beside Beyond Near Off Per Via See Use Using Used
 Click Enter Select Choose Close Save Delete Remove Add Edit Copy Paste Cut Undo Redo Print Share Send Receive Upload
@@ -182,11 +184,19 @@ _PHRASES = (
     "contact person is|ask for|named|known as|reach out to|reported by|prepared by|approved by|assigned to|"
     "behalf of|c/o|attn|attention|colleague|wife|husband|mother|father|brother|sister|daughter|son|friend|"
     "neighbour|neighbor|boss|patient|customer|client|employee|defendant|plaintiff|tenant|landlord|passenger|"
-    "student|candidate|applicant|nurse|witness|driver|manager|teacher|author"
+    "student|candidate|applicant|nurse|witness|driver|manager|teacher|author|cc|bcc|dri|attending|speaker|surgeon|"
+    "by|user|owner|v.|vs.|physician|professor|spouse|partner|guardian|account holder|cardholder|ping|pinged|remind|reminded|"
+    "interviewed|hire|hired|welcome|congratulations to|payable to|received by|delivered to|prepared for|according to|"
+    "loop in|looped in|interview with|call with|lunch with|complaint against|directed by|pt|reservation under|"
+    "booked for|emergency contact|thank you|thanks to|forwarded to|sent to|wired to|married to|signed|"
+    "deceased|claimant|respondent|petitioner|"
+    "appellant|co-authored-by|reviewed-by|signed-off-by|doctor|coach|supervisor|roommate|landlady|cousin|uncle|aunt|nephew|"
+    "niece|grandmother|grandfather|girlfriend|boyfriend|fiancée|fiance|stepson|buyer|seller|borrower|beneficiary|payee"
 )
 PHRASES = tuple(_PHRASES.split("|"))
 _VERBS = """
 with to from for by ask asked tell told call called contact email ping meet met and cc inform notify remind thank
-invite help
+invite help ping pinged remind reminded email emailed invited informed notified thanked helped hired hire interviewed
+welcome booked let give gave send sent
 """
 VERBS = tuple(_VERBS.split())
