@@ -11,8 +11,6 @@ from yumen.exchange import Answer, Usage
 from yumen.forms import TextState
 from yumen.plugin import Channel
 
-NO_STREAMS = "The engine streams, and this dialect has no streams."
-
 
 class Payload:
     """A decoded request or reply: its document and texts, and what the core must know of its structure.
@@ -127,13 +125,3 @@ class Dialect(Protocol):
     def error(self, problem: Problem) -> bytes:
         """An error body."""
         ...
-
-
-class Streamless:
-    """What dialects without a stream format have in common: a streamed reply is refused."""
-
-    def decode_event(self, data: bytes) -> Event:
-        raise Problem("engine_unavailable", NO_STREAMS)
-
-    def encode_delta(self, delta: Delta, request: Payload, exchange_id: str, created: int) -> list[bytes]:
-        raise Problem("engine_unavailable", NO_STREAMS)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
-from yumen.dialects import Payload, Streamless
+from yumen.dialects import Payload
 from yumen.dialects.document import Document, encode_json
 from yumen.dialects.shape import EXTRA, Walk
+from yumen.dialects.streamless import Streamless
 from yumen.errors import Problem
 from yumen.exchange import Answer
 from yumen.forms import TextState

@@ -17,9 +17,10 @@ from typing import Any
 
 import msgspec
 
-from yumen.dialects import Payload, Streamless
+from yumen.dialects import Payload
 from yumen.dialects.document import Document, encode_json
 from yumen.dialects.shape import NUMBER, Shape, Walk, words
+from yumen.dialects.streamless import Streamless
 from yumen.errors import Problem
 from yumen.exchange import Answer
 from yumen.forms import TextState
