@@ -145,11 +145,13 @@ def by_turn(scanner: Scanner, seconds: float, figures: dict[str, object]) -> Tab
 
 def main(seconds: float = 2.0) -> dict[str, object]:
     """Measure, print tables, and return the figures."""
-    started = time.process_time()
+    # Two threads compile, so that processor time would count both; whoever starts a gateway waits for the clock.
+    started = time.perf_counter()
     scanner = Scanner(CATALOGUE)
-    figures: dict[str, object] = {"detection, compiling the catalogue: s": round(time.process_time() - started, 2)}
+    compiling = round(time.perf_counter() - started, 2)
+    figures: dict[str, object] = {"detection, compiling the catalogue: s": compiling}
     console = Console()
-    console.print(f"{len(CATALOGUE)} detectors, compiled in {time.process_time() - started:.2f} s")
+    console.print(f"{len(CATALOGUE)} detectors, compiled in {compiling} s")
     for measure in (beside, by_kind, by_length, by_turn):
         console.print(measure(scanner, seconds, figures))
     return figures

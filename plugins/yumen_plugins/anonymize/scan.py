@@ -199,14 +199,11 @@ class Scanner:
     def _look(self, plain: str, seen: Seen, lists: Sequence[Words], hits: list[Hit], until: float) -> None:
         """Add what is found in a text that is spelt plainly."""
         own: list[Own] = []
-        whole = None if seen.windows else Region(0, len(plain))
+        whole = Region(0, len(plain))
         for number in sorted(seen.numbers):
             if number < self._first_sign:
                 for form in self._forms[number]:
-                    if whole is not None:
-                        form.look(plain, whole, hits)
-                        continue
-                    for region in seen.regions(number, form.detector, len(plain)):
+                    for region in seen.regions(number, form.detector, whole):
                         form.look(plain, region, hits)
             elif number >= self._first_own:
                 own.append(self._own[number - self._first_own])

@@ -30,11 +30,11 @@ class Seen:
         self.numbers = numbers
         self.windows = windows
 
-    def regions(self, number: int, detector: Detector, chars: int) -> list[Region]:
-        """Where the detector of a number has to look."""
+    def regions(self, number: int, detector: Detector, whole: Region) -> list[Region]:
+        """Where the detector of a number has to look, in a text that is all of `whole`."""
         windows = self.windows
         if windows is None:
-            return [Region(0, chars)]
+            return [whole]
         # A match may begin as far before what the expression saw.
         reach = detector.span_max
         regions: list[Region] = []
@@ -43,7 +43,7 @@ class Seen:
             if number not in numbers:
                 continue
             begin = index * WINDOW_CHARS
-            end = min(begin + WINDOW_CHARS + OVERLAP_CHARS, chars)
+            end = min(begin + WINDOW_CHARS + OVERLAP_CHARS, whole.end)
             if index == last + 1 or (regions and begin - reach <= regions[-1].end):
                 regions[-1].end = end
             else:

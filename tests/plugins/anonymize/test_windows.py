@@ -62,13 +62,13 @@ def test_only_where_something_was_seen() -> None:
     """A detector looks at the windows that named it, with what a match may reach beyond them, and at neighbours at once."""
     (detector,) = select(["cn.mobile"])
     windowed = [{1}, set(), set(), {1}, {1}, set()]
-    regions = Seen({1}, windowed).regions(1, detector, 6 * WINDOW_CHARS)
+    regions = Seen({1}, windowed).regions(1, detector, Region(0, 6 * WINDOW_CHARS))
     assert [(one.start, one.end) for one in regions] == [
         (0, WINDOW_CHARS + OVERLAP_CHARS),
         (3 * WINDOW_CHARS - detector.span_max, 5 * WINDOW_CHARS + OVERLAP_CHARS),
     ]
     assert [one.fresh for one in regions] == [0, 3 * WINDOW_CHARS]
-    (whole,) = Seen({1}).regions(1, detector, 100)
+    (whole,) = Seen({1}).regions(1, detector, Region(0, 100))
     assert isinstance(whole, Region)
     assert (whole.start, whole.end) == (0, 100)
 

@@ -144,11 +144,13 @@ def valid_part(value: str) -> int:
     """How much of a number with its country code, and of what stands behind it, is one; of any other all or nothing."""
     if not value.startswith(("+", "00")):
         return len(value) if phone(value) else 0
+    # Two zeros are digits too, and a number behind them may have one digit less.
+    least = DIGITS_MIN if value[0] == "+" else DIGITS_MIN + 1
     ends: list[int] = []
-    count = 0 if value[0] == "+" else -len("00")
+    count = 0
     for group in GROUP.finditer(value):
         count += len(group[0])
-        if count >= DIGITS_MIN - (value[0] != "+"):
+        if count >= least:
             ends.append(group.end())
     return next((end for end in reversed(ends) if phone(value[:end])), 0)
 
