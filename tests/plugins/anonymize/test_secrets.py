@@ -7,6 +7,7 @@ import re
 import pytest
 
 from yumen_plugins.anonymize.detector import Detector
+from yumen_plugins.anonymize.detectors import CATALOGUE
 from yumen_plugins.anonymize.detectors.secrets import SECRETS
 from yumen_plugins.anonymize.detectors.secrets.build import ALNUM, characters
 from yumen_plugins.anonymize.detectors.secrets.checks import (
@@ -217,3 +218,20 @@ def test_hostile_text_is_only_long(unit: str) -> None:
     """Openers without an end, in great number, cost a bounded number of looks, whatever is made of them."""
     text = unit * (300_000 // len(unit))
     assert all(0 <= hit.start < hit.end <= len(text) for hit in SCANNER.scan([text])[0])
+
+
+@pytest.mark.parametrize(
+    ("around", "password"),
+    [
+        ("{}", "schlüs'el99"),
+        ("{}", 'schlüs"el99'),
+        ("{}", "pässw`ord12"),
+        ("{}", "pass'word12"),
+        ('"{}"', "schlüs'el99"),
+    ],
+)
+def test_a_quote_inside_a_password_does_not_end_it(around: str, password: str) -> None:
+    """What stands behind a quote in the middle of a password is still the password, and must not be left."""
+    text = f"password: {around.format(password)}"
+    hits = Scanner(CATALOGUE).scan([text])[0]
+    assert [text[hit.start : hit.end] for hit in hits] == [password]

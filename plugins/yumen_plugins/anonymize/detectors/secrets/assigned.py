@@ -270,7 +270,11 @@ ASSIGNED: tuple[Detector, ...] = (
                 rf"{PASSWORDS}{CLOSE}{SAID}(?P<value>(?:[A-Za-z]{{3,12}} ){{3,7}}[A-Za-z]{{3,12}})"
                 rf"(?=[ \t]?(?:\Z|[\r\n.。；;，！]))"
             ),
-            re.compile(rf"{PASSWORDS}{CLOSE}{SAID}(?P<value>(?![\"'`]){LATIN_IN}[!#-&(-+\--:<-_a-~{LATIN}]{{5,64}})"),
+            # A quote inside belongs to it; one at an edge stands around it.
+            re.compile(
+                rf"{PASSWORDS}{CLOSE}{SAID}(?P<value>(?![\"'`]){LATIN_IN}"
+                rf"(?:[!#-&(-+\--:<-_a-~{LATIN}]|[\"'`](?=[!-+\--:<-~{LATIN}])){{5,64}})"
+            ),
             re.compile(
                 rf"{PASSWORDS}{CLOSE}(?:{SAID})?(?:[“「『‘]|\"{HAN_IN})"
                 rf"(?P<value>[ -~{LATIN}{HAN_CHARS}]{{4,{PASSWORD_MAX}}}?)[\"”」』’]"
