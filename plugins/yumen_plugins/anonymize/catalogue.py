@@ -73,7 +73,7 @@ def taken(detector: Detector) -> str:
     """When a value counts."""
     if detector.weak:
         return "word"
-    named = ["value" in pattern.groupindex for pattern in detector.patterns]
+    named = ["(?P<value>" in pattern for pattern in detector.patterns]
     form = "named" if all(named) else "form, or named" if any(named) else "form"
     if not _checks(detector):
         return form
@@ -95,7 +95,7 @@ def example(detector: Detector) -> str:
     text = next((one for one in detector.examples if "\n" not in one), detector.examples[0])
     if not detector.id.startswith("secret."):
         return text.replace("\n", " ")
-    for pattern in detector.patterns:
+    for pattern in detector.compiled:
         match = pattern.search(text)
         if match is not None:
             start, end = match.span("value" if "value" in pattern.groupindex else 0)

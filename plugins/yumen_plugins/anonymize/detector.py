@@ -5,11 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 
 # How far from a value a word that names it may stand, in code points on either side.
 CONTEXT_BEFORE, CONTEXT_AFTER = 24, 12
 # How far before a value a word may stand that says what else it is.
 UNLESS_BEFORE = 12
+
+
+@cache
+def compiled(pattern: str) -> re.Pattern[str]:
+    """A pattern of a detector, compiled once."""
+    return re.compile(pattern)
 
 
 def _always(value: str) -> bool:
@@ -35,8 +42,10 @@ class Detector:
     many of its first characters hold, and 0 where none do. `weak` is a form that says nothing by itself: it is taken with
     context only, whatever `validate` says. `guessed` is one that the words around it give away and not its own form: any
     reading that is sure, and what a policy's author asked for, goes before it. `unless` are words that, close before a value
-    that is not sure, say that it is something else. `canonical` is what makes two spellings the same value. `examples` and
-    `counterexamples` run as tests. `description` says in a few words what is found.
+    that is not sure, say that it is something else. `hides` is the id of a detector that may read the end of a value that
+    holds as the beginning of something else: none of its readings counts that begins there and goes on behind it.
+    `canonical` is what makes two spellings the same value. `examples` and `counterexamples` run as tests. `description` says
+    in a few words what is found.
 
     For streams: `span_max` is the longest match in code points, and `tight` says that it holds no blank and no character
     beyond ASCII, so that the first one of these ends it. One longer than 512 begins with `opener`; where it has none, or
@@ -45,7 +54,7 @@ class Detector:
     """
 
     id: str
-    patterns: tuple[re.Pattern[str], ...]
+    patterns: tuple[str, ...]
     prefilter: str | tuple[str, ...]
     score: float
     validate: Callable[[str], bool] = _always
@@ -55,6 +64,7 @@ class Detector:
     unless: tuple[str, ...] = ()
     weak: bool = False
     guessed: bool = False
+    hides: str = ""
     span_max: int = 64
     tight: bool = False
     opener: str = ""
@@ -64,11 +74,16 @@ class Detector:
     own: bool = False
 
     @property
-    def forms(self) -> list[tuple[str, tuple[re.Pattern[str], ...]]]:
+    def compiled(self) -> tuple[re.Pattern[str], ...]:
+        """The patterns, compiled when they are first asked for: all of them together take seconds."""
+        return tuple(map(compiled, self.patterns))
+
+    @property
+    def forms(self) -> list[tuple[str, tuple[str, ...]]]:
         """Each expression of the one pass with the patterns that it stands for."""
         if isinstance(self.prefilter, str):
             return [(self.prefilter, self.patterns)]
-        forms: dict[str, tuple[re.Pattern[str], ...]] = {}
+        forms: dict[str, tuple[str, ...]] = {}
         for prefilter, pattern in zip(self.prefilter, self.patterns, strict=True):
             forms[prefilter] = (*forms.get(prefilter, ()), pattern)
         return list(forms.items())

@@ -65,13 +65,15 @@ class Finder:
             found=found or (),
             tenant=exchange.principal.tenant,
             key=key,
+            # Of a stream a table's headings have gone on long ago, and a plain reply is masked as a stream is.
+            tables=not reply,
         )
 
     def reader(self, exchange: Exchange, key: bytes) -> Callable[[str], list[Hit]]:
         """The same for the whole text of a stream."""
 
         def find(text: str) -> list[Hit]:
-            (hits,) = self.scanner.scan([text], exchange.mode, tenant=exchange.principal.tenant, key=key)
+            (hits,) = self.scanner.scan([text], exchange.mode, tenant=exchange.principal.tenant, key=key, tables=False)
             return hits
 
         return find

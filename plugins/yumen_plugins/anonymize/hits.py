@@ -11,7 +11,7 @@ In the same way what changes something goes before what only reports.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate
@@ -130,6 +130,7 @@ class Overlaps:
     def resolve(self, hits: list[Hit]) -> list[Hit]:
         """Where values overlap: valid beats doubtful, longer beats shorter, then the catalogue's order."""
         hits.sort(key=_start)
+        hits = _shown(hits)
         kept: list[Hit] = []
         cluster: list[Hit] = []
         reach = 0
@@ -186,6 +187,24 @@ class Overlaps:
             at = places.find(0, stop, end)
         if not found and self._insists(hit):
             kept.append(_covered(hit))
+
+
+def _shown(hits: list[Hit]) -> list[Hit]:
+    """Those that no other hides, of hits in order."""
+    hiding = [hit for hit in hits if hit.valid and hit.detector.hides]
+    if not hiding:
+        return hits
+    starts = [hit.start for hit in hiding]
+
+    def hidden(hit: Hit) -> bool:
+        before = bisect_left(starts, hit.start) - 1
+        return (
+            before >= 0
+            and hiding[before].detector.hides == hit.detector.id
+            and hit.start < hiding[before].end < hit.end
+        )
+
+    return [hit for hit in hits if not hidden(hit)]
 
 
 def _covered(hit: Hit) -> Hit:

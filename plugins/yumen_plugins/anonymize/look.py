@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from yumen_plugins.anonymize.detector import Detector
+from yumen_plugins.anonymize.detector import Detector, compiled
 from yumen_plugins.anonymize.hits import Hit
 
 
@@ -24,10 +24,10 @@ class Form:
 
     __slots__ = ("_patterns", "detector")
 
-    def __init__(self, detector: Detector, patterns: tuple[re.Pattern[str], ...]) -> None:
+    def __init__(self, detector: Detector, patterns: tuple[str, ...]) -> None:
         self.detector = detector
         # Each with the group that is the value.
-        self._patterns = tuple((one, "value" if "value" in one.groupindex else 0) for one in patterns)
+        self._patterns = tuple((one, "value" if "value" in one.groupindex else 0) for one in map(compiled, patterns))
 
     def look(self, plain: str, region: Region, hits: list[Hit]) -> None:
         """Add what is found in a part of a text; the part's edges are no edges to it."""

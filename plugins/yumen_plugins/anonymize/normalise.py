@@ -14,7 +14,8 @@ What is done, in this order:
 3. marks over, under and around an ASCII character go, but for one that makes another letter of it (`e` and an acute: `é`);
 4. Chinese numerals, circled and raised digits (an option) and letters that look like digits (an option) become digits
    inside a number, see `numerals.py`;
-5. letters of Cyrillic and Greek in an e-mail address that has Latin ones become those they look like (an option).
+5. digits that stand one by one (`1 3 8 0 0 1 3 8 0 0 0`) move together, where they are as many as a number of a person has;
+6. letters of Cyrillic and Greek in an e-mail address that has Latin ones become those they look like (an option).
 
 All of it takes time in proportion to the text, whatever is in it.
 """
@@ -69,6 +70,12 @@ FOREIGN_LOCAL, FOREIGN_DOMAIN = (one[:-2] + members(LATIN) + "-]" for one in (LO
 HAN = members(set(range(HAN_FIRST, HAN_LAST + 1)) - NUMERALS.keys())
 PLAIN_VALUE = re.compile(f"[0-9a-km-np-zA-HJ-NP-Z.@ _{HAN}-]*+|[a-zA-Z.@ _{HAN}-]*+")
 JSON_ESCAPED, HTML_ESCAPED = re.compile(JSON_ESCAPE), re.compile(HTML_ESCAPE)
+# Digits one by one with the same sign between them: so people write what is to be read aloud, or not to be found.
+ONE_BY_ONE = "[0-9](?:[ ._-] ?[0-9]){5}"
+SPACED = re.compile(
+    r"(?<![0-9])(?<![0-9][ ._-])[0-9](?P<sign> {1,2}|[._-])[0-9](?:(?P=sign)[0-9]){9,18}(?:(?P=sign)[Xx])?(?![ ._-]?[0-9])"
+)
+SPACED_CHARS_MAX = 62
 ADDRESS = re.compile(f"(?<!{FOREIGN_LOCAL}){FOREIGN_LOCAL}{{1,64}}+@{FOREIGN_DOMAIN}{{3,64}}+")
 
 
@@ -166,7 +173,7 @@ class Speller:
         always_encoded = [JSON_ESCAPE, HTML_ESCAPE]
         encoded = [*always_encoded, *([ESCAPE] if self._percent else [])]
         numbers = [*self._numbers.beyond_ascii, *self._numbers.ascii_too]
-        self.expressions = [(one.encode(), 0) for one in (*beyond, *encoded, *numbers)]
+        self.expressions = [(one.encode(), 0) for one in (*beyond, *encoded, *numbers, ONE_BY_ONE)]
         self._ascii = [re.compile(one.encode()) for one in encoded[len(always_encoded) :]]
         self._all = [re.compile(one.encode()) for one in (*encoded[len(always_encoded) :], *beyond)]
 
@@ -175,6 +182,8 @@ class Speller:
         if "\\u" in text and JSON_ESCAPED.search(text):
             return True
         if "&" in text and HTML_ESCAPED.search(text):
+            return True
+        if SPACED.search(text):
             return True
         asked = self._ascii if text.isascii() else self._all
         data = text.encode("utf-8", "surrogatepass") if asked else b""
@@ -192,7 +201,7 @@ class Speller:
         if not text.isascii():
             text = self._characters(text, places)
             text = _unmarked(text, places)
-        text = self._numbers.spell(text)
+        text = _together(self._numbers.spell(text), places)
         if self._latin and not text.isascii() and "@" in text:
             text = ADDRESS.sub(_latin, text)
         return text, places
@@ -241,6 +250,21 @@ def _unmarked(text: str, places: Places) -> str:
         parts += [text[position : match.start()], unicodedata.normalize("NFC", base + marks[:COMPOSED_MARKS])[0]]
         position = match.end()
         layer.note(*match.span(), 1)
+    places.add(layer)
+    return "".join((*parts, text[position:])) if parts else text
+
+
+def _together(text: str, places: Places) -> str:
+    """The text with the digits together that stand one by one."""
+    parts: list[str] = []
+    position = 0
+    layer = Layer()
+    for match in SPACED.finditer(text):
+        start, width = match.start(), len(match["sign"])
+        parts += [text[position:start], match[0].replace(match["sign"], "")]
+        position = match.end()
+        for at in range(start + 1, position, width + 1):
+            layer.note(at, at + width, 0)
     places.add(layer)
     return "".join((*parts, text[position:])) if parts else text
 

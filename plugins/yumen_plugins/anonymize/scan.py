@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 from yumen_plugins.anonymize.config import Spelling
 from yumen_plugins.anonymize.detector import Detector
@@ -19,16 +21,22 @@ from yumen_plugins.anonymize.memo import CHARS_MIN, TEXTS_MIN, Memo, Place
 from yumen_plugins.anonymize.normalise import Speller, plain_spaces
 from yumen_plugins.anonymize.own import SECONDS_MAX, Own
 from yumen_plugins.anonymize.prefilter import automata, automata_of_own
+from yumen_plugins.anonymize.tables import NAMED, SIGN, Cells
 from yumen_plugins.anonymize.windows import Pass, Seen
 from yumen_plugins.anonymize.words import Lists, Words
-
-# Between the name of a member and its value, where the two are read together.
-NAMED = ": "
 
 
 def enforce(rule: str) -> str:
     """The mode of every rule, where nobody says otherwise."""
     return "enforce"
+
+
+class _Call(NamedTuple):
+    """What one call looks for besides what is compiled: words of the tenant, and tables; `until` is when it must be over."""
+
+    lists: Sequence[Words]
+    tables: bool
+    until: float
 
 
 class Scanner:
@@ -59,17 +67,22 @@ class Scanner:
         self._number = {detector.id: number for number, detector in enumerate(every)}
         self._overlaps = Overlaps(every, keeps, blocks)
         # Several detectors may share an expression.
-        forms: dict[str, list[Form]] = {}
+        forms: dict[str, list[tuple[Detector, tuple[str, ...]]]] = {}
         for one in detectors:
             for expression, patterns in one.forms:
-                forms.setdefault(expression, []).append(Form(one, patterns))
-        self._forms = list(forms.values())
+                forms.setdefault(expression, []).append((one, patterns))
         signs = self._speller.expressions
-        self._first_sign = len(self._forms)
+        # In the order of their numbers: the detectors' expressions, the sign of tables, those of spelling, the authors'.
+        self._tables = len(forms)
+        self._first_sign = self._tables + 1
         self._first_own = self._first_sign + len(signs)
-        made = automata((*((expression.encode(), 0) for expression in forms), *signs))
-        more, always = automata_of_own(tuple(one.expression for one in own), self._first_own)
-        self._pass = Pass(made, more, always)
+        expressions = (*((expression.encode(), 0) for expression in (*forms, SIGN)), *signs)
+        with ThreadPoolExecutor(max_workers=1) as aside:
+            # Hyperscan compiles without the interpreter's lock, while the patterns are compiled here.
+            made = aside.submit(automata, expressions)
+            self._forms = [[Form(one, patterns) for one, patterns in some] for some in forms.values()]
+            more, always = automata_of_own(tuple(one.expression for one in own), self._first_own)
+            self._pass = Pass(made.result(), more, always)
         self._memo = Memo()
 
     def scan(
@@ -81,16 +94,17 @@ class Scanner:
         found: Sequence[Sequence[Hit]] = (),
         tenant: str = "",
         key: bytes = b"",
+        tables: bool = True,
     ) -> list[list[Hit]]:
         """The values in each text, in order, none overlapping another but those that are `covered`.
 
         `mode` says how policy has a rule: `enforce`, `shadow` or `off`. It is asked about rules that found something.
         `names` are the names of the members that hold the texts, where there are any; `found` what others have found in each
-        text. `key` is a key of the tenant: with one, long conversations are remembered. Error: TimeoutError where authors'
-        patterns are too slow for these texts.
+        text. `key` is a key of the tenant: with one, long conversations are remembered. `tables` says whether the cells of
+        tables are read behind their headings. Error: TimeoutError where authors' patterns are too slow for these texts.
         """
-        until = time.perf_counter() + SECONDS_MAX
-        raw = self._raw(self._read(texts, names), tenant, key, until)
+        call = self._call(tenant, tables=tables)
+        raw = self._raw(self._read(texts, names), key if tables else b"", call)
         out: list[list[Hit]] = []
         for index, text in enumerate(texts):
             hits = raw[index]
@@ -105,9 +119,12 @@ class Scanner:
         return out
 
     def readings(self, text: str, tenant: str = "") -> list[Hit]:
-        """Every reading of a text, before any is chosen. Error: TimeoutError, as `scan`."""
-        (hits,) = self._raw_anew([text], tenant, time.perf_counter() + SECONDS_MAX)
+        """Every reading of a text that may go on, before any is chosen. Error: TimeoutError, as `scan`."""
+        (hits,) = self._raw_anew([text], self._call(tenant, tables=False))
         return hits
+
+    def _call(self, tenant: str, *, tables: bool) -> _Call:
+        return _Call(self._lists.of(tenant), tables, time.perf_counter() + SECONDS_MAX)
 
     def settled(self, text: str, hits: Sequence[Hit], mode: Callable[[str], str]) -> list[Hit]:
         """Those readings of a text that count, with their values."""
@@ -134,14 +151,14 @@ class Scanner:
             return list(texts)
         return [f"{name}{NAMED}{text}" if name else text for name, text in zip(names, texts, strict=True)]
 
-    def _raw(self, texts: list[str], tenant: str, key: bytes, until: float) -> list[list[Hit]]:
+    def _raw(self, texts: list[str], key: bytes, call: _Call) -> list[list[Hit]]:
         """Every reading, before any is chosen."""
         if not key or len(texts) < TEXTS_MIN:
-            return self._raw_anew(texts, tenant, until)
+            return self._raw_anew(texts, call)
         digests = [Memo.digest(key, text) if len(text) >= CHARS_MIN else b"" for text in texts]
         known = [self._memo.get(digest) if digest else None for digest in digests]
         news = [index for index, places in enumerate(known) if places is None]
-        fresh = dict(zip(news, self._raw_anew([texts[index] for index in news], tenant, until), strict=True))
+        fresh = dict(zip(news, self._raw_anew([texts[index] for index in news], call), strict=True))
         out: list[list[Hit]] = []
         for index, places in enumerate(known):
             if places is not None:
@@ -162,32 +179,27 @@ class Scanner:
     def _place(self, hit: Hit) -> Place:
         return self._number[hit.detector.id], hit.start, hit.end, hit.valid
 
-    def _raw_anew(self, texts: list[str], tenant: str, until: float) -> list[list[Hit]]:
-        lists = self._lists.of(tenant)
+    def _raw_anew(self, texts: list[str], call: _Call) -> list[list[Hit]]:
         return [
-            self._scan_one(text, seen, lists, until) if seen.numbers or lists or self._base64 else []
+            self._scan_one(text, seen, call) if seen.numbers or call.lists or self._base64 else []
             for text, seen in zip(texts, self._pass.read(texts), strict=True)
         ]
 
-    def _scan_one(
-        self, text: str, seen: Seen, lists: Sequence[Words], until: float, *, inner: bool = False
-    ) -> list[Hit]:
+    def _scan_one(self, text: str, seen: Seen, call: _Call, *, inner: bool = False) -> list[Hit]:
         """Every reading of one text."""
-        hits: list[Hit] = []
         if self._signed(seen) and self._speller.needed(text):
             plain, places = self._speller.spell(text)
             (seen,) = self._pass.read([plain])
-            self._look(plain_spaces(plain), seen, lists, hits, until)
-            hits = [_at(hit, *places.span(hit.start, hit.end)) for hit in hits]
+            hits = [_at(hit, *places.span(hit.start, hit.end)) for hit in self._look(plain_spaces(plain), seen, call)]
         else:
-            self._look(plain_spaces(text), seen, lists, hits, until)
+            hits = self._look(plain_spaces(text), seen, call)
         if self._base64 and not inner:
             for start, end, inside in decoded(text):
                 (within,) = self._pass.read([inside])
                 # What is found inside stands for all of it; a part of it cannot be edited.
                 hits += [
                     Hit(hit.detector, start, end, "", hit.valid)
-                    for hit in self._scan_one(inside, within, lists, until, inner=True)
+                    for hit in self._scan_one(inside, within, call, inner=True)
                     if not isinstance(hit, Allowed)
                 ]
         return hits
@@ -196,23 +208,38 @@ class Scanner:
         """Whether there are signs of an unusual spelling."""
         return any(self._first_sign <= number < self._first_own for number in seen.numbers)
 
-    def _look(self, plain: str, seen: Seen, lists: Sequence[Words], hits: list[Hit], until: float) -> None:
-        """Add what is found in a text that is spelt plainly."""
-        own: list[Own] = []
-        whole = Region(0, len(plain))
-        for number in sorted(seen.numbers):
-            if number < self._first_sign:
-                for form in self._forms[number]:
-                    for region in seen.regions(number, form.detector, whole):
-                        form.look(plain, region, hits)
-            elif number >= self._first_own:
-                own.append(self._own[number - self._first_own])
+    def _look(self, plain: str, seen: Seen, call: _Call) -> list[Hit]:
+        """What is found in a text that is spelt plainly."""
+        hits: list[Hit] = []
+        self._look_built_in(plain, seen, hits)
+        if call.tables and self._tables in seen.numbers:
+            hits += self._in_cells(Cells(plain))
+        own = [self._own[number - self._first_own] for number in sorted(seen.numbers) if number >= self._first_own]
         if own:
             data = plain.encode("utf-8", "replace")
             for one in own:
-                hits += [Hit(one.detector, start, end, "", True) for start, end in one.look(plain, data, until)]
-        for words in lists:
+                hits += [Hit(one.detector, start, end, "", True) for start, end in one.look(plain, data, call.until)]
+        for words in call.lists:
             hits += words.find(plain)
+        return hits
+
+    def _look_built_in(self, plain: str, seen: Seen, hits: list[Hit]) -> None:
+        whole = Region(0, len(plain))
+        for number in sorted(seen.numbers):
+            if number >= self._tables:
+                break
+            for form in self._forms[number]:
+                for region in seen.regions(number, form.detector, whole):
+                    form.look(plain, region, hits)
+
+    def _in_cells(self, cells: Cells) -> list[Hit]:
+        """What detectors that are built in find in cells of tables, since a heading stands before them."""
+        hits: list[Hit] = []
+        if cells.text:
+            (seen,) = self._pass.read([cells.text])
+            self._look_built_in(cells.text, seen, hits)
+        placed = [(hit, cells.place(hit.start, hit.end)) for hit in hits]
+        return [_at(hit, *place) for hit, place in placed if place is not None]
 
 
 def _same(place: int) -> int:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from yumen_plugins.anonymize.detector import CONTEXT_AFTER, Detector
 from yumen_plugins.anonymize.hits import Hit
+from yumen_plugins.anonymize.normalise import SPACED_CHARS_MAX
 
 # Values that may be longer than this are known by their beginning, and kept back from there on.
 LONG_CHARS = 512
@@ -32,7 +33,8 @@ class Reach:
     def __init__(self, detectors: Sequence[Detector]) -> None:
         short = [one for one in detectors if one.span_max <= LONG_CHARS]
         self.tight = max((one.span_max for one in short if one.tight), default=0)
-        self.loose = max((one.span_max for one in short if not one.tight), default=0)
+        # Digits that stand one by one are a number that blanks do not end.
+        self.loose = max([SPACED_CHARS_MAX, *(one.span_max for one in short if not one.tight)] if short else [0])
         self.openers = tuple((one.opener, one.span_max, one.tight) for one in detectors if one.span_max > LONG_CHARS)
         self.left = max(LEFT_CHARS_MIN, self.loose + 1, self.tight + 1)
         self.hold_max = HOLD_CHARS_MAX

@@ -76,7 +76,7 @@ def _right(detector: Detector, fake: str) -> bool:
 def _formed(detector: Detector, value: str) -> bool:
     """Whether a value alone, without words beside it, is found in its whole length."""
     return any(
-        match.span() == (0, len(value)) for pattern in detector.patterns if (match := pattern.search(value)) is not None
+        match.span() == (0, len(value)) for pattern in detector.compiled if (match := pattern.search(value)) is not None
     )
 
 

@@ -39,7 +39,7 @@ def test_no_whole_secret_stands_on_the_page() -> None:
         if not one.id.startswith("secret."):
             continue
         shown = example(one)
-        for pattern in one.patterns:
+        for pattern in one.compiled:
             match = pattern.search(shown)
             if match is not None:
                 value = match["value"] if "value" in pattern.groupindex else match[0]

@@ -24,19 +24,17 @@ def found(text: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("detector", CATALOGUE, ids=lambda detector: detector.id)
 def test_examples_are_found(detector: Detector, padding: str) -> None:
     """A detector finds a value in each of its examples, in a short text and within a long one."""
-    alone = Scanner((detector,))
     for text in detector.examples:
-        assert alone.scan([padding + text])[0], text
+        assert detector.id in [hit.detector.id for hit in SCANNER.readings(padding + text)], text
 
 
 @pytest.mark.parametrize("detector", CATALOGUE, ids=lambda detector: detector.id)
 def test_examples_are_covered(detector: Detector) -> None:
     """Beside all others an example is masked all the same, whatever the value is taken for."""
-    alone = Scanner((detector,))
     for text in detector.examples:
         covered = {place for hit in SCANNER.scan([text])[0] for place in range(hit.start, hit.end)}
-        for hit in alone.scan([text])[0]:
-            assert covered.issuperset(range(hit.start, hit.end)), text
+        for hit in SCANNER.readings(text):
+            assert hit.detector is not detector or covered.issuperset(range(hit.start, hit.end)), text
 
 
 @pytest.mark.parametrize("padding", ["", PADDING], ids=["short", "long"])

@@ -83,7 +83,7 @@ def test_long_secrets_begin_with_their_opener(one: Detector) -> None:
     """Where a long secret may have begun, a stream waits: so all that a detector finds begins with its opener."""
     assert one.opener
     for text in one.examples:
-        begins = [match.start() for pattern in one.patterns for match in pattern.finditer(text)]
+        begins = [match.start() for pattern in one.compiled for match in pattern.finditer(text)]
         assert begins, text
         assert all(text.startswith(one.opener, place) for place in begins), text
 
@@ -156,8 +156,10 @@ def test_only_the_value_is_taken(text: str, value: str) -> None:
 
 
 def test_whole_user_and_password_go() -> None:
-    """No end of a password stays where the rest of it and the host read like an e-mail address."""
-    assert values("postgres://admin:S3cr3t!pw@db.example.com/app") == ["admin:S3cr3t!pw@db.example.com"]
+    """No end of a password stays where the rest of it and the host read like an e-mail address, and the host stays."""
+    assert values("postgres://admin:S3cr3t!pw@db.example.com/app") == ["admin:S3cr3t!pw"]
+    (hit,) = SCANNER.scan(["postgres://admin:S3cr3t!pw@db.example.com/app, 找li.na@example.com"[:46]])[0]
+    assert hit.detector.id == "secret.url_credentials"
 
 
 def test_checksums() -> None:

@@ -38,7 +38,7 @@ def of(rule: str, value: str) -> str:
 
 def found(detector: Detector, text: str) -> list[str]:
     """The values that a detector's patterns find, whether right or not."""
-    matches = (match for pattern in detector.patterns for match in pattern.finditer(text))
+    matches = (match for pattern in detector.compiled for match in pattern.finditer(text))
     return [match["value"] if "value" in match.re.groupindex else match[0] for match in matches]
 
 

@@ -88,7 +88,7 @@ ASIA = (
     Detector(
         id="cn.hkid",
         description="identity card number of Hong Kong",
-        patterns=(re.compile(r"(?<![0-9A-Za-z])[A-Z]{1,2}[0-9]{6}(?:\([0-9A]\)|（[0-9A]）|[0-9A])(?![0-9A-Za-z])"),),
+        patterns=(r"(?<![0-9A-Za-z])[A-Z]{1,2}[0-9]{6}(?:\([0-9A]\)|（[0-9A]）|[0-9A])(?![0-9A-Za-z])",),
         prefilter=near(HKID, r"[0-9]{6}(?:\(|（)[0-9A]"),
         score=0.9,
         validate=lambda value: hkid(value.replace("（", "(")),
@@ -102,7 +102,7 @@ ASIA = (
     Detector(
         id="cn.twid",
         description="identity card number of Taiwan",
-        patterns=(re.compile(r"(?<![0-9A-Za-z])[A-Z][1289][0-9]{8}(?![0-9A-Za-z])"),),
+        patterns=(r"(?<![0-9A-Za-z])[A-Z][1289][0-9]{8}(?![0-9A-Za-z])",),
         prefilter="[1289][0-9]{8}",
         score=0.9,
         validate=twid,

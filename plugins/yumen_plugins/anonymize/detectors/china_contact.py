@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from yumen_plugins.anonymize.detector import Detector, digits
 from yumen_plugins.anonymize.detectors.near import LINK, named
 
@@ -36,7 +34,7 @@ CONTACT: tuple[Detector, ...] = (
         id="cn.mobile",
         description="mobile phone number of mainland China",
         patterns=(
-            re.compile(
+            (
                 r"(?<![0-9])(?:(?:\(?\+|00)?86\)?[- ]?)?1(?:[3578][0-9]|4[05-9]|6[25-7]|9[0-9])"
                 r"(?:[- ]?[0-9]{4}[- ]?[0-9]{4}|[0-9][- ][0-9]{3}[- ][0-9]{4}|[0-9]{3}[- ][0-9]{5})(?![0-9])"
             ),
@@ -62,9 +60,9 @@ CONTACT: tuple[Detector, ...] = (
         id="cn.landline",
         description="landline phone number of mainland China with its area code",
         patterns=(
-            re.compile(rf"(?<![0-9.-])0{AREA}[- ]{SUBSCRIBER}(?![0-9]){EXTENSION}(?![0-9]|\.[0-9]|-[0-9])"),
-            re.compile(rf"(?<![0-9])[(（]0{AREA}[)）][- ]?{SUBSCRIBER}(?![0-9]){EXTENSION}(?![0-9])"),
-            re.compile(rf"(?<![0-9])(?:\+|00)86[- ]?(?:\(0\))?0?{AREA}[- ]?{SUBSCRIBER}(?![0-9]){EXTENSION}(?![0-9])"),
+            rf"(?<![0-9.-])0{AREA}[- ]{SUBSCRIBER}(?![0-9]){EXTENSION}(?![0-9]|\.[0-9]|-[0-9])",
+            rf"(?<![0-9])[(（]0{AREA}[)）][- ]?{SUBSCRIBER}(?![0-9]){EXTENSION}(?![0-9])",
+            rf"(?<![0-9])(?:\+|00)86[- ]?(?:\(0\))?0?{AREA}[- ]?{SUBSCRIBER}(?![0-9]){EXTENSION}(?![0-9])",
             named(
                 r"电话(?:号码?)?|電話|座机(?:号码?)?|固话|固定电话|传真|傳真|热线|tel(?:ephone)?\.?|"
                 r"phone(?: number)?|fax|landline",
@@ -96,7 +94,7 @@ CONTACT: tuple[Detector, ...] = (
         id="cn.service_phone",
         description="service number of a company in China: 400 or 800",
         patterns=(
-            re.compile(rf"(?<![0-9.-])[48]00[- ][0-9]{{3,4}}[- ][0-9]{{3,4}}(?![0-9]){EXTENSION}(?![0-9.-])"),
+            rf"(?<![0-9.-])[48]00[- ][0-9]{{3,4}}[- ][0-9]{{3,4}}(?![0-9]){EXTENSION}(?![0-9.-])",
             named(r"电话(?:号码?)?|热线|客服|hotline|call|phone|tel", r"[48]00(?:[0-9]{7}|-[0-9]{7})(?![0-9])"),
         ),
         prefilter=(r"[48]00[- ][0-9]{3,4}[- ][0-9]{3}|[48]00-?[0-9]{7}"),
@@ -111,7 +109,7 @@ CONTACT: tuple[Detector, ...] = (
         id="cn.wechat",
         description="WeChat account",
         patterns=(
-            re.compile(r"(?<![A-Za-z0-9_-])wxid_[A-Za-z0-9]{8,24}(?![A-Za-z0-9_-])"),
+            r"(?<![A-Za-z0-9_-])wxid_[A-Za-z0-9]{8,24}(?![A-Za-z0-9_-])",
             named(
                 r"微[ ]?信[号號]?[码馬马]?|微信[账帐帳][号號户]|微信(?:id|名|昵称)|(?:加|我)微信?"
                 r"|微信[/／](?:手机|电话|qq)|[v薇威]信[号號]?"
@@ -129,9 +127,7 @@ CONTACT: tuple[Detector, ...] = (
                 r"[A-Za-z]{2,16}[_-][A-Za-z]{2,16}(?![A-Za-z0-9_@.-])",
                 link=r"[\"'”\s]{0,2}(?:[:=：]|就?是|为|(?i:is))[\"'“\s👉]{0,4}",
             ),
-            re.compile(
-                r"(?<![A-Za-z0-9_@.-])(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})(?=[ ]?[(（][ ]?(?i:微信|wechat|wx|vx))"
-            ),
+            r"(?<![A-Za-z0-9_@.-])(?P<value>[A-Za-z][A-Za-z0-9_-]{5,19})(?=[ ]?[(（][ ]?(?i:微信|wechat|wx|vx))",
         ),
         prefilter=(
             r"(?i)(?:微信|微 信|v信|薇信|威信|加微|我微|wechat|weixin|wx|vx)[^\n]*[a-z0-9_-]{6}"
@@ -154,9 +150,7 @@ CONTACT: tuple[Detector, ...] = (
                 r"[1-9][0-9]{4,10}(?![0-9A-Za-z@]|\.[0-9]|-[0-9])",
             ),
             named(r"qq(?:号码?|群号?)?", r"[1-9][0-9]{2}[ -][0-9]{3}[ -][0-9]{2,4}(?![0-9A-Za-z@]|[.-][0-9])"),
-            re.compile(
-                r"(?<![0-9A-Za-z.@-])(?P<value>[1-9][0-9]{4,10})(?=[ ]?(?i:[(（][ ]?(?:qq|扣扣)|是我的?qq|这个qq))"
-            ),
+            r"(?<![0-9A-Za-z.@-])(?P<value>[1-9][0-9]{4,10})(?=[ ]?(?i:[(（][ ]?(?:qq|扣扣)|是我的?qq|这个qq))",
         ),
         prefilter=r"(?i)(?:q ?q|扣扣|企鹅|q号|加q|我q)[^\n]*[0-9]{2}|[0-9] ?(?:(?:\(|（) ?(?:qq|扣扣)|是我|这个q)",
         score=0.8,

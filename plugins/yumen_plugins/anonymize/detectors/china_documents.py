@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from operator import mul
 
@@ -121,9 +120,9 @@ DOCUMENTS: tuple[Detector, ...] = (
         id="cn.residence_permit",
         description="residence permit in mainland China, of residents of Hong Kong, Macau, Taiwan or of foreigners",
         patterns=(
-            re.compile(r"(?<![0-9])8[123]0000(?:19|20)[0-9]{9}[0-9Xx](?![0-9])"),
-            re.compile(r"(?<![0-9])9[0-9]{5}(?:19|20)[0-9]{9}[0-9Xx](?![0-9])"),
-            re.compile(r"(?<![0-9A-Za-z])[A-Z]{3}[0-9]{12}(?![0-9A-Za-z])"),
+            r"(?<![0-9])8[123]0000(?:19|20)[0-9]{9}[0-9Xx](?![0-9])",
+            r"(?<![0-9])9[0-9]{5}(?:19|20)[0-9]{9}[0-9Xx](?![0-9])",
+            r"(?<![0-9A-Za-z])[A-Z]{3}[0-9]{12}(?![0-9A-Za-z])",
         ),
         prefilter=NUMBER_RUN,
         score=1.0,
@@ -145,12 +144,10 @@ DOCUMENTS: tuple[Detector, ...] = (
         id="cn.id_card",
         description="identity card number of mainland China",
         patterns=(
-            re.compile(r"(?<![0-9])[1-9][0-9]{5}(?:(?:18|19|20)[0-9]{9}[0-9Xx]|[0-9]{9})(?![0-9])"),
+            r"(?<![0-9])[1-9][0-9]{5}(?:(?:18|19|20)[0-9]{9}[0-9Xx]|[0-9]{9})(?![0-9])",
             # As people space it: region, date of birth, the rest.
-            re.compile(r"(?<![0-9])[1-9][0-9]{5}([ -])(?:18|19|20)[0-9]{6}\1[0-9]{3}[0-9Xx](?![0-9])"),
-            re.compile(
-                r"(?<![0-9])[1-9][0-9]{2}([ -])[0-9]{3}\1(?:18|19|20)[0-9]{2}\1[0-9]{4}\1[0-9]{3}[0-9Xx](?![0-9])"
-            ),
+            r"(?<![0-9])[1-9][0-9]{5}([ -])(?:18|19|20)[0-9]{6}\1[0-9]{3}[0-9Xx](?![0-9])",
+            r"(?<![0-9])[1-9][0-9]{2}([ -])[0-9]{3}\1(?:18|19|20)[0-9]{2}\1[0-9]{4}\1[0-9]{3}[0-9Xx](?![0-9])",
         ),
         prefilter=(
             NUMBER_RUN,
@@ -174,7 +171,7 @@ DOCUMENTS: tuple[Detector, ...] = (
     Detector(
         id="cn.uscc",
         description="unified social credit code of an organisation in China",
-        patterns=(re.compile(r"(?<![0-9A-Za-z])[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}(?![0-9A-Za-z])"),),
+        patterns=(r"(?<![0-9A-Za-z])[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}(?![0-9A-Za-z])",),
         prefilter=CODE_RUN,
         score=0.95,
         validate=lambda value: value[0] in "123456789ANY" and not value.isdigit() and uscc(value),
@@ -190,7 +187,7 @@ DOCUMENTS: tuple[Detector, ...] = (
         id="cn.passport",
         description="passport of the People's Republic of China",
         patterns=(
-            re.compile(
+            (
                 r"(?<![0-9A-Za-z])(?:[EGDSPKHegdspkh][0-9]{8}|[Ee][A-HJ-NP-Za-hj-np-z][0-9]{7}|14[0-9]{7}|"
                 r"15[0-9]{7})(?![0-9A-Za-z])"
             ),
@@ -209,8 +206,8 @@ DOCUMENTS: tuple[Detector, ...] = (
         id="cn.hkmo_permit",
         description="travel permit to or from Hong Kong and Macau",
         patterns=(
-            re.compile(r"(?<![0-9A-Za-z])[CWcw][0-9A-Za-z][0-9]{7}(?![0-9A-Za-z])"),
-            re.compile(r"(?<![0-9A-Za-z])[HMhm](?:[0-9]{10}|[0-9]{8})(?![0-9A-Za-z])"),
+            r"(?<![0-9A-Za-z])[CWcw][0-9A-Za-z][0-9]{7}(?![0-9A-Za-z])",
+            r"(?<![0-9A-Za-z])[HMhm](?:[0-9]{10}|[0-9]{8})(?![0-9A-Za-z])",
         ),
         prefilter=near(_HKMO_WORDS),
         score=0.8,
@@ -226,7 +223,7 @@ DOCUMENTS: tuple[Detector, ...] = (
         id="cn.tw_permit",
         description="travel permit to or from Taiwan",
         patterns=(
-            re.compile(r"(?<![0-9A-Za-z])[TLtl][0-9]{8}(?:[0-9]{2}|\([A-Za-z0-9]\)|（[A-Za-z0-9]）)?(?![0-9A-Za-z])"),
+            r"(?<![0-9A-Za-z])[TLtl][0-9]{8}(?:[0-9]{2}|\([A-Za-z0-9]\)|（[A-Za-z0-9]）)?(?![0-9A-Za-z])",
             named(
                 "[台臺]胞[证證正卡]|[台臺][湾灣]居民(?:[来來]往大[陆陸])?通行[证證正]|(?:[来來]往)?大[陆陸]通行[证證正]|大通证|"
                 "往[来來][台臺][湾灣]通行[证證正]|mtp|(?:mainland )?travel permit(?: for taiwan(?: residents)?)?|"
@@ -247,10 +244,8 @@ DOCUMENTS: tuple[Detector, ...] = (
         id="cn.military_id",
         description="identity card of the Chinese armed forces",
         patterns=(
-            re.compile(r"[军軍兵士文职警官](?:[官兵士职退]{0,2}[字证])第?[ ]?[0-9A-Za-z]{4,10}[ ]?[号號]?"),
-            re.compile(
-                r"(?<![\u4e00-\u9fff])[南北沈兰成济广参政后装海空军东西中武火联战陆京国][字]第?[ ]?[0-9]{6,8}[ ]?[号號]?"
-            ),
+            r"[军軍兵士文职警官](?:[官兵士职退]{0,2}[字证])第?[ ]?[0-9A-Za-z]{4,10}[ ]?[号號]?",
+            r"(?<![\u4e00-\u9fff])[南北沈兰成济广参政后装海空军东西中武火联战陆京国][字]第?[ ]?[0-9]{6,8}[ ]?[号號]?",
             named(
                 "军官证号?码?|士兵证号?码?|军人证件?号?码?|文职干部证号?|警官证号?码?|军官證|"
                 "military id(?: no\\.?| number)?",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from yumen_plugins.anonymize.detector import Detector
 from yumen_plugins.anonymize.detectors.near import CODE_RUN, compact
 
@@ -34,12 +32,12 @@ VEHICLES: tuple[Detector, ...] = (
         description="number plate of mainland China",
         patterns=(
             # Five characters with at least one digit; with six new energy; or a class of vehicles at the end.
-            re.compile(
+            (
                 rf"[{PROVINCE}][A-HJ-Z][ ·•-]?(?=[A-HJ-NP-Z0-9]{{0,5}}[0-9])(?:[DF][A-HJ-NP-Z0-9][0-9]{{4}}|"
                 rf"[0-9]{{5}}[DF]|[A-HJ-NP-Z0-9]{{5}})(?![0-9A-Za-z])"
             ),
-            re.compile(rf"[{PROVINCE}][A-HJ-Z][ ·•-]?(?=[A-HJ-NP-Z0-9]{{0,4}}[0-9])[A-HJ-NP-Z0-9]{{4}}[挂学警港澳领]"),
-            re.compile(
+            rf"[{PROVINCE}][A-HJ-Z][ ·•-]?(?=[A-HJ-NP-Z0-9]{{0,4}}[0-9])[A-HJ-NP-Z0-9]{{4}}[挂学警港澳领]",
+            (
                 r"(?:粤Z[ ·•-]?[A-HJ-NP-Z0-9]{4}[港澳]|使[0-9]{6}|[0-9]{6}使|"
                 r"WJ[ ·-]?[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼]?[ ·-]?[0-9]{4}[0-9JBXTHSD])"
                 r"(?![0-9A-Za-z])"
@@ -59,7 +57,7 @@ VEHICLES: tuple[Detector, ...] = (
     Detector(
         id="cn.vin",
         description="vehicle identification number",
-        patterns=(re.compile(r"(?<![0-9A-Za-z_-])[A-HJ-NPR-Z0-9]{17}(?![0-9A-Za-z_-])"),),
+        patterns=(r"(?<![0-9A-Za-z_-])[A-HJ-NPR-Z0-9]{17}(?![0-9A-Za-z_-])",),
         prefilter=CODE_RUN,
         score=0.9,
         validate=vin,

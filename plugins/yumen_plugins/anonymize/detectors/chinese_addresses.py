@@ -6,8 +6,6 @@ A city, a district or a road alone is none.
 
 from __future__ import annotations
 
-import re
-
 from yumen_plugins.anonymize.detector import Detector
 from yumen_plugins.anonymize.detectors.chinese_words import HAN, han_without
 from yumen_plugins.anonymize.detectors.literals import trie
@@ -65,17 +63,17 @@ LABELS = (
 )
 LABEL = rf"(?:{LABELS}|(?i:address|addr))[\"'\\\s]{{0,4}}[:：=为為是][\"'\\\s]{{0,4}}"
 PATTERNS = (
-    re.compile(rf"{ANCHOR}[省市]?[ ]?{INSIDE}{{0,36}}?{CORE}{TAIL}"),
-    re.compile(rf"{ANCHOR}[省市]?[ ]?{INSIDE}{{0,24}}?{VILLAGE}(?:{BODY}{{0,6}}[组队屯])?(?:{PART}){{0,3}}+"),
-    re.compile(rf"{BOUNDARY}{BODY}{{1,10}}?(?:{DIVISION})[ ]?{INSIDE}{{0,30}}?{CORE}{TAIL}"),
-    re.compile(rf"{BOUNDARY}{BODY}{{1,8}}?{CORE}{TAIL}"),
-    re.compile(
+    rf"{ANCHOR}[省市]?[ ]?{INSIDE}{{0,36}}?{CORE}{TAIL}",
+    rf"{ANCHOR}[省市]?[ ]?{INSIDE}{{0,24}}?{VILLAGE}(?:{BODY}{{0,6}}[组队屯])?(?:{PART}){{0,3}}+",
+    rf"{BOUNDARY}{BODY}{{1,10}}?(?:{DIVISION})[ ]?{INSIDE}{{0,30}}?{CORE}{TAIL}",
+    rf"{BOUNDARY}{BODY}{{1,8}}?{CORE}{TAIL}",
+    (
         rf"(?<!高速)(?<!高速公){BODY}{{2,3}}(?:路|街|大道|巷|弄|胡同)(?<!公路)(?<!铁路)(?<!线路)"
         rf"[东西南北中]?[ ]?{NUMBER}[ ]?[号號弄](?![线線门口楼桌文令])"
         rf"(?<!铁路.号){TAIL}"
     ),
     # Behind a label: up to the next sign, if it names a division and something smaller.
-    re.compile(
+    (
         rf"{LABEL}(?P<value>(?:{BODY}{{2,12}}?(?:省|市|区|區|县|縣|镇|鎮|乡|鄉|自治区|州|旗)|{ANCHOR})"
         rf"(?:[{HAN}0-9A-Za-z#()（）-]|[ ](?=[{HAN}0-9A-Za-z])){{0,30}}?"
         r"(?:路|街|道|巷|弄|胡同|号|號|室|楼|樓|栋|幢|座|村|苑|园|園|厦|小区|广场|中心|大学|学院|医院|组|店|"

@@ -5,8 +5,6 @@ Where an ordinary word begins like a name, what `chinese_words` knows of such wo
 
 from __future__ import annotations
 
-import re
-
 from yumen_plugins.anonymize.detector import Detector
 from yumen_plugins.anonymize.detectors.chinese_words import (
     COMPOUND_SURNAMES,
@@ -285,7 +283,6 @@ _FORMS: tuple[tuple[str, str], ...] = (
         for count in range(1, 6)
     ),
 )
-PATTERNS = tuple(re.compile(pattern) for pattern, _ in _FORMS)
 
 
 def plausible(value: str) -> bool:
@@ -298,7 +295,7 @@ def plausible(value: str) -> bool:
 CHINESE_NAME = Detector(
     id="cn.name",
     description="name of a person in Chinese",
-    patterns=PATTERNS,
+    patterns=tuple(pattern for pattern, _ in _FORMS),
     prefilter=tuple(prefilter for _, prefilter in _FORMS),
     score=0.85,
     validate=plausible,

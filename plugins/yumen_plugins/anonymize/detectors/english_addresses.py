@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from yumen_plugins.anonymize.detector import Detector
 
 # Streets by words that hardly stand behind a number and a capital otherwise, and by words that do (`2023 Supreme Court`).
@@ -73,22 +71,22 @@ TAIL = (
 STREET = rf"{NUMBER},?[ ](?:(?:[NSEW]|[NS][EW]|North|South|East|West)\.?[ ])?(?:{WORD}[ ]){{1,4}}?"
 DIRECTION = r"(?:[ ](?:N|S|E|W|NE|NW|SE|SW|North|South|East|West)(?![A-Za-z])\.?)?"
 PATTERNS = (
-    re.compile(rf"{EDGE}{BEFORE}(?:No\.? ?)?{STREET}(?:{STREETS})(?![A-Za-z'’]|-[a-z]){NO_STREET}\.?{DIRECTION}{TAIL}"),
+    rf"{EDGE}{BEFORE}(?:No\.? ?)?{STREET}(?:{STREETS})(?![A-Za-z'’]|-[a-z]){NO_STREET}\.?{DIRECTION}{TAIL}",
     # A weak word needs something of an address behind it.
-    re.compile(
+    (
         rf"{EDGE}{BEFORE}(?:No\.? ?)?{STREET}(?:{WEAK_STREETS})(?![A-Za-z'’]|-[a-z])\.?{DIRECTION}"
         rf"(?=(?:,?[ ]|,?\n){UNIT}|(?:,[ ]?|\n){CITY},?[ ](?:{STATE}|{CODE})|,? {CODE}|{REGION}|"
         rf",[ ]{CITY}(?:[.,\n]|$)){TAIL}"
     ),
     # No word for a street at all, but a state and code, or a post code, at the end.
-    re.compile(
+    (
         rf"{EDGE}{BEFORE}{NUMBER},?[ ](?:{WORD}[ ,]{{1,2}}){{1,5}}?(?:{UNIT},?[ ])?(?:{CITY},[ ]){{0,2}}"
         rf"(?:{STATE}[ ]{US_ZIP}|{CITY},?[ ]{UK_POSTCODE}|{UK_POSTCODE}|{STATE}[ ]{CANADA_POSTCODE})"
         rf"(?:,?[ ](?:{COUNTRIES}))?"
     ),
-    re.compile(rf"(?<![A-Za-z])[Pp]\.?[ ]?[Oo]\.?[ ]?(?:[Bb]ox|BOX)[ ]?#?[0-9]{{1,6}}(?![0-9A-Za-z]){TAIL}"),
+    rf"(?<![A-Za-z])[Pp]\.?[ ]?[Oo]\.?[ ]?(?:[Bb]ox|BOX)[ ]?#?[0-9]{{1,6}}(?![0-9A-Za-z]){TAIL}",
     # Lower case, as people chat, where words before or behind say that it is an address.
-    re.compile(
+    (
         r"(?i:(?:live[sd]?|living|reside[sd]?|located|deliver(?:ed)?|ship(?:ped)?|moved|address(?: is)?|home|"
         r"sent?|stay(?:ing)?)[: ]{1,2}"
         r"(?:(?:at|to|on|it to|is)[: ]{1,2})?)"
@@ -99,7 +97,7 @@ PATTERNS = (
         r", [a-z]{3,15}(?: [a-z]{3,15})?(?=[,.\n]|$))?))"
     ),
     # Behind a label, to the end of the line.
-    re.compile(
+    (
         r"(?i:(?<!mail )(?<!ip )(?<!mac )(?<!e-mail )(?<!email_)(?<!ip_)(?:street|billing|shipping|home|"
         r"mailing|delivery|postal|residential|office)?[ _]?address)[\"'\\]{0,2}[ ]?[:=][ \"'\\]{0,4}"
         r"(?P<value>[0-9]{1,6}[A-Za-z]?[ ][A-Za-z][A-Za-z0-9 .'’#-]{2,40},[ ]?[A-Za-z0-9 ,.'’#-]{2,80}(?<![ ,.]))"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from yumen_plugins.anonymize.detector import Detector
 from yumen_plugins.anonymize.detectors.english_words import (
     GIVEN_NAMES,
@@ -171,7 +169,6 @@ _FORMS: tuple[tuple[str, str], ...] = (
     (_capital(rf"(?P<value>{_GIVEN}{_ALONE})", "A-Za-z@/_.-", _SPACED + _behind(VERBS, (" ",))), _BEHIND),
     (_capital(rf"(?P<value>{_GIVEN})(?=['’]s )", "A-Za-z@/_.-") + r"(?<!Jack .)(?<!& .)", r"[a-z](?:'|’)s "),
 )
-PATTERNS = tuple(re.compile(pattern) for pattern, _ in _FORMS)
 
 
 def named(value: str) -> bool:
@@ -184,7 +181,7 @@ def named(value: str) -> bool:
 ENGLISH_NAME = Detector(
     id="en.name",
     description="name of a person in English text",
-    patterns=PATTERNS,
+    patterns=tuple(pattern for pattern, _ in _FORMS),
     prefilter=tuple(prefilter for _, prefilter in _FORMS),
     score=0.8,
     validate=named,

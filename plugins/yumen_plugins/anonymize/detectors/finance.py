@@ -103,7 +103,7 @@ ACCOUNTS = (
         id="finance.iban",
         description="international bank account number",
         # What they all begin with is looked at first.
-        patterns=(re.compile(rf"(?<![0-9A-Za-z])(?=[A-Za-z]{{2}}[0-9]{{2}})(?i:{IBANS})(?![0-9A-Za-z])"),),
+        patterns=(rf"(?<![0-9A-Za-z])(?=[A-Za-z]{{2}}[0-9]{{2}})(?i:{IBANS})(?![0-9A-Za-z])",),
         # From the check digits on: what begins with a digit passes over prose fastest.
         prefilter=r"(?i)[a-z]{2}[0-9]{2}[ -]?[0-9a-z]{2}[ -]?[0-9a-z]{2}[ -]?[0-9a-z]{2}",
         score=1.0,
@@ -123,9 +123,7 @@ ACCOUNTS = (
     Detector(
         id="finance.swift",
         description="bank identifier code (SWIFT, BIC)",
-        patterns=(
-            re.compile(rf"(?<![0-9A-Za-z])[A-Z]{{4}}(?:{COUNTRIES})[A-Z0-9]{{2}}(?:[A-Z0-9]{{3}})?(?![0-9A-Za-z])"),
-        ),
+        patterns=(rf"(?<![0-9A-Za-z])[A-Z]{{4}}(?:{COUNTRIES})[A-Z0-9]{{2}}(?:[A-Z0-9]{{3}})?(?![0-9A-Za-z])",),
         prefilter=near(SWIFT),
         score=0.6,
         context=SWIFT,
@@ -168,12 +166,10 @@ FINANCE = (
         description="bank card number",
         patterns=(
             # Not a time in milliseconds, microseconds or nanoseconds; what follows a decimal point is no card either.
-            re.compile(
-                r"(?<![0-9])(?<![0-9]\.)(?!1[4-9](?:[0-9]{11}|[0-9]{14}|[0-9]{17})(?![0-9]))[0-9]{12,19}(?![0-9])"
-            ),
-            re.compile(rf"(?<![0-9])[0-9]{{4}}({BETWEEN})[0-9]{{4}}\1[0-9]{{4}}\1[0-9]{{1,7}}(?![0-9])"),
-            re.compile(rf"(?<![0-9])[0-9]{{4}}({BETWEEN})[0-9]{{4}}\1[0-9]{{4}}\1[0-9]{{4}}\1[0-9]{{1,3}}(?![0-9])"),
-            re.compile(rf"(?<![0-9])[0-9]{{4}}({BETWEEN})[0-9]{{6}}\1[0-9]{{4,5}}(?![0-9])"),
+            r"(?<![0-9])(?<![0-9]\.)(?!1[4-9](?:[0-9]{11}|[0-9]{14}|[0-9]{17})(?![0-9]))[0-9]{12,19}(?![0-9])",
+            rf"(?<![0-9])[0-9]{{4}}({BETWEEN})[0-9]{{4}}\1[0-9]{{4}}\1[0-9]{{1,7}}(?![0-9])",
+            rf"(?<![0-9])[0-9]{{4}}({BETWEEN})[0-9]{{4}}\1[0-9]{{4}}\1[0-9]{{4}}\1[0-9]{{1,3}}(?![0-9])",
+            rf"(?<![0-9])[0-9]{{4}}({BETWEEN})[0-9]{{6}}\1[0-9]{{4,5}}(?![0-9])",
         ),
         prefilter=(
             NUMBER_RUN,

@@ -12,8 +12,8 @@ from yumen_plugins.anonymize.detector import Detector, digits
 # What may stand between a word and the value that it names: quotes, brackets, `number`, a colon, `is`, `是`, an arrow.
 # People mistype `number` as often as they write it.
 LINK = (
-    r"(?i:[\"'”’*_.)）\]】」\s]{0,4}"
-    r"(?:(?:号[码马]|號碼|编[号码]|編[號碼]|[号码號]|n[umber]{3,6}|no|nr|num|id|code)[.\"'”’*_)）\]】」\s]{0,3})?"
+    r"(?i:(?:[(（][^()（）0-9\n]{1,20}[)）])?[\"'”’*_.)）\]】」\s]{0,4}"
+    r"(?:[(（【]?(?:号[码马]|號碼|编[号码]|編[號碼]|[号码號]|n[umber]{3,6}|no|nr|num|id|code)[.\"'”’*_)）\]】」\s]{0,3})?"
     r"(?:(?:[:=：#|>→➡▶👉]|[-–—](?![0-9])|(?:应该?|就)?是|如下|[改换]?[为為成]了?|(?:is|was|are)(?: now)?)"
     r"[\"'“‘*(（\[【「<\s:：>→➡▶👉]{0,5}){0,2})"
 )
@@ -56,9 +56,9 @@ def near(words: Iterable[str], *also: str) -> str:
     return "(?i)" + "|".join([*sides, *also])
 
 
-def named(words: str, value: str, link: str = LINK) -> re.Pattern[str]:
+def named(words: str, value: str, link: str = LINK) -> str:
     """A pattern for a value that stands right behind one of the words, which may not be the tail of a Latin word."""
-    return re.compile(rf"(?i:(?<![a-z])(?:{words})){link}(?P<value>{value})")
+    return rf"(?i:(?<![a-z])(?:{words})){link}(?P<value>{value})"
 
 
 def document(
@@ -80,7 +80,7 @@ def document(
     return Detector(
         id=id,
         description=description,
-        patterns=(re.compile(rf"(?<![0-9A-Za-z.])(?:{form})(?![0-9A-Za-z]|\.[0-9])" if sure or _letters(form) else
+        patterns=((rf"(?<![0-9A-Za-z.])(?:{form})(?![0-9A-Za-z]|\.[0-9])" if sure or _letters(form) else
                              rf"(?<![0-9.])(?:{form})(?![0-9]|\.[0-9])"),),
         prefilter=sure or near(words),
         score=0.9 if sure else 0.7,

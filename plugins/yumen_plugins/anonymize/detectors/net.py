@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from ipaddress import IPv4Network, IPv6Address, ip_address
 
 from yumen_plugins.anonymize.detector import Detector
@@ -79,9 +78,9 @@ NET = (
         id="email",
         description="e-mail address",
         patterns=(
-            re.compile(rf"(?<![{LOCAL}])(?!git@)(?:[{LOCAL}]|(?<=[OoDd])'(?=[A-Za-z])){{1,64}}+@{DOMAIN}"),
-            re.compile(rf"(?<![{HAN}])[{HAN}](?:(?![{BEFORE}])[{HAN}]){{0,7}}@{DOMAIN}"),
-            re.compile(rf"(?:(?![{BEFORE}])[{HAN}]){{1,4}}@{DOMAIN}"),
+            rf"(?<![{LOCAL}])(?!git@)(?:[{LOCAL}]|(?<=[OoDd])'(?=[A-Za-z])){{1,64}}+@{DOMAIN}",
+            rf"(?<![{HAN}])[{HAN}](?:(?![{BEFORE}])[{HAN}]){{0,7}}@{DOMAIN}",
+            rf"(?:(?![{BEFORE}])[{HAN}]){{1,4}}@{DOMAIN}",
         ),
         prefilter=(f"{NO_SIGN}@{NO_SIGN}+\\.", *(f"[\\x80-\\xbf]@{NO_SIGN}+\\.",) * 2),
         span_max=160,
@@ -118,16 +117,14 @@ NET = (
         id="ip",
         description="IP address",
         patterns=(
-            re.compile(
+            (
                 rf"(?<![0-9.vV])(?<![A-Za-z]/)(?=[0-9]{{1,3}}\.[0-9]{{1,3}}\.[0-9]{{1,3}}\.[0-9]){NO_VERSION}"
                 rf"(?:{OCTET}\.){{3}}{OCTET}(?![0-9]|\.[0-9])"
             ),
-            re.compile(
-                r"(?<![0-9A-Za-z:.])(?:[0-9A-Fa-f]{1,4}:){1,7}(?::?[0-9A-Fa-f]{1,4}){0,7}(?:::)?(?![0-9A-Za-z:]|\.[0-9])"
-            ),
-            re.compile(r"(?<![0-9A-Za-z:.])::(?:[0-9A-Fa-f]{1,4}:){0,6}[0-9A-Fa-f]{1,4}(?![0-9A-Za-z:]|\.[0-9])"),
+            r"(?<![0-9A-Za-z:.])(?:[0-9A-Fa-f]{1,4}:){1,7}(?::?[0-9A-Fa-f]{1,4}){0,7}(?:::)?(?![0-9A-Za-z:]|\.[0-9])",
+            r"(?<![0-9A-Za-z:.])::(?:[0-9A-Fa-f]{1,4}:){0,6}[0-9A-Fa-f]{1,4}(?![0-9A-Za-z:]|\.[0-9])",
             # An IPv6 address that ends in an IPv4 one.
-            re.compile(rf"(?<![0-9A-Za-z:.])(?:[0-9A-Fa-f]{{0,4}}:){{2,7}}(?:{OCTET}\.){{3}}{OCTET}(?![0-9]|\.[0-9])"),
+            rf"(?<![0-9A-Za-z:.])(?:[0-9A-Fa-f]{{0,4}}:){{2,7}}(?:{OCTET}\.){{3}}{OCTET}(?![0-9]|\.[0-9])",
         ),
         prefilter=(
             V4,
@@ -177,9 +174,9 @@ NET = (
         id="net.mac",
         description="hardware address of a network card",
         patterns=(
-            re.compile(r"(?<![0-9A-Za-z:])(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}(?![0-9A-Za-z:])"),
-            re.compile(r"(?<![0-9A-Za-z\-])(?:[0-9A-Fa-f]{2}-){5}[0-9A-Fa-f]{2}(?![0-9A-Za-z\-])"),
-            re.compile(r"(?<![0-9A-Za-z.])(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}(?![0-9A-Za-z]|\.[0-9])"),
+            r"(?<![0-9A-Za-z:])(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}(?![0-9A-Za-z:])",
+            r"(?<![0-9A-Za-z\-])(?:[0-9A-Fa-f]{2}-){5}[0-9A-Fa-f]{2}(?![0-9A-Za-z\-])",
+            r"(?<![0-9A-Za-z.])(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}(?![0-9A-Za-z]|\.[0-9])",
             named("mac(?:[ _]?addr(?:ess)?)?|物理地址|mac地址", "[0-9A-Fa-f]{12}(?![0-9A-Za-z])"),
         ),
         prefilter=(

@@ -39,9 +39,11 @@ BIRTH = (
 NUMBER = "n[umber]{4,6}"
 RECORD = (
     r"病[历歷例](?:本|卡)?(?:编号|[号號][码马]?)|病案(?:编)?[号號][码马]?|住院(?:编)?[号號][码马]?|门急?诊(?:编)?[号號][码马]?"
-    r"|就[诊医]卡?(?:编)?[号號][码马]?|诊疗卡?(?:编)?[号號]?|健康(?:卡|档案)(?:编)?号|(?:病人|患者|医疗记录)(?:编[号码]|号码?|ID)"
-    r"|(?:体检|检查)(?:编)?号|"
-    rf"mrn|mr ?#|uhid|(?:emr|encounter)[ _]?(?:{NUMBER}|no\.?|id|#)|"
+    r"|病案首页|病理号|病[历歷](?:资料|档案)?|就[诊医](?:卡|记录|序列?)?(?:编)?[号號][码马]?|(?:门急?诊|就诊|诊疗|医疗|住院)卡(?:卡|编)?[号號]?"
+    r"|诊疗(?:编)?[号號]|健康(?:卡|档案)(?:编)?号|(?:病人|患者|医疗记录)(?:编[号码]|号码?|ID)"
+    r"|(?:体检|检查|影像|放射|超声|标本|处方|挂号|入院|出院)(?:登记|单)?(?:编)?号|"
+    rf"mrn|mr ?#|uhid|(?:emr|encounter|admission|inpatient|outpatient|visit|accession)[ _]?(?:{NUMBER}|no\.?|id|#)|"
+    rf"pt\.? (?:{NUMBER}|no\.?|id|#)|(?:{typed('patient')}|medical) (?:file|chart)(?: (?:{NUMBER}|no\.?|id|#))?|"
     rf"(?:{typed('medical')}|health|{typed('patient')}"
     rf"|hospital)[ _]?(?:{typed('record')})s?[ _]?(?:number|no\.?|num|#|id)?|"
     rf"(?:{typed('patient')})[ _]?(?:id|{NUMBER}|no\.?|identifier|#)|(?:hospital|chart"
@@ -58,7 +60,21 @@ PASSPORT = rf"{typed('passport')}|pasport|passprt|护照|護照|旅券|passeport
 # Letters, then digits, with at least four of these; what looks like a date is none.
 CODE = (
     r"(?!(?:19|20)[0-9]{2}[-/.年])(?=[A-Za-z0-9\-/]{0,12}[0-9][A-Za-z\-/]{0,3}[0-9])"
-    r"[A-Z0-9](?:[A-Z0-9]|[\-/](?=[A-Z0-9])){3,24}(?![0-9A-Za-z])"
+    r"[A-Za-z0-9](?:[A-Za-z0-9]|[\-/](?=[A-Za-z0-9])){3,24}(?![0-9A-Za-z])"
+)
+
+
+IDENTITY = (
+    r"(?:national|identity|identification|personal|citizen(?:ship)?)[ _]?(?:id(?:entity|entification)?[ _]?)?(?:card[ _]?)?"
+    rf"(?:{NUMBER}|no\.?|#|id)|national[ _]?id(?:entity)?[ _]?(?:card)?|identity[ _]card|"
+    rf"tax(?:payer)?[ _]?(?:id(?:entification)?[ _]?)?(?:{NUMBER}|no\.?|id|#)|"
+    r"(?:国民|公民|居民|个人)?身[份分](?:证|證|证件)?(?:号码?|號碼?|编号)|[证證]件(?:号码?|號碼?|编号)|"
+    r"(?:纳税人识别|税务登记|稅)[号號]|税号"
+)
+# Letters and digits, six of these at least, in groups or not; no date.
+ID_CODE = (
+    r"(?!(?:19|20)[0-9]{2}[-/.年][0-9]{1,2}[-/.月][0-9]{1,2}(?![0-9]))(?=(?:[A-Z]?[A-Z ./\-]?[0-9]){6})"
+    r"[A-Z0-9](?:[ ./\-]?[A-Z0-9]){5,21}(?![0-9A-Za-z])"
 )
 
 
@@ -74,7 +90,7 @@ PEOPLE: tuple[Detector, ...] = (
         description="date of birth",
         patterns=(
             named(BIRTH, f"(?<![0-9])(?:{ANY_DATE})", link="[^0-9一二]{0,30}?"),
-            re.compile(rf"(?<![0-9])(?P<value>{ANY_DATE})"
+            (rf"(?<![0-9])(?P<value>{ANY_DATE})"
                        rf"(?=[ ,，)）]{{0,2}}(?:出生|生(?![0-9A-Za-z产效成活日命意])|was born|born))"),
         ),
         prefilter=(
@@ -115,13 +131,12 @@ PEOPLE: tuple[Detector, ...] = (
         patterns=(
             named(RECORD, CODE),
             # Two of them, as where one is merged with the other.
-            re.compile(
-                rf"(?i:(?<![a-z])(?:{RECORD})){LINK}{CODE}(?: (?:was |is )?(?:merged with|linked to|and|or|to)"
-                rf"|[,，、/&]|[和与及]) ?(?P<value>{CODE.replace('{3,24}', '{5,24}')})"
-            ),
+            (rf"(?i:(?<![a-z])(?:{RECORD})){LINK}{CODE}(?: (?:was |is )?(?:merged with|linked to|and|or|to)"
+                rf"|[,，、/&]|[和与及]) ?(?P<value>{CODE.replace('{3,24}', '{5,24}')})"),
         ),
         prefilter=(
-            rf"(?i)(?:病|住院|门诊|门急诊|就诊|就医卡|诊疗|患者|体检|检查|健康卡|健康档案|医疗记录|uhid|emr|encounter|{typed('record')}|{typed('patient')}"
+            rf"(?i)(?:病|住院|门诊|门急诊|就诊|就医|诊疗|患者|体检|检查|影像|放射|超声|标本|处方|挂号|入院|出院|健康卡|健康档案|医疗"
+            rf"|uhid|emr|encounter|admission|visit|accession|pt\.? |{typed('record')}|{typed('patient')}"
             rf"|{typed('medical')} |medical_|hospital|chart|mr ?#|mrn)[^0-9\x00]*[0-9]"
         ),
         score=0.8,
@@ -135,8 +150,19 @@ PEOPLE: tuple[Detector, ...] = (
             "medical record number is 12-34-56",
             '"patient_id":"P0012345"',
             "就诊卡号 6600123456",
+            "病历（编号 20240511-0088）",
+            "Admission no. IP2024-00918",
+            "mrn 8834521a",
         ),
-        counterexamples=("patient is 45 years old", "病历号码未知", "MRN", "住院日期2026-01-02", "record 2026-01-02"),
+        counterexamples=(
+            "patient is 45 years old",
+            "病历号码未知",
+            "MRN",
+            "住院日期2026-01-02",
+            "record 2026-01-02",
+            "病历已于20日归档",
+            "visit no 3",
+        ),
     ),
     Detector(
         id="health.policy_no",
@@ -156,12 +182,34 @@ PEOPLE: tuple[Detector, ...] = (
         counterexamples=("policy of 2026-01-02", "member since 2019", "group 5", "policy number 7"),
     ),
     Detector(
+        id="person.id_number",
+        description="number of an identity document or a taxpayer that only words name",
+        patterns=(named(IDENTITY, ID_CODE),),
+        prefilter=(
+            r"(?i)(?:national|identity|identification|personal|citizen|tax|身份|身分|证件|證件|税|稅|公民)[^0-9\x00]*[0-9]"
+        ),
+        score=0.7,
+        canonical=compact,
+        unless=ORDERS,
+        guessed=True,
+        span_max=128,
+        examples=(
+            "National ID: 29001011234567",
+            "her identity number is 8001015009087",
+            "国民身份号码（荷兰）111222333",
+            "personal id number 19900101-2384",
+            "证件号：K03004421",
+            '"tax_id":"12 345 678 903"',
+        ),
+        counterexamples=("national id 12", "tax number 2026-01-02", "identity 110", "证件号码如下", "national 20260102"),
+    ),
+    Detector(
         id="travel.passport",
         description="passport number of any country",
         patterns=(
             named(
                 PASSPORT,
-                r"(?:[A-Z]{0,3}[0-9]{6,9}|[0-9]{2}[A-Z]{2}[0-9]{5}"
+                r"(?:[A-Z]{0,3}[0-9]{6,9}|[A-Z]{1,2}[ \-][0-9]{7,8}|[0-9]{2}[A-Z]{2}[0-9]{5}"
                 r"|[A-Z]{2}[0-9]{2}[A-Z0-9]{5})(?![0-9A-Za-z]|[\-/.][0-9])",
                 link=r"(?:[^0-9A-Za-z]{0,3}(?i:no|nr|num|n[umber]{4,6}|id|is|was|card|book|holder|编号|号[码马]?|號碼?|n°|of|for|the|my|his|her|是|为)){0,4}[^0-9A-Za-z\n]{0,6}",
             ),

@@ -189,17 +189,15 @@ PHONES = (
         patterns=(
             # What they begin with is looked for first, and what may not stand before it then.
             *(
-                re.compile(
-                    rf"{sign}(?<![0-9A-Za-z+]{sign})[0-9](?:[ ().\-/]{{0,3}}[0-9])"
-                    rf"{{{DIGITS_MIN - zeros - 1},{DIGITS_MAX - zeros - 1}}}(?![0-9])"
-                )
+                (rf"{sign}(?<![0-9A-Za-z+]{sign})[0-9](?:[ ().\-/]{{0,3}}[0-9])"
+                    rf"{{{DIGITS_MIN - zeros - 1},{DIGITS_MAX - zeros - 1}}}(?![0-9])")
                 for sign, zeros in ((r"\+", 0), ("00", 1))
             ),
-            *(re.compile(rf"{EDGE}{form}(?![0-9A-Za-z]|[\-./][0-9])") for form, _ in NATIONAL),
+            *(rf"{EDGE}{form}(?![0-9A-Za-z]|[\-./][0-9])" for form, _ in NATIONAL),
             named(rf"(?:{NOUNS})s?", PLAIN, link=NUMBERED),
             named(VERBS, NO_DATE + PARTED),
-            re.compile(rf"(?:{OTHER_NOUNS}){NUMBERED}(?P<value>{PLAIN})"),
-            re.compile(rf"(?:{OTHER_VERBS}){LINK}(?P<value>{NO_DATE}{PARTED})"),
+            rf"(?:{OTHER_NOUNS}){NUMBERED}(?P<value>{PLAIN})",
+            rf"(?:{OTHER_VERBS}){LINK}(?P<value>{NO_DATE}{PARTED})",
         ),
         prefilter=(PLUS, ZEROS, *GROUPED, *NAMED),
         score=0.8,

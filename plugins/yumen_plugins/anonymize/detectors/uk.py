@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from yumen_plugins.anonymize.detector import Detector, digits
 from yumen_plugins.anonymize.detectors.near import CODE_RUN, compact, document, named, near, stdnum
 
@@ -26,9 +24,7 @@ UK = (
     Detector(
         id="uk.nhs",
         description="NHS number of the United Kingdom",
-        patterns=(
-            re.compile(r"(?<![0-9+.\-])(?<![0-9] )[0-9]{3}([ \-]?)[0-9]{3}\1[0-9]{4}(?![0-9]|[\-.][0-9])(?! [0-9])"),
-        ),
+        patterns=(r"(?<![0-9+.\-])(?<![0-9] )[0-9]{3}([ \-]?)[0-9]{3}\1[0-9]{4}(?![0-9]|[\-.][0-9])(?! [0-9])",),
         prefilter=near(NHS, "[0-9]{3} [0-9]{3} [0-9]{4}"),
         score=0.9,
         validate=nhs,
@@ -42,7 +38,7 @@ UK = (
         id="uk.nino",
         description="national insurance number of the United Kingdom",
         patterns=(
-            re.compile(
+            (
                 r"(?<![0-9A-Za-z])(?i:[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z])[ \-]?[0-9]{2}[ \-]?[0-9]{2}[ \-]?[0-9]{2}"
                 r"[ \-]?[A-Da-d](?![0-9A-Za-z])"
             ),
@@ -60,7 +56,7 @@ UK = (
         id="uk.driver_licence",
         description="driving licence number of the United Kingdom",
         patterns=(
-            re.compile(
+            (
                 r"(?<![0-9A-Za-z])(?:[A-Z]{2}[A-Z9]{3})[0-9][0156][0-9](?:0[1-9]|[12][0-9]|3[01])[0-9][A-Z9]{2}[0-9A-Z]{3}"
                 r"(?:[ ]?[0-9]{2})?(?![0-9A-Za-z])"
             ),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from yumen_plugins.anonymize.detector import Detector, digits
 from yumen_plugins.anonymize.detectors.finance import luhn
 from yumen_plugins.anonymize.detectors.near import ORDERS, compact, document, named, near, typed
@@ -57,8 +55,8 @@ USA = (
         id="us.ssn",
         description="social security number of the United States",
         patterns=(
-            re.compile(r"(?<![0-9\-.])[0-9]{3}-[0-9]{2}-[0-9]{4}(?![0-9]|-[0-9])"),
-            re.compile(r"(?<![0-9\-.])[0-9]{3}([ .]?)[0-9]{2}\1[0-9]{4}(?![0-9]|[\-.][0-9])"),
+            r"(?<![0-9\-.])[0-9]{3}-[0-9]{2}-[0-9]{4}(?![0-9]|-[0-9])",
+            r"(?<![0-9\-.])[0-9]{3}([ .]?)[0-9]{2}\1[0-9]{4}(?![0-9]|[\-.][0-9])",
         ),
         prefilter=near(SSN, "[0-9]{3}-[0-9]{2}-[0-9]{4}"),
         score=0.95,
@@ -86,7 +84,7 @@ USA = (
     Detector(
         id="us.itin",
         description="individual taxpayer identification number of the United States",
-        patterns=(re.compile(r"(?<![0-9\-.])9[0-9]{2}([ \-]?)[5-9][0-9]\1[0-9]{4}(?![0-9]|[\-.][0-9])"),),
+        patterns=(r"(?<![0-9\-.])9[0-9]{2}([ \-]?)[5-9][0-9]\1[0-9]{4}(?![0-9]|[\-.][0-9])",),
         prefilter=near(ITIN, "9[0-9]{2}-[5-9][0-9]-[0-9]{4}"),
         score=0.9,
         validate=itin,
@@ -186,7 +184,7 @@ USA = (
         id="us.medicare",
         description="Medicare beneficiary identifier of the United States",
         patterns=(
-            re.compile(
+            (
                 r"(?<![0-9A-Za-z\-])[1-9][AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9][0-9](-?)[AC-HJKMNP-RT-Y][AC-HJKMNP-RT-Y0-9][0-9]\1"
                 r"[AC-HJKMNP-RT-Y]{2}[0-9]{2}(?![0-9A-Za-z]|-[0-9A-Za-z])"
             ),

@@ -223,8 +223,8 @@ def secret(value: str) -> bool:
     return " " not in value or SENTENCE.search(value) is None
 
 
-def _quoted(words: str, inside: str) -> re.Pattern[str]:
-    return re.compile(rf"{words}{CLOSE}{QUOTED_IS}{inside}(?:(?P=q)|{CUT})")
+def _quoted(words: str, inside: str) -> str:
+    return rf"{words}{CLOSE}{QUOTED_IS}{inside}(?:(?P=q)|{CUT})"
 
 
 MADE = characters(ALNUM, 40, "assigned")
@@ -246,40 +246,36 @@ ASSIGNED: tuple[Detector, ...] = (
             _quoted(KEYS, rf"(?P<value>{NO_NAME}{DIGIT_IN}{LETTER_IN}{KEY_CHARS}{{6,{VALUE_MAX}}})"),
             _quoted(KEYS, rf"(?P<value>(?=[A-Za-z]*[+/=A-Z])[A-Za-z0-9+/]{{24,{VALUE_MAX}}}={{0,2}})"),
             # What stands in quotes to its end is the first form's.
-            re.compile(rf"{PASSWORDS}{CLOSE}{IS}(?![\"'][^\"'\n]{{4,{PASSWORD_MAX}}}[\"'])(?P<value>{SIGN_IN}{BARE})"),
-            re.compile(rf"{PASSWORDS}{CLOSE}{IS}(?P<value>[A-Za-z]{{4,40}}(?:[-_][A-Za-z]{{1,40}}){{0,6}}){WORD_END}"),
-            re.compile(
-                rf"{PASSWORDS}{CLOSE}{PROSE_IS}(?P<value>{DIGIT_IN}(?=[!-~]{{0,60}}?[A-Za-z]|[0-9]{{6}}){BARE})"
-            ),
-            re.compile(rf"--[a-z-]{{0,24}}?{PASSWORDS}[ =](?P<value>(?!-){BARE})"),
-            re.compile(
-                rf"{KEYS}{CLOSE}{IS}(?P<value>{NO_NAME}{DIGIT_IN}{LETTER_IN}{KEY_CHARS}{{6,{VALUE_MAX}}}(?<![.:]))(?:(?![A-Za-z0-9(\[])|{CUT})"
-            ),
-            re.compile(
+            rf"{PASSWORDS}{CLOSE}{IS}(?![\"'][^\"'\n]{{4,{PASSWORD_MAX}}}[\"'])(?P<value>{SIGN_IN}{BARE})",
+            rf"{PASSWORDS}{CLOSE}{IS}(?P<value>[A-Za-z]{{4,40}}(?:[-_][A-Za-z]{{1,40}}){{0,6}}){WORD_END}",
+            rf"{PASSWORDS}{CLOSE}{PROSE_IS}(?P<value>{DIGIT_IN}(?=[!-~]{{0,60}}?[A-Za-z]|[0-9]{{6}}){BARE})",
+            rf"--[a-z-]{{0,24}}?{PASSWORDS}[ =](?P<value>(?!-){BARE})",
+            rf"{KEYS}{CLOSE}{IS}(?P<value>{NO_NAME}{DIGIT_IN}{LETTER_IN}{KEY_CHARS}{{6,{VALUE_MAX}}}(?<![.:]))(?:(?![A-Za-z0-9(\[])|{CUT})",
+            (
                 rf"{KEYS}{CLOSE}{KEY_PROSE_IS}(?P<value>{NO_NAME}"
                 rf"(?=[!-~]{{0,60}}?[0-9][!-~]{{0,60}}?[A-Za-z])"
                 rf"(?=[!-~]{{0,60}}?[A-Za-z][!-~]{{0,60}}?[0-9]){KEY_CHARS}{{8,{VALUE_MAX}}}(?<![.:]))"
                 rf"(?:(?![A-Za-z0-9(\[])|{CUT})"
             ),
-            re.compile(
+            (
                 rf"--[a-z-]{{0,24}}?{KEYS}[ =](?P<value>"
                 rf"(?!-){NO_NAME}{DIGIT_IN}{LETTER_IN}{KEY_CHARS}{{6,{VALUE_MAX}}})"
             ),
             # Words in a row, and what is not written in ASCII.
-            re.compile(
+            (
                 rf"{PASSWORDS}{CLOSE}{SAID}(?P<value>(?:[A-Za-z]{{3,12}} ){{3,7}}[A-Za-z]{{3,12}})"
                 rf"(?=[ \t]?(?:\Z|[\r\n.。；;，！]))"
             ),
             # A quote inside belongs to it; one at an edge stands around it.
-            re.compile(
+            (
                 rf"{PASSWORDS}{CLOSE}{SAID}(?P<value>(?![\"'`]){LATIN_IN}"
                 rf"(?:[!#-&(-+\--:<-_a-~{LATIN}]|[\"'`](?=[!-+\--:<-~{LATIN}])){{5,64}})"
             ),
-            re.compile(
+            (
                 rf"{PASSWORDS}{CLOSE}(?:{SAID})?(?:[“「『‘]|\"{HAN_IN})"
                 rf"(?P<value>[ -~{LATIN}{HAN_CHARS}]{{4,{PASSWORD_MAX}}}?)[\"”」』’]"
             ),
-            re.compile(r"[IiWw](?i:(?<=i)dentified by|(?<=w)ith password)[ \t]{1,3}'(?P<value>[ -&(-~]{4,128})'"),
+            r"[IiWw](?i:(?<=i)dentified by|(?<=w)ith password)[ \t]{1,3}'(?P<value>[ -&(-~]{4,128})'",
         ),
         prefilter=rf"(?i){NAMES}{BETWEEN}|--[a-z-]*(?:passw|pass|pwd|token|secret"
         rf"|key)[a-z-]*[ =][!-~]|identified by[ \t]+'|with password[ \t]+'",
@@ -354,12 +350,12 @@ ASSIGNED: tuple[Detector, ...] = (
         id="secret.otp",
         description="one-time code",
         patterns=(
-            re.compile(
+            (
                 rf"(?i:{CODES})[^0-9A-Za-z\n]{{0,8}}(?:(?i:is|was"
                 rf"|for [a-z]{{1,16}} is)[^0-9A-Za-z\n]{{1,4}})?(?:[A-Z]-)?(?P<value>[0-9]{{4,8}})"
                 rf"(?![0-9A-Za-z]|[年月日/]|[.-][0-9])"
             ),
-            re.compile(
+            (
                 rf"(?<![0-9A-Za-z./-])(?P<value>[0-9]{{4,8}})(?: is (?:your|the)|[ 是为]{{1,2}}(?:您|你)?"
                 rf"|[（(])[^0-9\n]{{0,16}}(?i:{CODES})"
             ),
@@ -381,7 +377,7 @@ ASSIGNED: tuple[Detector, ...] = (
         id="secret.pin",
         description="PIN by its name",
         patterns=(
-            re.compile(
+            (
                 r"(?:(?<![A-Za-z_])(?i:pin)(?:[ _-]?(?i:code|number)|码)?(?:是|为|[\"']?\s?[:：]|\s(?:is|was))"
                 r"|(?:取款|支付|解锁|开机|锁屏)(?:密码|码)[^0-9\n]{0,4})\s{0,2}[\"']?(?P<value>[0-9]{4,8})(?![0-9A-Za-z])"
             ),

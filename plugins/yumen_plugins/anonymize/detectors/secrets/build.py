@@ -150,7 +150,7 @@ def token(
     return Detector(
         id=f"secret.{name}",
         description=description,
-        patterns=tuple(re.compile(BEFORE + (SCHEME if url else "") + regex(parts) + behind(parts)) for parts in forms),
+        patterns=tuple((BEFORE + (SCHEME if url else "") + regex(parts) + behind(parts)) for parts in forms),
         prefilter=seen or "|".join(prefilter(parts) for parts in forms),
         score=score,
         validate=validate,
@@ -221,9 +221,7 @@ def named(
     return Detector(
         id=f"secret.{name}",
         description=description,
-        patterns=tuple(
-            re.compile(rf"{lead}(?<![A-Za-z0-9])(?P<value>{regex(parts)}){behind(parts)}") for parts in forms
-        ),
+        patterns=tuple(rf"{lead}(?<![A-Za-z0-9])(?P<value>{regex(parts)}){behind(parts)}" for parts in forms),
         prefilter=rf"(?i)(?:{heads})[^\n]*(?:{seen})",
         score=score,
         validate=validate,

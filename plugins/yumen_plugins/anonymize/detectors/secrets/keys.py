@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from yumen_plugins.anonymize.detector import Detector
 from yumen_plugins.anonymize.detectors.near import RUN
 from yumen_plugins.anonymize.detectors.secrets.build import HEX, characters, fixed, named
@@ -30,9 +28,9 @@ KEYS: tuple[Detector, ...] = (
         id="secret.private_key",
         description="private key",
         patterns=(
-            re.compile(rf"-----BEGIN {NAME}-----{BODY}{{40,{LINES_MAX}}}+-----END {NAME}-----"),
+            rf"-----BEGIN {NAME}-----{BODY}{{40,{LINES_MAX}}}+-----END {NAME}-----",
             # One that is cut off: its lines, as far as they go.
-            re.compile(rf"-----BEGIN {NAME}-----{KEPT}{{48,{LINES_MAX}}}+"),
+            rf"-----BEGIN {NAME}-----{KEPT}{{48,{LINES_MAX}}}+",
         ),
         prefilter=r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY",
         score=1.0,
@@ -63,7 +61,7 @@ KEYS: tuple[Detector, ...] = (
         id="secret.private_key_ssh2",
         description="private key as SSH Communications writes it",
         patterns=(
-            re.compile(
+            (
                 rf"---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----{BODY}{{40,{LINES_MAX}}}+"
                 rf"(?:---- END [A-Z0-9 ]{{1,40}} ----)?"
             ),
@@ -80,7 +78,7 @@ KEYS: tuple[Detector, ...] = (
     Detector(
         id="secret.private_key_putty",
         description="private key as PuTTY writes it",
-        patterns=(re.compile(r"Private-Lines: [0-9]{1,3}\s{1,2}(?P<value>[A-Za-z0-9+/=\s]{47,11999}[A-Za-z0-9+/=])"),),
+        patterns=(r"Private-Lines: [0-9]{1,3}\s{1,2}(?P<value>[A-Za-z0-9+/=\s]{47,11999}[A-Za-z0-9+/=])",),
         prefilter="Private-Lines: [0-9]",
         score=1.0,
         validate=armoured,
@@ -95,8 +93,8 @@ KEYS: tuple[Detector, ...] = (
         description="private key in base64 without the lines around it",
         patterns=(
             # PKCS #8 and PKCS #1 for RSA: DER has the same bytes there in every key.
-            re.compile(rf"(?<![A-Za-z0-9+/])MII[A-Za-z0-9+/]{{1,4}}{RSA}[A-Za-z0-9+/]{{200,{LINES_MAX}}}+={{0,2}}"),
-            re.compile(rf"(?<![A-Za-z0-9+/])MII[A-Za-z0-9+/]{{2,4}}IBAAK[A-Za-z0-9+/]{{300,{LINES_MAX}}}+={{0,2}}"),
+            rf"(?<![A-Za-z0-9+/])MII[A-Za-z0-9+/]{{1,4}}{RSA}[A-Za-z0-9+/]{{200,{LINES_MAX}}}+={{0,2}}",
+            rf"(?<![A-Za-z0-9+/])MII[A-Za-z0-9+/]{{2,4}}IBAAK[A-Za-z0-9+/]{{300,{LINES_MAX}}}+={{0,2}}",
         ),
         prefilter=rf"MII[A-Za-z0-9+/]{{1,4}}(?:{RSA}|IBAAK)",
         score=1.0,
@@ -111,7 +109,7 @@ KEYS: tuple[Detector, ...] = (
     Detector(
         id="secret.jwk",
         description="private part of a JSON web key",
-        patterns=(re.compile(r'"d\\?"\s{0,2}:\s{0,2}\\?"(?P<value>[A-Za-z0-9_-]{42,700})\\?"'),),
+        patterns=(r'"d\\?"\s{0,2}:\s{0,2}\\?"(?P<value>[A-Za-z0-9_-]{42,700})\\?"',),
         prefilter=r'"d\\?" {0,2}: {0,2}\\?"[A-Za-z0-9_-]{42}',
         score=0.95,
         canonical=str,
@@ -123,7 +121,7 @@ KEYS: tuple[Detector, ...] = (
     Detector(
         id="secret.age",
         description="age secret key",
-        patterns=(re.compile(r"(?<![A-Za-z0-9])(?i:AGE-SECRET-KEY-1[0-9AC-HJ-NP-Z]{58})(?![A-Za-z0-9])"),),
+        patterns=(r"(?<![A-Za-z0-9])(?i:AGE-SECRET-KEY-1[0-9AC-HJ-NP-Z]{58})(?![A-Za-z0-9])",),
         prefilter=r"(?i)AGE-SECRET-KEY-1[0-9A-Z]{12}",
         score=1.0,
         validate=bech32,
@@ -140,11 +138,7 @@ KEYS: tuple[Detector, ...] = (
     Detector(
         id="secret.wallet_key",
         description="private key of Bitcoin or another chain",
-        patterns=(
-            re.compile(
-                rf"(?<![A-Za-z0-9])(?:[5KL9c][{BASE58}]{{50,51}}|[xyzt]prv[{BASE58}]{{107,108}})(?![A-Za-z0-9])"
-            ),
-        ),
+        patterns=(rf"(?<![A-Za-z0-9])(?:[5KL9c][{BASE58}]{{50,51}}|[xyzt]prv[{BASE58}]{{107,108}})(?![A-Za-z0-9])",),
         prefilter=RUN,
         score=1.0,
         validate=wallet,
@@ -174,7 +168,7 @@ KEYS: tuple[Detector, ...] = (
         id="secret.seed_phrase",
         description="words that restore a wallet",
         patterns=(
-            re.compile(
+            (
                 r"(?i:seed phrase|recovery phrase|secret phrase|backup phrase|mnemonic(?: phrase)?|助记词|恢复短语)"
                 r"[^\na-z]{0,8}(?:(?:is|are|for [a-z]{1,12}|words?|是"
                 r"|为)[^\na-z]{1,6})?(?P<value>(?:[a-z]{3,8}[ ,]{1,2}){11,23}[a-z]{3,8})(?![a-z])"

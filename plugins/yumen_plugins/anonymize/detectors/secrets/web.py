@@ -19,10 +19,9 @@ STORES = "postgres|postgresql|mysql|mariadb|mongodb|redis|rediss|amqp|amqps|mssq
 SCHEME = "|".join(
     rf"(?<={one}://)" for one in (*STORES.split("|"), r"\+srv", r"\+asyncpg", r"\+psycopg2", r"\+pymysql")
 )
-# A host that would make an e-mail address of the end of the password is taken with it, for the longer reading wins.
 HOST = (
-    r"(?:@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,34}[A-Za-z0-9])?\.){1,6}[A-Za-z]{2,24}(?![A-Za-z0-9.-])"
-    r"|(?=@(?:[A-Za-z0-9-]{1,63}(?![A-Za-z0-9.-])|[0-9\[$<{%])))"
+    r"(?=@(?:(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,34}[A-Za-z0-9])?\.){1,6}[A-Za-z]{2,24}(?![A-Za-z0-9.-])"
+    r"|[A-Za-z0-9-]{1,63}(?![A-Za-z0-9.-])|[0-9\[$<{%]))"
 )
 UNFILLED = re.compile(
     r"[$%]?[{(<\[]|\$[A-Z_]+\Z|%[A-Z_]+%|\*{3}|x{3,}\Z|\.{3}|%s|your|\Apass(?:word)?_?here", re.IGNORECASE
@@ -64,7 +63,7 @@ WEB: tuple[Detector, ...] = (
         id="secret.jwt",
         description="JSON web token",
         patterns=(
-            re.compile(
+            (
                 rf"(?:(?<![A-Za-z0-9_+/-])|(?<=\\[nrt]))eyJ[A-Za-z0-9_-]{{14,{HEADER_MAX}}}+"
                 rf"\.(?:[A-Za-z0-9_-]{{2,{PAYLOAD_MAX}}}+\.[A-Za-z0-9_-]{{0,{REST_MAX}}}+"
                 rf"|\.[A-Za-z0-9_-]{{12,{REST_MAX}}}+)(?:\.[A-Za-z0-9_-]{{8,{REST_MAX // 4}}}+){{0,2}}"
@@ -86,14 +85,16 @@ WEB: tuple[Detector, ...] = (
     ),
     Detector(
         id="secret.url_credentials",
-        description="user and password in a URL; with its host where that would look like an e-mail address",
+        description="user and password in a URL",
         patterns=(
-            re.compile(rf"://(?P<value>{USER}{{0,64}}:{PASSWORD}{{1,192}}{HOST})"),
-            re.compile(rf"://(?:{SCHEME})(?P<value>{USER}{{0,64}}:(?![0-9]{{1,5}}/)(?:{PASSWORD}|/){{1,192}}{HOST})"),
+            rf"://(?P<value>{USER}{{0,64}}:{PASSWORD}{{1,192}}{HOST})",
+            rf"://(?:{SCHEME})(?P<value>{USER}{{0,64}}:(?![0-9]{{1,5}}/)(?:{PASSWORD}|/){{1,192}}{HOST})",
         ),
         prefilter=r"://[!$%&()*+.;=A-Z_a-z0-9~-]*:[!-~]+@",
         score=0.95,
         validate=_filled,
+        # With the host behind it the end of a password looks like an address.
+        hides="email",
         canonical=str,
         span_max=512,
         examples=(
@@ -116,7 +117,7 @@ WEB: tuple[Detector, ...] = (
     Detector(
         id="secret.http_basic",
         description="user and password in a header of HTTP",
-        patterns=(re.compile(r"(?i:basic)[ \t]{1,4}(?P<value>[A-Za-z0-9+/]{8,480}={0,2})(?![A-Za-z0-9+/=])"),),
+        patterns=(r"(?i:basic)[ \t]{1,4}(?P<value>[A-Za-z0-9+/]{8,480}={0,2})(?![A-Za-z0-9+/=])",),
         prefilter=r"(?i)basic[ \t]{1,4}[A-Za-z0-9+/]{8}",
         score=0.95,
         validate=basic,
@@ -129,12 +130,12 @@ WEB: tuple[Detector, ...] = (
         id="secret.http_bearer",
         description="token in a header of HTTP",
         patterns=(
-            re.compile(
+            (
                 r"(?i:authorization|auth)[\"']{0,2}\s{0,3}[:=：]\s{0,3}[\"']{0,2}"
                 r"(?i:bearer|token|apikey|api-key|ssws|genie[kK]ey|key|bot|aws4-hmac-sha256)[ \t]{1,4}(?:token=\\?\"?)?"
                 r"(?P<value>[A-Za-z0-9._~+/=:|-]{8,440})"
             ),
-            re.compile(r"(?<![A-Za-z])(?i:bearer)[ \t]{1,4}(?P<value>[A-Za-z0-9._~+/=|-]{16,440})"),
+            r"(?<![A-Za-z])(?i:bearer)[ \t]{1,4}(?P<value>[A-Za-z0-9._~+/=|-]{16,440})",
         ),
         prefilter=(
             r"(?i)bearer[ \t]+[A-Za-z0-9._~+/=|-]{8}|"
@@ -162,7 +163,7 @@ WEB: tuple[Detector, ...] = (
         id="secret.curl_user",
         description="user and password on the command line of an HTTP client",
         patterns=(
-            re.compile(
+            (
                 r"(?:curl|wget|https?)(?=[ \t])[^\n]{0,200}?[ \t](?:-u|--user|--proxy-user|-U|-a|--auth)[ =]{0,2}[\"']?"
                 r"(?P<value>[A-Za-z0-9._@%+-]{1,64}:[^\s\"'`$<{*]{3,128})"
             ),
@@ -185,7 +186,7 @@ WEB: tuple[Detector, ...] = (
     Detector(
         id="secret.cookie",
         description="session in a cookie",
-        patterns=(re.compile(rf"(?<![A-Za-z0-9])(?:{COOKIES})=(?P<value>[A-Za-z0-9%._~+/:*|-]{{12,448}}={{0,2}})"),),
+        patterns=(rf"(?<![A-Za-z0-9])(?:{COOKIES})=(?P<value>[A-Za-z0-9%._~+/:*|-]{{12,448}}={{0,2}})",),
         prefilter=rf"(?:{COOKIES_SEEN})=[A-Za-z0-9%._~+/:*|-]",
         score=0.9,
         validate=mixed,
