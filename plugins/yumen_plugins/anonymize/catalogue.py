@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from yumen_plugins.anonymize.detector import CONTEXT_AFTER, CONTEXT_BEFORE, UNLESS_BEFORE, Detector
+from yumen_plugins.anonymize.detector import BETWEEN, CONTEXT_AFTER, CONTEXT_BEFORE, UNLESS_BEFORE, Detector
 from yumen_plugins.anonymize.detectors import CATALOGUE, PACKED
 
 COMMAND = "python -m yumen_plugins.anonymize.catalogue > docs/detectors.md"
@@ -43,7 +43,8 @@ in brackets is known there by both, so `net.*` names `email` too. Findings, pseu
 | form | it looks so |
 | named | it looks so, and words around it that belong to the form say what it is (`CVV: 123`, `张伟先生`) |
 | check | its checksum, date, range or prefix holds; for secrets, that it is no placeholder such as `sk-xxxx` |
-| word | a word of those below the table stands within {CONTEXT_BEFORE} characters before it or {CONTEXT_AFTER} behind it |
+| word | a word of those below the table stands within {CONTEXT_BEFORE} characters before it \
+(a longer word with {BETWEEN} between) or {CONTEXT_AFTER} behind it |
 
 `form + check, or word` is found where the check holds, and where it fails beside such a word. `word` alone is found beside
 such a word only, whether any check holds or not. What `word` found has half the score. It is left alone where a word of *not

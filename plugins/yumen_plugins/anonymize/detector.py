@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 
-# How far from a value a word that names it may stand, in code points on either side.
-CONTEXT_BEFORE, CONTEXT_AFTER = 24, 12
+# How far from a value a word that names it may stand, in code points on either side; and how much may stand between a long
+# word and the value, `number: ` for example.
+CONTEXT_BEFORE, CONTEXT_AFTER, BETWEEN = 24, 12, 10
 # How far before a value a word may stand that says what else it is.
 UNLESS_BEFORE = 12
 
@@ -93,6 +94,11 @@ class Detector:
         """The name that stands in pseudonyms: `cn.mobile` is `CN_MOBILE`."""
         return label_of(self.id)
 
+    @cached_property
+    def before(self) -> int:
+        """How far before a value its context is read, in code points."""
+        return max([CONTEXT_BEFORE, *(len(word) + BETWEEN for word in self.context)])
+
     def sure(self, value: str) -> int:
         """How many of the first characters of what a pattern took are surely a value."""
         if self.weak:
@@ -105,7 +111,7 @@ class Detector:
         """Whether a context word stands near a span. Raw substrings: words have no edges in Chinese."""
         if not self.context:
             return False
-        around = text[max(0, start - CONTEXT_BEFORE) : start] + "\n" + text[end : end + CONTEXT_AFTER]
+        around = text[max(0, start - self.before) : start] + "\n" + text[end : end + CONTEXT_AFTER]
         return _holds(around.lower(), self.context)
 
     def denied(self, text: str, start: int) -> bool:

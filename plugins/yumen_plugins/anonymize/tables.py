@@ -26,7 +26,7 @@ BLANK = " \t\r*`"
 NO_HEADING = re.compile("[!?。！？@=]")
 # A line that is only drawn, as below the headings of Markdown or around what a database's client prints.
 DRAWN = re.compile(r"[ \t\r|:+=-]*[-=][ \t\r|:+=-]*")
-# Words of headings. One of them in a line above one with delimiters is the sign that the one pass looks for.
+# Words of headings. The one pass looks for them, and lines are looked at only where it finds one: asked for more, it slows.
 WORDS = (
     "name|phone|mobile|cell|tel|contact|e-?mail|address|passport|licen[cs]e|ssn|social.security|dob|birth|account|acct|card"
     "|iban|swift|routing|cvv|cvc|expiry|expires|mrn|patient|record|(?:tax|national|personal|member|id).?(?:id|no|num|number)"
@@ -35,7 +35,7 @@ WORDS = (
     "|居住证|驾驶证|驾照|军官证|士兵证|社保|医保|车牌|车架|微信|生日|出生|卡号|银行卡|账号|帐号|账户|户名|有效期|税号|信用代码"
     "|病历|病案|住院号|门诊号|就诊|密码|口令|密钥|令牌"
 )
-SIGN = rf"(?i)(?:{WORDS})[^\n]*\n[^\n]*(?:[\t|,;+]|，)"
+SIGN = f"(?i)(?:{WORDS})"
 WORD = re.compile(WORDS, re.IGNORECASE)
 # What stands behind a heading: `(optional)`, `（必填）`.
 REMARK = re.compile(r"\s?[(（][^()（）]{1,40}[)）]\Z")
@@ -108,9 +108,13 @@ def _lines(plain: str) -> Iterator[tuple[int, int]]:
 def _headings(plain: str, line: tuple[int, int], below: tuple[int, int]) -> tuple[list[str], str]:
     """The headings in a line, and what stands between them; none where the line and the one below it are no table."""
     for delimiter in DELIMITERS:
-        if plain.find(delimiter, *line) >= 0 and plain.find(delimiter, *below) >= 0:
+        count = plain.count(delimiter, *line)
+        if count and delimiter in plain[slice(*below)]:
             break
     else:
+        return [], ""
+    if count != plain.count(delimiter, *below) and plain.find('"', *below) < 0:
+        # Most lines with commas end here.
         return [], ""
     headings = [plain[start:end] for start, end in _row(plain, *line, delimiter)]
     if len(headings) != len(list(_row(plain, *below, delimiter))) or not all(map(_heads, headings)):

@@ -9,13 +9,17 @@ from importlib import import_module
 
 from yumen_plugins.anonymize.detector import Detector, digits
 
+# Tags of HTML.
+TAGS = r"(?:</?[a-z][a-z0-9]{0,9}(?:[ /][^<>\n]{0,60})?>\s{0,8}){0,4}"
 # What may stand between a word and the value that it names: quotes, brackets, `number`, a colon, `is`, `是`, an arrow.
 # People mistype `number` as often as they write it.
 LINK = (
     r"(?i:(?:[(（][^()（）0-9\n]{1,20}[)）])?[\"'”’*_.)）\]】」\s]{0,4}"
     r"(?:[(（【]?(?:号[码马]|號碼|编[号码]|編[號碼]|[号码號]|n[umber]{3,6}|no|nr|num|id|code)[.\"'”’*_)）\]】」\s]{0,3})?"
-    r"(?:(?:[:=：#|>→➡▶👉]|[-–—](?![0-9])|(?:应该?|就)?是|如下|[改换]?[为為成]了?|(?:is|was|are)(?: now)?)"
-    r"[\"'“‘*(（\[【「<\s:：>→➡▶👉]{0,5}){0,2})"
+    rf"{TAGS}"
+    r"(?:(?:[:=：#|>→➡▶👉【「]|[-–—](?![0-9])|(?:应该?|就)?是|如下|[改换]?[为為成]了?|(?:is|was|are)(?: now)?)"
+    r"[\"'“‘*(（\[【「<\s:：>→➡▶👉]{0,5}){0,2}"
+    rf"{TAGS})"
 )
 # For the one pass: what is so long holds a token, a key or a hash; one expression for all that are looked for in it.
 RUN, CODE_RUN, NUMBER_RUN = "[0-9A-Za-z]{25}", "[0-9A-Z]{16}", "[0-9]{12}"

@@ -57,10 +57,11 @@ POLICY = (
     r"(?:member|subscriber|beneficiary|group)[ _]?(?:id|n[umber]{4,6}|no\.?)"
 )
 PASSPORT = rf"{typed('passport')}|pasport|passprt|护照|護照|旅券|passeport|pasaporte|passaporto|passnummer|паспорт"
-# Letters, then digits, with at least four of these; what looks like a date is none.
+# Letters, then digits, with at least four of these; what looks like a date is none. Small letters stand at the ends only, a
+# few of them: a pseudonym (`MRN_4p0j6aty9w`) is none either.
 CODE = (
     r"(?!(?:19|20)[0-9]{2}[-/.年])(?=[A-Za-z0-9\-/]{0,12}[0-9][A-Za-z\-/]{0,3}[0-9])"
-    r"[A-Za-z0-9](?:[A-Za-z0-9]|[\-/](?=[A-Za-z0-9])){3,24}(?![0-9A-Za-z])"
+    r"(?:[A-Z0-9](?:[A-Z0-9]|[\-/](?=[A-Z0-9])){3,24}|[a-z]{0,3}-?[0-9](?:[0-9]|[\-/](?=[0-9])){3,20}[a-z]{0,2})(?![0-9A-Za-z])"
 )
 
 
@@ -152,6 +153,8 @@ PEOPLE: tuple[Detector, ...] = (
             "就诊卡号 6600123456",
             "病历（编号 20240511-0088）",
             "Admission no. IP2024-00918",
+            "<b>MRN:</b> 00456123",
+            '<td class="k">住院号</td><td>ZY0099182</td>',
             "mrn 8834521a",
         ),
         counterexamples=(
