@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache
 
 # How far from a value a word that names it may stand, in code points on either side; and how much may stand between a long
 # word and the value, `number: ` for example.
@@ -94,7 +94,7 @@ class Detector:
         """The name that stands in pseudonyms: `cn.mobile` is `CN_MOBILE`."""
         return label_of(self.id)
 
-    @cached_property
+    @property
     def before(self) -> int:
         """How far before a value its context is read, in code points."""
         return max([CONTEXT_BEFORE, *(len(word) + BETWEEN for word in self.context)])
@@ -107,11 +107,14 @@ class Detector:
             return self.valid_part(value)
         return len(value) if self.validate(value) else 0
 
-    def named(self, text: str, start: int, end: int) -> bool:
-        """Whether a context word stands near a span. Raw substrings: words have no edges in Chinese."""
+    def named(self, text: str, start: int, end: int, before: int = CONTEXT_BEFORE) -> bool:
+        """Whether a context word stands near a span, `before` in front of it at most.
+
+        Raw substrings: words have no edges in Chinese.
+        """
         if not self.context:
             return False
-        around = text[max(0, start - self.before) : start] + "\n" + text[end : end + CONTEXT_AFTER]
+        around = text[max(0, start - before) : start] + "\n" + text[end : end + CONTEXT_AFTER]
         return _holds(around.lower(), self.context)
 
     def denied(self, text: str, start: int) -> bool:

@@ -22,10 +22,11 @@ class Region:
 class Form:
     """Those patterns of a detector that one expression of the one pass stands for."""
 
-    __slots__ = ("_patterns", "detector")
+    __slots__ = ("_before", "_patterns", "detector")
 
     def __init__(self, detector: Detector, patterns: tuple[str, ...]) -> None:
         self.detector = detector
+        self._before = detector.before
         # Each with the group that is the value.
         self._patterns = tuple((one, "value" if "value" in one.groupindex else 0) for one in map(compiled, patterns))
 
@@ -57,7 +58,7 @@ class Form:
                 match = search(plain, max(start + sure, match.start() + 1), stop)
                 continue
             match = search(plain, match.start() + 1, stop)
-            if detector.named(plain, start, end) and not detector.denied(plain, start):
+            if detector.named(plain, start, end, self._before) and not detector.denied(plain, start):
                 if doubtful is not None and start < doubtful.end:
                     hits.pop()  # it is the last: a sure one behind it would have moved the search beyond it
                     start, end = min(start, doubtful.start), max(end, doubtful.end)
