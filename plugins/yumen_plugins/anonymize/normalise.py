@@ -25,7 +25,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 
 from yumen_plugins.anonymize.characters import (
     BLANKS,
@@ -75,6 +75,7 @@ ONE_BY_ONE = "[0-9](?:[ ._-] ?[0-9]){5}"
 SPACED = re.compile(
     r"(?<![0-9])(?<![0-9][ ._-])[0-9](?P<sign> {1,2}|[._-])[0-9](?:(?P=sign)[0-9]){9,18}(?:(?P=sign)[Xx])?(?![ ._-]?[0-9])"
 )
+# Twenty digits, an X, and two blanks between any two of them.
 SPACED_CHARS_MAX = 62
 ADDRESS = re.compile(f"(?<!{FOREIGN_LOCAL}){FOREIGN_LOCAL}{{1,64}}+@{FOREIGN_DOMAIN}{{3,64}}+")
 
@@ -193,15 +194,17 @@ class Speller:
         """The plain spelling, and where its characters stood."""
         places = Places()
         if "\\u" in text:
-            text = _decoded(text, places, json_unescaped)
+            text = _respelt(text, json_unescaped(text), places)
         if "&" in text:
-            text = _decoded(text, places, html_unescaped)
+            text = _respelt(text, html_unescaped(text), places)
         if self._percent and "%" in text:
-            text = _decoded(text, places, unescaped)
+            text = _respelt(text, unescaped(text), places)
         if not text.isascii():
             text = self._characters(text, places)
-            text = _unmarked(text, places)
-        text = _together(self._numbers.spell(text), places)
+        if not text.isascii():
+            text = _respelt(text, _composed(text), places)
+        text = self._numbers.spell(text)
+        text = _respelt(text, _together(text), places)
         if self._latin and not text.isascii() and "@" in text:
             text = ADDRESS.sub(_latin, text)
         return text, places
@@ -227,46 +230,32 @@ def _narrow(match: re.Match[str]) -> str:
     return match[0].translate(FULL_WIDTH) if WIDE_ALNUM.search(match[0]) else match[0]
 
 
-def _decoded(text: str, places: Places, encoded: Callable[[str], Iterator[tuple[int, int, str]]]) -> str:
+def _respelt(text: str, changes: Iterable[tuple[int, int, str]], places: Places) -> str:
+    """The text with other characters in some spans, which stand from left to right."""
     parts: list[str] = []
     position = 0
     layer = Layer()
-    for start, end, char in encoded(text):
-        parts += [text[position:start], char]
+    for start, end, new in changes:
+        parts += [text[position:start], new]
         position = end
-        layer.note(start, end, 1)
+        layer.note(start, end, len(new))
     places.add(layer)
-    return "".join((*parts, text[position:]))
+    return "".join((*parts, text[position:])) if parts else text
 
 
-def _unmarked(text: str, places: Places) -> str:
-    if text.isascii():
-        return text
-    parts: list[str] = []
-    position = 0
-    layer = Layer()
+def _composed(text: str) -> Iterator[tuple[int, int, str]]:
+    """Characters with marks on them, as the letter that they make."""
     for match in MARKED.finditer(text):
         base, marks = match.groups()
-        parts += [text[position : match.start()], unicodedata.normalize("NFC", base + marks[:COMPOSED_MARKS])[0]]
-        position = match.end()
-        layer.note(*match.span(), 1)
-    places.add(layer)
-    return "".join((*parts, text[position:])) if parts else text
+        yield *match.span(), unicodedata.normalize("NFC", base + marks[:COMPOSED_MARKS])[0]
 
 
-def _together(text: str, places: Places) -> str:
-    """The text with the digits together that stand one by one."""
-    parts: list[str] = []
-    position = 0
-    layer = Layer()
+def _together(text: str) -> Iterator[tuple[int, int, str]]:
+    """What stands between digits that stand one by one, as nothing."""
     for match in SPACED.finditer(text):
-        start, width = match.start(), len(match["sign"])
-        parts += [text[position:start], match[0].replace(match["sign"], "")]
-        position = match.end()
-        for at in range(start + 1, position, width + 1):
-            layer.note(at, at + width, 0)
-    places.add(layer)
-    return "".join((*parts, text[position:])) if parts else text
+        width = len(match["sign"])
+        for at in range(match.start() + 1, match.end(), width + 1):
+            yield at, at + width, ""
 
 
 def _latin(match: re.Match[str]) -> str:

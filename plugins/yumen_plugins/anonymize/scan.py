@@ -104,6 +104,7 @@ class Scanner:
         tables are read behind their headings. Error: TimeoutError where authors' patterns are too slow for these texts.
         """
         call = self._call(tenant, tables=tables)
+        # What is remembered holds what cells of tables are.
         raw = self._raw(self._read(texts, names), key if tables else b"", call)
         out: list[list[Hit]] = []
         for index, text in enumerate(texts):
@@ -210,9 +211,8 @@ class Scanner:
 
     def _look(self, plain: str, seen: Seen, call: _Call) -> list[Hit]:
         """What is found in a text that is spelt plainly."""
-        hits: list[Hit] = []
-        self._look_built_in(plain, seen, hits)
-        if call.tables and self._tables in seen.numbers:
+        hits = self._built_in(plain, seen)
+        if call.tables and self._tables in seen.numbers and "\n" in plain:
             hits += self._in_cells(Cells(plain))
         own = [self._own[number - self._first_own] for number in sorted(seen.numbers) if number >= self._first_own]
         if own:
@@ -223,7 +223,9 @@ class Scanner:
             hits += words.find(plain)
         return hits
 
-    def _look_built_in(self, plain: str, seen: Seen, hits: list[Hit]) -> None:
+    def _built_in(self, plain: str, seen: Seen) -> list[Hit]:
+        """What detectors that are built in find."""
+        hits: list[Hit] = []
         whole = Region(0, len(plain))
         for number in sorted(seen.numbers):
             if number >= self._tables:
@@ -231,14 +233,14 @@ class Scanner:
             for form in self._forms[number]:
                 for region in seen.regions(number, form.detector, whole):
                     form.look(plain, region, hits)
+        return hits
 
     def _in_cells(self, cells: Cells) -> list[Hit]:
         """What detectors that are built in find in cells of tables, since a heading stands before them."""
-        hits: list[Hit] = []
-        if cells.text:
-            (seen,) = self._pass.read([cells.text])
-            self._look_built_in(cells.text, seen, hits)
-        placed = [(hit, cells.place(hit.start, hit.end)) for hit in hits]
+        if not cells.text:
+            return []
+        (seen,) = self._pass.read([cells.text])
+        placed = [(hit, cells.place(hit.start, hit.end)) for hit in self._built_in(cells.text, seen)]
         return [_at(hit, *place) for hit, place in placed if place is not None]
 
 

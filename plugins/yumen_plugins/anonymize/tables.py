@@ -36,7 +36,7 @@ WORDS = (
     "|病历|病案|住院号|门诊号|就诊|密码|口令|密钥|令牌"
 )
 SIGN = f"(?i)(?:{WORDS})"
-WORD = re.compile(WORDS, re.IGNORECASE)
+WORD = re.compile(SIGN)
 # What stands behind a heading: `(optional)`, `（必填）`.
 REMARK = re.compile(r"\s?[(（][^()（）]{1,40}[)）]\Z")
 # A cell in quotes with a delimiter or the end of the line behind it.
@@ -109,11 +109,11 @@ def _headings(plain: str, line: tuple[int, int], below: tuple[int, int]) -> tupl
     """The headings in a line, and what stands between them; none where the line and the one below it are no table."""
     for delimiter in DELIMITERS:
         count = plain.count(delimiter, *line)
-        if count and delimiter in plain[slice(*below)]:
+        if count and (under := plain.count(delimiter, *below)):
             break
     else:
         return [], ""
-    if count != plain.count(delimiter, *below) and plain.find('"', *below) < 0:
+    if count != under and plain.find('"', *below) < 0:
         # Most lines with commas end here.
         return [], ""
     headings = [plain[start:end] for start, end in _row(plain, *line, delimiter)]

@@ -38,7 +38,7 @@ async def forwarded(text: str, plugin: Anonymize, modes: dict[str, Mode]) -> tup
     return sent.forwarded, sent.stored
 
 
-@settings(max_examples=times(15, long=200), deadline=None)
+@settings(max_examples=times(60, long=200), deadline=None)
 @given(TEXTS, st.sets(st.sampled_from(RULES)), st.sets(st.sampled_from(RULES)), st.booleans())
 def test_any_subset_in_shadow_leaves_exactly_the_enforced_edits(
     text: str, shadow: set[str], keeps: set[str], mixed: bool

@@ -158,8 +158,9 @@ def test_only_the_value_is_taken(text: str, value: str) -> None:
 def test_whole_user_and_password_go() -> None:
     """No end of a password stays where the rest of it and the host read like an e-mail address, and the host stays."""
     assert values("postgres://admin:S3cr3t!pw@db.example.com/app") == ["admin:S3cr3t!pw"]
-    (hit,) = SCANNER.scan(["postgres://admin:S3cr3t!pw@db.example.com/app, 找li.na@example.com"[:46]])[0]
-    assert hit.detector.id == "secret.url_credentials"
+    text = "postgres://admin:S3cr3t!pw@db.example.com/app，找li.na@example.com"
+    taken = [(hit.detector.id, text[hit.start : hit.end]) for hit in Scanner(CATALOGUE).scan([text])[0]]
+    assert taken == [("secret.url_credentials", "admin:S3cr3t!pw"), ("email", "li.na@example.com")]
 
 
 def test_checksums() -> None:

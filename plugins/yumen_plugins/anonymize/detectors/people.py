@@ -92,7 +92,7 @@ PEOPLE: tuple[Detector, ...] = (
         patterns=(
             named(BIRTH, f"(?<![0-9])(?:{ANY_DATE})", link="[^0-9一二]{0,30}?"),
             (rf"(?<![0-9])(?P<value>{ANY_DATE})"
-                       rf"(?=[ ,，)）]{{0,2}}(?:出生|生(?![0-9A-Za-z产效成活日命意])|was born|born))"),
+             rf"(?=[ ,，)）]{{0,2}}(?:出生|生(?![0-9A-Za-z产效成活日命意])|was born|born))"),
         ),
         prefilter=(
             rf"(?i)(?:{typed('birth')}|dob|d\.o\.b|born|geburtsdatum|geboren|naissance|n(?:é|É)|nacimiento"
@@ -133,7 +133,7 @@ PEOPLE: tuple[Detector, ...] = (
             named(RECORD, CODE),
             # Two of them, as where one is merged with the other.
             (rf"(?i:(?<![a-z])(?:{RECORD})){LINK}{CODE}(?: (?:was |is )?(?:merged with|linked to|and|or|to)"
-                rf"|[,，、/&]|[和与及]) ?(?P<value>{CODE.replace('{3,24}', '{5,24}')})"),
+             rf"|[,，、/&]|[和与及]) ?(?P<value>{CODE.replace('{3,24}', '{5,24}')})"),
         ),
         prefilter=(
             rf"(?i)(?:病|住院|门诊|门急诊|就诊|就医|诊疗|患者|体检|检查|影像|放射|超声|标本|处方|挂号|入院|出院|健康卡|健康档案|医疗"

@@ -189,8 +189,8 @@ PHONES = (
         patterns=(
             # What they begin with is looked for first, and what may not stand before it then.
             *(
-                (rf"{sign}(?<![0-9A-Za-z+]{sign})[0-9](?:[ ().\-/]{{0,3}}[0-9])"
-                    rf"{{{DIGITS_MIN - zeros - 1},{DIGITS_MAX - zeros - 1}}}(?![0-9])")
+                rf"{sign}(?<![0-9A-Za-z+]{sign})[0-9](?:[ ().\-/]{{0,3}}[0-9])"
+                rf"{{{DIGITS_MIN - zeros - 1},{DIGITS_MAX - zeros - 1}}}(?![0-9])"
                 for sign, zeros in ((r"\+", 0), ("00", 1))
             ),
             *(rf"{EDGE}{form}(?![0-9A-Za-z]|[\-./][0-9])" for form, _ in NATIONAL),

@@ -150,7 +150,7 @@ def token(
     return Detector(
         id=f"secret.{name}",
         description=description,
-        patterns=tuple((BEFORE + (SCHEME if url else "") + regex(parts) + behind(parts)) for parts in forms),
+        patterns=tuple(BEFORE + (SCHEME if url else "") + regex(parts) + behind(parts) for parts in forms),
         prefilter=seen or "|".join(prefilter(parts) for parts in forms),
         score=score,
         validate=validate,
