@@ -17,8 +17,8 @@ RELOADS, WARM = times(200, long=1000), 100
 # Every how many reloads a scanner is built anew, and a writer ends and another begins.
 SCANNER, WRITER = times(2, long=10), times(20, long=50)
 # From the hundredth to the thousandth reload the process was seen to grow by 0 to 2 MiB. It would be 9 MiB if every reload
-# left its chains behind, and another 22 if it left its scanners. The short form would notice the scanners, 10 MiB of them;
-# that chains go is what tests/reload/test_reload.py checks, by weak references.
+# left its chains behind, and another 22 if it left its scanners. The short form notices the scanners, 15 MiB of them; that
+# chains go is what tests/reload/test_reload.py checks, by weak references.
 GROWTH_MIB_MAX = 6
 
 

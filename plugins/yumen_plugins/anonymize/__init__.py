@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
@@ -83,7 +84,8 @@ class Anonymize(Plugin[AnonymizeConfig]):
         on = [rule for rule in self._actions.requests if rule not in host.disabled]
         self._blocks = frozenset(rule for rule in on if self._actions.requests[rule] == "block")
         self._reply_blocks = frozenset(rule for rule in on if self._actions.replies[rule] == "block")
-        self._finder = Finder(self.config, self._detectors, self._actions, host)
+        # Compiling takes seconds where there is much to find, and at a reload exchanges go on meanwhile.
+        self._finder = await asyncio.to_thread(Finder, self.config, self._detectors, self._actions, host)
         await self._finder.start()
         self._replies = Replies(self._finder.every, self._actions)
         self._keys = Keys(host, self.config.pseudonyms)

@@ -20,6 +20,7 @@ from yumen_plugins.anonymize import pseudonym as pseudonym_module
 from yumen_plugins.anonymize.config import AnonymizeConfig
 from yumen_plugins.anonymize.detectors import CATALOGUE
 from yumen_plugins.anonymize.operators import Hash, Mask, Pseudonym, Redact
+from yumen_plugins.anonymize.prefilter import automata
 from yumen_plugins.anonymize.pseudonym import TOKEN, Pseudonyms
 from yumen_plugins.anonymize.replies import ReplyFilter
 from yumen_plugins.anonymize.restore import escaped
@@ -297,3 +298,20 @@ def test_any_cutting(places: list[int], case: tuple[str, bool]) -> None:
 def test_values_are_escaped_in_json_source() -> None:
     """What is put into JSON source is written as JSON writes it."""
     assert escaped('a"b\\c\n') == 'a\\"b\\\\c\\n'
+
+
+async def test_other_exchanges_go_on_while_patterns_are_compiled() -> None:
+    """A reload that builds a scanner leaves the event loop free: a ledger that waits too long is a fault."""
+    automata.cache_clear()
+    beats = 0
+
+    async def beat() -> None:
+        nonlocal beats
+        while True:
+            await asyncio.sleep(0.001)
+            beats += 1
+
+    beating = asyncio.create_task(beat())
+    await Anonymize(AnonymizeConfig(detect=["secret.*", "net.*"])).start(UnitHost())
+    beating.cancel()
+    assert beats > 5
