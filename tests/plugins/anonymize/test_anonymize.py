@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -32,24 +33,10 @@ SCANNER = Scanner(CATALOGUE)
 
 def plugin(root: bytes = b"r" * 32, **config: Any) -> Anonymize:
     made = Anonymize(AnonymizeConfig(**config))
-    asyncio.run(made.start(UnitHost(root=root))) if _no_loop() else made.__dict__.update(_started(made, root))
+    with ThreadPoolExecutor(max_workers=1) as aside:
+        # Where the caller has a loop already, no second one may run in its thread.
+        aside.submit(asyncio.run, made.start(UnitHost(root=root))).result()
     return made
-
-
-def _no_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return True
-    return False
-
-
-def _started(made: Anonymize, root: bytes) -> dict[str, Any]:
-    """`start` waits for nothing, so inside a running loop it can be driven by hand."""
-    coroutine = made.start(UnitHost(root=root))
-    with pytest.raises(StopIteration):
-        coroutine.send(None)
-    return made.__dict__
 
 
 async def run(
