@@ -7,6 +7,7 @@ from yumen.digest import Hmac
 from yumen.engine import Delta, Engine, EngineError, EngineManifest, EngineRequest, Events, Message, Native
 from yumen.errors import CannotStart, Unsupported
 from yumen.exchange import (
+    AdminCall,
     Allow,
     Answer,
     Block,
@@ -25,14 +26,19 @@ from yumen.exchange import (
 from yumen.ledger import LedgerReader, Progress
 from yumen.plugin import (
     Channel,
+    Counters,
     EngineRef,
+    Entry,
     Host,
     Lint,
     Manifest,
     MaskingFilter,
     NoConfig,
     Plugin,
+    Reading,
     Rule,
+    Scope,
+    Series,
     Store,
     StreamFilter,
 )
@@ -40,11 +46,13 @@ from yumen.screen import display, explain_record
 from yumen.settings import Secret, Settings
 
 __all__ = [
+    "AdminCall",
     "Allow",
     "Answer",
     "Block",
     "CannotStart",
     "Channel",
+    "Counters",
     "Decision",
     "Delta",
     "Engine",
@@ -52,6 +60,7 @@ __all__ = [
     "EngineManifest",
     "EngineRef",
     "EngineRequest",
+    "Entry",
     "Events",
     "Exchange",
     "Finding",
@@ -69,10 +78,13 @@ __all__ = [
     "Plugin",
     "Principal",
     "Progress",
+    "Reading",
     "Reply",
     "Respond",
     "Rule",
+    "Scope",
     "Secret",
+    "Series",
     "Settings",
     "Store",
     "StreamFilter",

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from yumen import telemetry
 from yumen.deadline import Deadline
 from yumen.dialects import Dialect, Payload
 from yumen.engine import Delta, Engine, EngineError, EngineRequest, Events, Native
 from yumen.errors import Problem
-from yumen.exchange import Answer, Block, Respond
+from yumen.exchange import Answer, Block, Respond, Trace
 from yumen.forms import ExchangeState, ReplyState
 from yumen.step import Step
 from yumen.telemetry import log, metrics
@@ -30,12 +31,34 @@ REPLY_TEXTS_MAX = 200_000
 SENT = {"none": "raw", "shadow": "raw", "partly": "partly masked", "enforce": "masked"}
 
 
+class Target(NamedTuple):
+    """An engine that exchanges of a route can go to, and whether its text leaves this machine."""
+
+    name: str
+    engine: Engine[Any]
+    egress: str
+
+    @property
+    def dialects(self) -> tuple[str, ...]:
+        """The dialects that it speaks itself."""
+        return self.engine.manifest.dialects
+
+
 class Chain:
     """A route with its started plugins and its engine."""
 
-    def __init__(self, route: Route, steps: list[Step], engine: Engine[Any], egress: str, limits: Limits) -> None:
+    def __init__(
+        self,
+        route: Route,
+        steps: list[Step],
+        engine: Engine[Any],
+        egress: str,
+        limits: Limits,
+        detours: Mapping[str, Target] | None = None,
+    ) -> None:
         self.route = route
-        self.egress = egress
+        self.target = Target(route.engine, engine, egress)
+        self.detours = detours or {}
         # The rules in shadow that let raw text pass meanwhile, each with its reason or without.
         self._quiet = [
             rule for step in steps if step.manifest.masks for rule in step.instance.quiet if rule.mode == "shadow"
@@ -46,13 +69,26 @@ class Chain:
         )
         self.shadowing = any(step.shadowing for step in steps)
         self.steps = steps
-        self.engine = engine
         self.limits = limits
         self.dialects = engine.manifest.dialects
+        self._may_detour = {(step.name, name) for step in steps for name in step.instance.detours}
 
-    def may_send(self, masking: str) -> bool:
-        """Whether what the masking plugin has done is enough for this engine, which the flow check has proved before."""
-        if self.egress != "remote" or self.route.accept_raw or masking == "enforce":
+    def target_of(self, exchange: ExchangeState) -> Target:
+        """The engine that an exchange goes to. Error: `Problem` where a plugin names one that it must not, or cannot."""
+        detour = exchange.detour
+        if detour is None:
+            return self.target
+        if detour not in self._may_detour or detour[1] not in self.detours:
+            log.error("detour_refused", exchange=exchange.id, plugin=detour[0])
+            raise Problem("plugin_fault")
+        target = self.detours[detour[1]]
+        if target.dialects and exchange.dialect not in target.dialects:
+            raise Problem("unsupported_payload")
+        return target
+
+    def may_send(self, egress: str, masking: str) -> bool:
+        """Whether what the masking plugin has done is enough for an engine, which the flow check has proved before."""
+        if egress != "remote" or self.route.accept_raw or masking == "enforce":
             return True
         return masking == "partly" and all(rule.accept_raw for rule in self._quiet)
 
@@ -122,20 +158,32 @@ class Run:
                 return decision.answer
         return None
 
-    async def generate(self) -> Answer | Native | Events:
-        """Ask the engine. Error: `Problem` engine_unavailable or engine_timeout."""
-        exchange, chain = self.exchange, self.chain
-        if not chain.may_send(exchange.masking):
+    def depart(self) -> Target:
+        """The engine that the exchange goes to now. Error: `Problem` where it may not, as it is."""
+        exchange = self.exchange
+        target = self.chain.target_of(exchange)
+        if exchange.masking_required is not None and exchange.masking != "enforce":
+            plugin, rule = exchange.masking_required
+            exchange.trace.append(Trace(plugin, "on_request", 0.0, "block", rule))
+            raise Problem("policy_blocked")
+        if not self.chain.may_send(target.egress, exchange.masking):
             # The flow check proves that this cannot happen; if it ever does, nothing leaves.
             log.error("raw_egress_stopped", exchange=exchange.id, route=exchange.route)
             raise Problem("plugin_fault")
+        exchange.engine = target.name
+        return target
+
+    async def generate(self) -> Answer | Native | Events:
+        """Ask the engine. Error: `Problem` engine_unavailable or engine_timeout."""
+        exchange, chain = self.exchange, self.chain
+        target = self.depart()
         masked = exchange.engine_masked
         sent = exchange.to_engine()
         tail = exchange.payload.tail
         body = sent + tail
-        exchange.egress, exchange.sent_bytes, exchange.sent_form = chain.egress, len(body), SENT[exchange.masking]
+        exchange.egress, exchange.sent_bytes, exchange.sent_form = target.egress, len(body), SENT[exchange.masking]
         seconds = chain.route.timeout_ms / 1000
-        neutral = exchange.dialect not in chain.dialects
+        neutral = exchange.dialect not in target.dialects
         request = EngineRequest(
             exchange_id=exchange.id,
             dialect=exchange.dialect,
@@ -150,7 +198,7 @@ class Run:
         started = time.perf_counter()
         try:
             with Deadline(seconds):
-                return await chain.engine.generate(request)
+                return await target.engine.generate(request)
         except EngineError as error:
             raise self.engine_problem(error) from None
         except TimeoutError:

@@ -46,8 +46,6 @@ OPENAI = OpenAI()
 JSON = Json()
 KSERVE = KServe()
 MODELS = "/v1/models"
-# Every path of the data plane begins with one of these.
-PREFIXES = (b"/v1/", b"/v2/", b"/apps/")
 # A client that leaves a plain exchange is looked for only once the exchange takes this long: watching costs a task.
 WATCH_AFTER_S = 0.25
 DIGEST_MACS_MAX = 4096
@@ -91,7 +89,7 @@ class DataPlane:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; whatever happens, the reply is in the client's dialect and has a stable code."""
         exchange_id = self._new_id()
-        # The path as it was sent: the mount rewrites `path`, and no path of ours needs decoding.
+        # The path as it was sent: no path of ours needs decoding.
         path = scope["raw_path"].decode("latin-1")
         dialect = dialect_of(path)
         runtime = self.runtime

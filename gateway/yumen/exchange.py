@@ -138,6 +138,23 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     details: Mapping[str, str] = {}
 
 
+class AdminCall(Protocol):
+    """What an operator asks of a plugin: the action, and what it is about, as the caller wrote it."""
+
+    @property
+    def action(self) -> str: ...
+    @property
+    def arguments(self) -> Mapping[str, str]: ...
+    @property
+    def actor(self) -> str:
+        """`admin:` and the id of the operator's key."""
+        ...
+
+    async def record(self, **details: str) -> None:
+        """Put it into the ledger as an operation, with ids and numbers for details; raises where that must be and fails."""
+        ...
+
+
 class Text(Protocol):
     """One piece of human-readable text inside a payload."""
 
@@ -319,6 +336,21 @@ class Exchange(Protocol):
         """The decision to end the exchange under a rule; return it where it is one.
 
         None where policy has the rule off, or in shadow (what it would have done is then on record): go on to the next rule.
+        """
+        ...
+
+    def require_masking(self, rule: str) -> bool:
+        """Let this exchange reach an engine in its masked form only, under a rule; whether the rule enforces.
+
+        A masking plugin further down enforces then, with those of its rules that are in shadow; where none does, the
+        exchange is blocked. Error: PermissionError once there is a reply.
+        """
+        ...
+
+    def send_to(self, engine: str, rule: str) -> bool:
+        """Have another engine asked than the route's own, under a rule; whether the rule enforces.
+
+        The plugin has named it in `engines`, with `calls="route"`. Error: PermissionError once there is a reply.
         """
         ...
 

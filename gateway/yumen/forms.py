@@ -91,10 +91,10 @@ class ExchangeState:
     """Everything the core knows about one exchange."""
 
     __slots__ = (
-        "accept_raw", "client", "dialect", "digest_mac", "egress", "engine", "findings", "findings_dropped", "headers", "id",
-        "masking", "model", "outcome", "path", "payload", "policy_hash", "principal", "received_at", "reply",
-        "reply_bytes", "request_bytes", "restored", "route", "sent_bytes", "sent_form", "session", "streamed",
-        "texts", "timings_ms", "trace",
+        "accept_raw", "client", "detour", "dialect", "digest_mac", "egress", "engine", "findings", "findings_dropped",
+        "headers", "id", "masking", "masking_required", "model", "outcome", "path", "payload", "policy_hash", "principal",
+        "received_at", "reply", "reply_bytes", "request_bytes", "restored", "route", "sent_bytes", "sent_form", "session",
+        "streamed", "texts", "timings_ms", "trace",
     )  # fmt: skip
 
     def __init__(self, exchange_id: str, received_at: float, principal: Principal, payload: Payload) -> None:
@@ -123,6 +123,9 @@ class ExchangeState:
         # What the route's masking plugin has done: nothing yet, masked what the engine gets, all of that but what its rules
         # in shadow found, or only what stores get.
         self.masking: Literal["none", "enforce", "partly", "shadow"] = "none"
+        # The plugin instance and rule that ask for nothing but the masked form, or for another engine, and which.
+        self.masking_required: tuple[str, str] | None = None
+        self.detour: tuple[str, str] | None = None
         # Whether the masking plugin's response hook has run: from then on a reply has two forms.
         self.restored = False
         self.reply: ReplyState | None = None

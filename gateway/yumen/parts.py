@@ -55,6 +55,7 @@ class InstanceHost:
         self.store: Store = (store or parts.store).namespaced(instance)
         self.metrics: Metrics = PluginMetrics(instance)
         self.disabled = disabled
+        self.live = parts.live
         self.now = parts.clock.now
         self.monotonic = parts.clock.monotonic
         self.secret = parts.secret.derive
@@ -96,8 +97,8 @@ class Parts:
     """Starts, shares and stops plugins and engines.
 
     `clock` and `engines` serve tests: `engines` takes the place of those that routes name, by name or `*`. What plugins
-    ask for is loaded all the same, since it decides what they find, but for what is remote: see `Unasked`. Without `shares`
-    everything is kept in memory, whatever policy says.
+    ask for is loaded all the same, since it decides what they find, but for what is remote: see `Unasked`. Where exchanges
+    are not `live`, everything is kept in memory, whatever policy says, and plugins know it.
     """
 
     def __init__(
@@ -107,19 +108,19 @@ class Parts:
         *,
         clock: Clock | None = None,
         engines: dict[str, Engine[Any]] | None = None,
-        shares: bool = True,
+        live: bool = True,
     ) -> None:
         self.settings = settings
         self.secret = secret
         self.clock: Clock = clock or SystemClock()
-        self.store = MemoryStore(self.clock.monotonic)
+        self.store = MemoryStore(self.clock.monotonic, now=self.clock.now)
         self._engines = engines or {}
-        self._shares = shares
+        self.live = live
         self._parts: list[Part] = []
 
     async def shared_store(self, spec: StoreSpec | None) -> Part | None:
         """The store that policy names, or None where it is the memory of this process. Error: `CannotStart`."""
-        if spec is None or not self._shares:
+        if spec is None or not self.live:
             return None
         identity = ("store", "redis", spec)
 

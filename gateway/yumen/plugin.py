@@ -8,7 +8,7 @@
    has `on_response` but no `stream`, or says so in `whole`, gets a streamed reply whole: the core holds it back until the
    hook has decided, so that asking for a stream is never a way around a plugin.
 6. `on_complete` is awaited when the outcome is known, before the last byte leaves.
-7. `on_operation` is awaited when something was done to the gateway itself.
+7. `on_operation` is awaited when something was done to the gateway itself; `inspect` and `operate` when an operator asks.
 8. `stop` is awaited once.
 
 Where policy can switch single things off, say which: `rules` lists them, and every finding, block and edit names its rule.
@@ -22,13 +22,25 @@ fault, timeout and client disconnect. The core, not the plugin, owns `mode`, `on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar, get_args, get_origin
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Generic,
+    Literal,
+    NamedTuple,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    get_args,
+    get_origin,
+)
 
 import msgspec
 
-from yumen.exchange import Block, Decision, Exchange, Finding, Operation
+from yumen.exchange import AdminCall, Block, Decision, Exchange, Finding, Mode, Operation
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -42,7 +54,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What a plugin is and what it may do; the core enforces it and the flow check rests on it.
 
     `sees`: the form of texts it is given. `mutates`: it may edit what flows on. `masks`: it computes the masked form (at
-    most one such plugin runs on a route). `stores`: what it writes down somewhere that outlives the exchange.
+    most one such plugin runs on a route). `stores`: what it writes down somewhere that outlives the exchange. `admin`: the
+    name below `/admin/` under which operators reach it, if they do.
     """
 
     name: str
@@ -52,18 +65,21 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     mutates: bool = False
     masks: bool = False
     stores: Literal["nothing", "masked", "raw"] = "nothing"
+    admin: str = ""
 
 
 class Rule(msgspec.Struct, frozen=True):
     """One thing that a plugin may find or decide under its configuration, and that policy can name by its id.
 
     `id` is what stands in `Finding.rule` and `Block.reason`. `path` is where the configuration asks for it, as keys and
-    indices below `config:`, so that people are shown the line; empty where no single place does.
+    indices below `config:`, so that people are shown the line; empty where no single place does. `mode` is what holds
+    where policy says nothing of the rule.
     """
 
     id: str
     description: str = ""
     path: tuple[str | int, ...] = ()
+    mode: Mode = "enforce"
 
 
 class Lint(msgspec.Struct, frozen=True):
@@ -81,14 +97,15 @@ class Lint(msgspec.Struct, frozen=True):
 
 
 class EngineRef(msgspec.Struct, frozen=True):
-    """An engine of the bundle that a plugin asks for by its name, and the method of it that the plugin calls.
+    """An engine of the bundle that a plugin names, and the method of it that the plugin calls.
 
-    `path` is where the configuration names it, as keys and indices below `config:`.
+    `route`: the plugin does not call it, and may have it asked in the place of a route's own (`Exchange.send_to`). `path` is
+    where the configuration names it, as keys and indices below `config:`.
     """
 
     name: str
     path: tuple[str | int, ...] = ()
-    calls: Literal["infer", "generate"] = "infer"
+    calls: Literal["infer", "generate", "route"] = "infer"
 
 
 class NoConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -130,6 +147,61 @@ class MaskingFilter(StreamFilter):
         return ""
 
 
+Reading: TypeAlias = tuple[float, ...]
+
+
+class Series(msgspec.Struct, frozen=True):
+    """One thing that is counted for everybody in a scope: how it changes, and what is read after the change.
+
+    | kind | a change | a reading |
+    |---|---|---|
+    | `sum` | an amount; a negative one gives back, newest first, never below 0 | for each window, what was added in it |
+    | `distinct` | a member: the 64 bits of a digest | for each window, how many members were seen in it |
+    | `usual` | an amount | this slot's sum; mean and standard deviation of complete slots; how many those are |
+    | `recent` | the 64 bits of a digest | those kept before this one, the oldest first |
+    | `until` | a moment in seconds, which takes the place of the last one; 0 clears | that moment, or 0.0 |
+
+    `windows_s`: sliding windows of 1 to 86,400 seconds; for `usual` exactly one, the length of a slot; none for `recent`
+    and `until`. `keep`: how many `recent` keeps. How exact each of them is, and how long it is kept: docs/store.md.
+    """
+
+    name: str
+    kind: Literal["sum", "distinct", "usual", "recent", "until"] = "sum"
+    windows_s: tuple[int, ...] = ()
+    keep: int = 16
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """Whose counters: a key's, a tenant's, an address's. In memory those of at most `keys_max`, the most recently used."""
+
+    name: str
+    series: tuple[Series, ...]
+    keys_max: int = 100_000
+
+
+class Entry(NamedTuple):
+    """Changes for one of a scope (by its index), who is an id or a digest and never text; None leaves a series as it is."""
+
+    scope: int
+    who: str
+    changes: tuple[float | int | None, ...]
+
+
+class Counters(Protocol):
+    """Counters of the scopes that were asked for. Where the store cannot be reached: `yumen.store.StoreError`."""
+
+    async def count(self, entries: Sequence[Entry]) -> list[tuple[Reading, ...]]:
+        """Make all changes at once, in one round trip, and read: for each entry, for each series of its scope."""
+        ...
+
+    async def wait_s(self, scope: int, who: str, series: int, limit: float) -> int:
+        """Whole seconds, at least 1, until a `sum` has room for one more in its first window, if nothing comes before.
+
+        `limit` is what the window may hold, at least 1.
+        """
+        ...
+
+
 class Store(Protocol):
     """Shared state. Keys are made by the plugin and must hold no raw text; values are bytes.
 
@@ -154,6 +226,13 @@ class Store(Protocol):
         """The items of a list, the oldest first; none where there is no such list."""
         ...
 
+    def counters(self, name: str, scopes: Sequence[Scope]) -> Counters:
+        """Counters over sliding windows. The same name leads to the same ones; a series that changes begins anew.
+
+        Error: ValueError for what cannot be counted.
+        """
+        ...
+
 
 class Metrics(Protocol):
     """A plugin's own metrics; names get the prefix `yumen_<instance>_`. Labels are names and ids, never text."""
@@ -171,6 +250,8 @@ class Host(Protocol):
     workers: int
     store: Store
     metrics: Metrics
+    # Whether exchanges are real. In tests of a policy and in replays they are not, and nobody outside may be told anything.
+    live: bool
     # Rules of this instance that policy has switched off for good; what they would do is dropped by the core anyway.
     disabled: frozenset[str]
 
@@ -242,6 +323,17 @@ class Plugin(Generic[ConfigT]):
 
     async def on_operation(self, operation: Operation) -> None:
         """Something was done to the gateway itself."""
+
+    async def inspect(self) -> Mapping[str, Any]:
+        """What operators may see of it at `/admin/<manifest.admin>`: what JSON can hold, and no text of a payload."""
+        return {}
+
+    async def operate(self, call: AdminCall) -> Mapping[str, Any]:
+        """Do what an operator asks for at `/admin/<manifest.admin>/<action>`; await `call.record` right before doing it.
+
+        Errors: ValueError for what cannot be done, in a sentence for the operator; LookupError for what is not there.
+        """
+        raise ValueError("there is nothing that operators can do here")
 
     def judge(self, exchange: Exchange, finding: Finding) -> Decision | None:
         """What this configuration decides about something that it found once, when the value is not at hand any more.

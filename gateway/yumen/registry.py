@@ -24,6 +24,7 @@ GROUPS = {
     "command": "yumen.commands",
     "bundle": "yumen.bundles",
     "ledger": "yumen.ledgers",
+    "evaluator": "yumen.evaluators",
 }
 
 
@@ -80,6 +81,14 @@ def load_command(name: str) -> Any:
 def load_ledger(name: str) -> Any:
     """Import what opens a ledger; see `yumen.ledger`. Error: `RegistryError`."""
     return _import("ledger", _one("ledger", name))
+
+
+def evaluator_state(name: str) -> str:
+    """Why what evaluates rules cannot run here, or empty. It is a function without arguments that says so."""
+    try:
+        return str(_import("evaluator", _one("evaluator", name))())
+    except Exception as error:  # whatever it is, it does not run
+        return f"it cannot be asked: {type(error).__name__}"
 
 
 def bundle_folder(name: str) -> Path | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from yumen.chain import Chain
+from yumen.chain import Chain, Target
 from yumen.exchange import Operation
 from yumen.parts import Part, Parts
 from yumen.plugin import Plugin
@@ -44,7 +44,7 @@ class Runtime:
     async def _start(self) -> None:
         bundle = self.bundle
         self._store = await self.parts.shared_store(bundle.store)
-        used = {route.engine for route in bundle.routes}
+        used = {name for route in bundle.routes for name in (route.engine, *route.detours)}
         for name, spec in bundle.engines.items():
             if name in used:
                 self._engines[name] = await self.parts.engine(spec)
@@ -57,7 +57,10 @@ class Runtime:
                     steps[instance.name] = Step(instance, part.made)
             chain = [steps[instance.name] for instance in route.chain if instance.mode != "off"]
             engine, egress = self._engines[route.engine].made, bundle.engines[route.engine].egress
-            self.chains[route.id] = Chain(route, chain, engine, egress, bundle.limits)
+            detours = {
+                name: Target(name, self._engines[name].made, bundle.engines[name].egress) for name in route.detours
+            }
+            self.chains[route.id] = Chain(route, chain, engine, egress, bundle.limits, detours)
 
     async def _ask(self, name: str) -> Part:
         if name not in self._asked:
@@ -107,6 +110,15 @@ class Runtime:
                 taken = taken and (instance.on_error == "open" or instance.mode == "shadow")
                 log.error("operation_not_taken", plugin=name, kind=operation.kind, error=type(error).__name__)
         return taken
+
+    def pages(self) -> set[str]:
+        """The names below `/admin/` under which operators reach plugins."""
+        return {part.made.manifest.admin for part in self._plugins.values()} - {""}
+
+    def reachable(self, page: str) -> dict[str, Plugin[Any]]:
+        """The plugins that operators reach under a name below `/admin/`, by instance."""
+        plugins = {name: part.made for name, part in self._plugins.items()}
+        return {name: plugin for name, plugin in plugins.items() if page and plugin.manifest.admin == page}
 
     async def ready(self) -> dict[str, str]:
         """What is not ready and why; empty when everything is."""

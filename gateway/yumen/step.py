@@ -53,6 +53,8 @@ class Step:
         changing = instance.until is not None or instance.sample < 1
         changing = changing or any(rule.until is not None or rule.sample < 1 for rule in self._quiet)
         self._constant = None if changing else Posture(self._shadow, {rule.id: rule.mode for rule in self._quiet})
+        # What holds where an exchange may leave in its masked form only.
+        self._strict = Posture(False, {rule.id: rule.mode for rule in self._quiet if rule.mode == "off"})
         hooks: tuple[Hook, ...] = ("on_request", "on_response", "on_complete")
         self.hooks: dict[str, Async] = {
             hook: getattr(plugin, hook)
@@ -76,6 +78,8 @@ class Step:
 
     def posture(self, exchange: ExchangeState) -> Posture | None:
         """What is in shadow on this exchange; None where it is not one of those that the instance looks at in shadow."""
+        if exchange.masking_required is not None and self.manifest.masks:
+            return self._strict
         if self._constant is not None:
             return self._constant
         instance = self.instance

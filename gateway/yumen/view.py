@@ -302,6 +302,24 @@ class View:
             self.quiet_blocks.append(block.reason)
         return None
 
+    def require_masking(self, rule: str) -> bool:
+        if not self._still_enforces(rule):
+            return False
+        self._exchange.masking_required = (self._instance, rule)
+        return True
+
+    def send_to(self, engine: str, rule: str) -> bool:
+        if not self._still_enforces(rule):
+            return False
+        self._exchange.detour = (self._instance, engine)
+        return True
+
+    def _still_enforces(self, rule: str) -> bool:
+        """Whether a rule enforces. Error: PermissionError once there is a reply."""
+        if self._exchange.reply is not None:
+            raise PermissionError("the engine has been asked already")
+        return self.mode(rule) == "enforce"
+
     def set_header(self, name: str, value: str) -> None:
         if not HEADER_NAME.fullmatch(name) or not HEADER_VALUE.fullmatch(value):
             raise ValueError("a header is a lower-case name and printable ASCII")

@@ -67,6 +67,7 @@ def test_init_and_check(tmp_path: Path) -> None:
     assert made.exit_code == 0
     assert sorted(path.name for path in folder.iterdir()) == [
         ".schema",
+        "anomaly.yaml",
         "anonymize.yaml",
         "audit.yaml",
         "gateway.yaml",
@@ -74,7 +75,7 @@ def test_init_and_check(tmp_path: Path) -> None:
     ]
     checked = run("policy", "check", str(folder))
     assert checked.exit_code == 0
-    assert "audit → limits → anonymize" in checked.stdout
+    assert "audit → limits → anomaly → anonymize" in checked.stdout
     again = run("init", str(folder))
     assert again.exit_code == 1
     assert "is not empty; name a new folder" in again.stderr
@@ -104,7 +105,11 @@ def test_check_as_json() -> None:
     assert report["ok"]
     assert len(report["hash"]) == 64
     (route,) = report["routes"]
-    assert (route["chain"], route["engine"], route["egress"]) == (["audit", "limits", "anonymize"], "llm", "remote")
+    assert (route["chain"], route["engine"], route["egress"]) == (
+        ["audit", "limits", "anomaly", "anonymize"],
+        "llm",
+        "remote",
+    )
 
 
 @pytest.mark.parametrize(("kind", "some"), [("plugin", "anonymize"), ("engine", "faq")])
@@ -112,7 +117,7 @@ def test_lists(kind: str, some: str) -> None:
     """What is installed, as a table and as JSON, from metadata alone."""
     assert some in run(f"{kind}s", "list").stdout
     listed = json.loads(run(f"{kind}s", "list", "--json").stdout)
-    assert [one["name"] for one in listed] == registry.names(kind)
+    assert [one["name"] for one in listed if one.get("kind") != "evaluator"] == registry.names(kind)
     assert all(one["distribution"] and one["version"] and ":" in one["target"] for one in listed)
 
 

@@ -28,7 +28,7 @@ def test_one_and_all() -> None:
         assert json.loads(printed.stdout) == schema
     unknown = run("policy", "schema", "没有")
     assert unknown.exit_code == 1
-    assert "there is no schema `没有`; there are: gateway, tests, anonymize" in unknown.stderr
+    assert "there is no schema `没有`; there are: gateway, tests, anomaly, anonymize" in unknown.stderr
 
 
 def test_files(tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ class Gateway(Harness):
         await super().__aenter__()
         self.engine = Repeating()
         chain = self.chain("all")
-        chain.engine, chain.dialects = self.engine, Repeating.manifest.dialects
+        chain.target, chain.dialects = chain.target._replace(engine=self.engine), Repeating.manifest.dialects
         cache = chain.steps[-1].plugin
         assert isinstance(cache, Cache)
         self.cache = cache

@@ -44,6 +44,7 @@ class UnitHost:
         self.data_dir = data_dir
         self.workers = 1
         self.disabled = disabled
+        self.live = True
         self.store: Any = None
         self.metrics: Any = TestMetrics()
         self._secret = Secret(root)

@@ -7,15 +7,19 @@ with Litestar load their scripts from elsewhere.
 from __future__ import annotations
 
 from importlib.metadata import version
+from typing import Any
 
-from litestar import Router
+from litestar import Request, Router, get
 from litestar.connection import ASGIConnection
+from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
+from yumen.admin.plugins import ask_plugin, show_plugin
 from yumen.admin.policy import reload_policy, show_policy
+from yumen.dataplane import DataPlane
 from yumen.errors import Problem
 from yumen.identity import Keys
 from yumen.telemetry import metrics
@@ -36,8 +40,24 @@ def admins_only(connection: ASGIConnection, _: BaseRouteHandler) -> None:  # typ
     connection.state.key_id = entry.id
 
 
+@get("/", sync_to_thread=False, summary="What there is below /admin")
+def list_pages(state: State) -> dict[str, list[str]]:
+    """The policy, this description, and the plugins that operators reach."""
+    plane: DataPlane = state.plane
+    return {"pages": ["openapi.json", "policy", *sorted(plane.runtime.pages())]}
+
+
+@get("/openapi.json", sync_to_thread=False, include_in_schema=False)
+def describe(request: Request[None, None, State]) -> dict[str, Any]:
+    """The description of the control plane."""
+    return request.app.openapi_schema.to_schema()
+
+
 control_plane = Router(
-    PATH, route_handlers=[show_policy, reload_policy], guards=[admins_only], security=[{"admin key": []}]
+    PATH,
+    route_handlers=[list_pages, describe, show_policy, reload_policy, show_plugin, ask_plugin],
+    guards=[admins_only],
+    security=[{"admin key": []}],
 )
 OPENAPI = OpenAPIConfig(
     title="Yumen",
@@ -45,5 +65,6 @@ OPENAPI = OpenAPIConfig(
     description="The control plane of a Yumen gateway.",
     components=Components(security_schemes={"admin key": SecurityScheme(type="http", scheme="bearer")}),
     render_plugins=[JsonRenderPlugin()],
-    openapi_router=Router(PATH, route_handlers=[], guards=[admins_only]),
+    # It takes every path below its own, so it may not stand where plugins are reached; `describe` says the same.
+    openapi_router=Router(f"{PATH}/openapi", route_handlers=[], guards=[admins_only], include_in_schema=False),
 )

@@ -88,7 +88,8 @@ class RulePolicy(msgspec.Struct, frozen=True, kw_only=True):
 class Instance(msgspec.Struct, frozen=True, kw_only=True):
     """A plugin under its policy. `sample` and `until` are about shadow; `until` is in seconds since the epoch.
 
-    `rules` holds every rule that the plugin says it has, by id; `engines` the names of the engines that it asks for.
+    `rules` holds every rule that the plugin says it has, by id; `engines` the names of the engines that it asks for,
+    `detours` of those that it may have asked in the place of a route's own.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     cites: tuple[str, ...] = ()
     rules: dict[str, RulePolicy] = {}
     engines: tuple[str, ...] = ()
+    detours: tuple[str, ...] = ()
     file: str = ""
     line: int = 0
 
@@ -148,9 +150,15 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def engines(self) -> tuple[str, ...]:
-        """The engines that it needs: its own, and those that the plugins of its chain ask for."""
+        """The engines that it needs: its own, and those that the plugins of its chain name."""
         asked = [name for instance in self.chain if instance.mode != "off" for name in instance.engines]
-        return tuple(dict.fromkeys([self.engine, *asked]))
+        return tuple(dict.fromkeys([self.engine, *self.detours, *asked]))
+
+    @property
+    def detours(self) -> tuple[str, ...]:
+        """The engines that its plugins may have asked in the place of its own."""
+        named = [name for instance in self.chain if instance.mode != "off" for name in instance.detours]
+        return tuple(dict.fromkeys(named))
 
     def covers(self, path: str, model: str) -> bool:
         """Whether this route takes a path and model."""

@@ -17,6 +17,8 @@ def check(gateway: Source, routes: list[Route], engines: dict[str, EngineSpec]) 
         engine = engines.get(route.engine)
         if engine is not None:
             _Route(gateway, ("routes", index, "chain"), route, engine).check(engines)
+            for detour in {engines[name].name: engines[name] for name in route.detours if name in engines}.values():
+                _Route(gateway, ("routes", index, "chain"), route, detour).check_egress()
 
 
 class _Route:
@@ -42,7 +44,7 @@ class _Route:
             self._check_store(instance)
             self._check_asked(instance, engines)
         self._check_edits()
-        self._check_egress()
+        self.check_egress()
 
     def _check_manifest(self, instance: Instance) -> None:
         if instance.manifest.masks and instance.manifest.sees != "raw":
@@ -93,7 +95,8 @@ class _Route:
                 fix = f"put it in front of `{self.masking[0].name}`, or let that enforce"
                 self._wrong("flow.behind-shadow", what, fix)
 
-    def _check_egress(self) -> None:
+    def check_egress(self) -> None:
+        """Whether raw text could reach the engine."""
         if self.engine.egress != "remote" or self.route.accept_raw:
             return
         gaps = [gap for instance in self.masking[:1] for gap in self._gaps(instance)]

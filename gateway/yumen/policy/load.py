@@ -164,7 +164,8 @@ class Compiler:
             match=form.match,
             cites=form.cites,
             rules=compile_rules(source, form, listed),
-            engines=tuple(dict.fromkeys(ref.name for ref in asked)),
+            engines=tuple(dict.fromkeys(ref.name for ref in asked if ref.calls != "route")),
+            detours=tuple(dict.fromkeys(ref.name for ref in asked if ref.calls == "route")),
             file=source.file,
             line=source.place(("plugin",)).line,
         )
@@ -266,7 +267,7 @@ class Compiler:
                     Diagnostic(instance.file, 1, 1, "warning.unused-instance", what, "add it to a chain")
                 )
         named = {name for route in gateway.data["routes"] for name in _listed(route["engine"])}
-        named |= {name for instance in instances.values() for name in instance.engines}
+        named |= {name for instance in instances.values() for name in (*instance.engines, *instance.detours)}
         for name in gateway.data["engines"]:
             place = gateway.place(("engines", name), key=True)
             if name not in named and place.file in own:

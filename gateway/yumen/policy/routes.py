@@ -126,8 +126,9 @@ def check_asked(gateway: Source, asked: Iterable[tuple[Source, EngineRef]], engi
             fix = f"declare it in {GATEWAY}, or name one of: {', '.join(sorted(declared)) or 'none yet'}"
             source.wrong(path, "policy.unknown-engine", what, nearest(ref.name, declared, fix))
         elif spec is not None:
-            if getattr(spec.engine_class, ref.calls) is getattr(Engine, ref.calls):
-                what = f"the engine `{ref.name}` has no `{ref.calls}`, which this plugin calls"
+            called = "generate" if ref.calls == "route" else ref.calls
+            if getattr(spec.engine_class, called) is getattr(Engine, called):
+                what = f"the engine `{ref.name}` has no `{called}`, which this plugin calls"
                 source.wrong(path, "policy.engine", what, f"name another; `{spec.adapter}` is not made for that")
         elif not gateway.diagnostics:
             what = f"the engine `{ref.name}` is not available"

@@ -34,13 +34,14 @@ def compile_rules(source: Source, form: PluginFile, listed: Iterable[Rule]) -> d
 def _compile(source: Source, form: PluginFile, rule: Rule, key: str) -> RulePolicy:
     said = form.rules.get(key) or RuleFile()
     path: Path = ("rules", key) if key else ()
-    mode = said.mode or form.mode
+    # A rule that begins in shadow stays there until policy says otherwise.
+    mode = said.mode or (rule.mode if form.mode == "enforce" else form.mode)
     if form.mode == "shadow" and said.mode == "enforce":
         what = f"`{rule.id}` cannot enforce while all of `{form.plugin}` is in shadow"
         source.wrong(
             (*path, "mode"), "policy.rule-mode", what, "let the file enforce, and put the other rules in shadow"
         )
-    if said.mode != "shadow":
+    if (said.mode or rule.mode) != "shadow":
         for name in ("sample", "until", "accept_raw"):
             if getattr(said, name):
                 not_shadow(source, (*path, name), name)

@@ -9,7 +9,10 @@ from __future__ import annotations
 import heapq
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+from yumen.plugin import Scope
+from yumen.store.memory_counters import MemoryCounters, Table
 
 ENTRIES_MAX = 100_000
 BYTES_MAX = 64 * 1024 * 1024
@@ -33,7 +36,8 @@ class MemoryStore:
     """See `yumen.plugin.Store`. Belongs to one event loop.
 
     `entries_max` and `bytes_max` bound each key space by itself, so that a cache that fills its own cannot push a rate
-    counter out of another. `monotonic` is a clock in seconds.
+    counter out of another. `monotonic` is a clock in seconds; with `now`, seconds since the epoch, the slices of counters'
+    windows begin at the same times of day in every process, and so in a replay.
     """
 
     shared: bool = False
@@ -42,10 +46,13 @@ class MemoryStore:
         self,
         monotonic: Callable[[], float] = time.monotonic,
         *,
+        now: Callable[[], float] | None = None,
         entries_max: int = ENTRIES_MAX,
         bytes_max: int = BYTES_MAX,
     ) -> None:
         self._monotonic = monotonic
+        self._now = now
+        self._shift_s: float | None = None
         self._entries_max = entries_max
         self._bytes_max = bytes_max
         self._bytes = 0
@@ -53,13 +60,17 @@ class MemoryStore:
         # What expires next, so that finding it needs no scan. An item may be stale: its entry gone, or written anew.
         self._ends: list[tuple[float, str]] = []
         self._spaces: dict[str, MemoryStore] = {}
+        # By name of the counters and of the scope.
+        self._tables: dict[str, dict[str, Table]] = {}
+        # The newest of each name, so that its counts are there when it is asked for again.
+        self._counters: dict[str, MemoryCounters] = {}
 
     def namespaced(self, prefix: str) -> MemoryStore:
         """The key space of this name; the same one whenever it is asked for."""
         space = self._spaces.get(prefix)
         if space is None:
             space = self._spaces[prefix] = MemoryStore(
-                self._monotonic, entries_max=self._entries_max, bytes_max=self._bytes_max
+                self._monotonic, now=self._now, entries_max=self._entries_max, bytes_max=self._bytes_max
             )
         return space
 
@@ -68,6 +79,10 @@ class MemoryStore:
         self._entries.clear()
         self._ends.clear()
         self._bytes = 0
+        self._shift_s = None
+        for tables in self._tables.values():
+            for table in tables.values():
+                table.clear()
         for space in self._spaces.values():
             space.clear()
 
@@ -129,6 +144,19 @@ class MemoryStore:
         if not isinstance(entry.value, deque):
             raise ValueError(OTHER_KIND)
         return list(entry.value)
+
+    def counters(self, name: str, scopes: Sequence[Scope]) -> MemoryCounters:
+        """See `yumen.plugin.Store`. They are bounded by the `keys_max` of each scope alone. Error: ValueError."""
+        made = MemoryCounters(scopes, self._tables.setdefault(name, {}), self._moment)
+        self._counters[name] = made
+        return made
+
+    def _moment(self) -> float:
+        """The monotonic clock, set once by the time of day, which may be set back and forth afterwards."""
+        monotonic = self._monotonic()
+        if self._shift_s is None:
+            self._shift_s = self._now() - monotonic if self._now is not None else 0.0
+        return monotonic + self._shift_s
 
     def _find(self, key: str) -> _Entry | None:
         entry = self._entries.get(key)

@@ -16,12 +16,15 @@ import contextlib
 import math
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from yumen.errors import CannotStart
+from yumen.plugin import Scope
 from yumen.store import StoreError
 from yumen.store.memory import OTHER_KIND, check_ttl
+from yumen.store.redis_counters import RedisCounters
+from yumen.store.script import COUNT, RING_OF
 from yumen.telemetry import log
 
 # Until a connection is there, until an answer is, and both together with waiting for one of the connections.
@@ -79,6 +82,8 @@ class Link:
             raise CannotStart(f"the address of the store cannot be used: {type(error).__name__}") from None
         self.add: Any = self.client.register_script(ADD)
         self.append: Any = self.client.register_script(APPEND)
+        self.count: Any = self.client.register_script(COUNT)
+        self.ring: Any = self.client.register_script(RING_OF)
         self._monotonic = monotonic
         self._failures = 0
         self._rests_until = 0.0
@@ -209,6 +214,10 @@ class RedisStore:
     async def items(self, key: str) -> list[bytes]:
         """See `yumen.plugin.Store`."""
         return list(await self._link.ask(self._link.client.lrange, self._key(key), 0, -1))
+
+    def counters(self, name: str, scopes: Sequence[Scope]) -> RedisCounters:
+        """See `yumen.plugin.Store`. Error: ValueError."""
+        return RedisCounters(self._link, f"{self._prefix}:c:{name}", scopes)
 
     def _key(self, key: str) -> bytes:
         return f"{self._prefix}:{key}".encode()

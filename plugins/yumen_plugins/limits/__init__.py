@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from yumen import Block, CannotStart, Decision, Exchange, Host, Manifest, Mode, Plugin, Rule
 from yumen_plugins.limits.config import LimitsConfig
+from yumen_plugins.limits.rates import KEY, RESET_S, TENANT, WINDOW_S, Rates, Ruling
 from yumen_plugins.limits.slots import Slots
 from yumen_plugins.limits.tokens import estimate
-from yumen_plugins.limits.window import Ruling, Window
 
 __all__ = ["Limits", "LimitsConfig"]
 
@@ -51,8 +51,8 @@ class Limits(Plugin[LimitsConfig]):
             )
         config = self.config
         self._now = host.now
-        self._keys = Window(host.store, "requests_per_minute", config.requests_per_minute)
-        self._tenants = Window(host.store, "requests_per_minute_tenant", config.requests_per_minute_tenant)
+        limits = {KEY: config.requests_per_minute, TENANT: config.requests_per_minute_tenant}
+        self._rates = Rates(host.store, limits)
         self._slots = Slots(host.store, config.concurrent)
 
     async def on_request(self, exchange: Exchange) -> Decision | None:
@@ -75,7 +75,7 @@ class Limits(Plugin[LimitsConfig]):
                 exchange.state["slot"] = slot
             elif (refused := exchange.block("concurrent", "rate_limited", SLOT_RETRY_S)) is not None:
                 return refused
-        refused = await self._count(exchange, now)
+        refused = await self._count(exchange)
         if refused is not None:
             await self._free(exchange)
         return refused
@@ -88,31 +88,33 @@ class Limits(Plugin[LimitsConfig]):
         """The mode of a rule, on or not. One in shadow counts like any other, so that it knows what it would have done."""
         return exchange.mode(rule) if rule in self._on else "off"
 
-    async def _count(self, exchange: Exchange, now: float) -> Block | None:
+    async def _count(self, exchange: Exchange) -> Block | None:
         """Count the request under the rules that are on; none counts it unless all that enforce let it pass.
 
         What a rule in shadow says reaches the record, and not the caller.
         """
-        counted: list[tuple[Window, str]] = []
-        told: Ruling | None = None
-        for window, who in (self._keys, exchange.principal.key_id), (self._tenants, exchange.principal.tenant):
-            mode = self._mode(window.rule, exchange)
-            if mode == "off":
+        rules = [rule for rule in (KEY, TENANT) if self._mode(rule, exchange) != "off"]
+        if not rules:
+            return None
+        rulings = await self._rates.take(exchange, rules)
+        await self._rates.give_back(exchange, [ruling.rule for ruling in rulings if ruling.over])
+        for ruling in rulings:
+            if not ruling.over:
                 continue
-            ruling = await window.take(who, now)
-            if not ruling.retry_after_s:
-                counted.append((window, who))
-            elif (refused := exchange.block(window.rule, "rate_limited", float(ruling.retry_after_s))) is not None:
-                for other, whose in counted:
-                    await other.give_back(whose, now)
-                if mode == "enforce":
-                    _tell(exchange, ruling)
+            wait_s = await self._rates.wait_s(exchange, ruling.rule)
+            refused = exchange.block(ruling.rule, "rate_limited", float(wait_s))
+            if refused is not None:
+                await self._rates.give_back(exchange, [other.rule for other in rulings if not other.over])
+                self._tell(exchange, [ruling])
                 return refused
-            if mode == "enforce" and (told is None or ruling.remaining < told.remaining):
-                told = ruling
-        if told is not None:
-            _tell(exchange, told)
+        self._tell(exchange, [ruling for ruling in rulings if not ruling.over])
         return None
+
+    def _tell(self, exchange: Exchange, rulings: Sequence[Ruling]) -> None:
+        """Tell the caller of the rule that leaves least, of those that enforce."""
+        told = [ruling for ruling in rulings if self._mode(ruling.rule, exchange) == "enforce"]
+        if told:
+            _set_headers(exchange, min(told, key=lambda ruling: ruling.remaining))
 
     async def _free(self, exchange: Exchange) -> None:
         slot = exchange.state.pop("slot", None)
@@ -120,9 +122,11 @@ class Limits(Plugin[LimitsConfig]):
             await self._slots.give_back(slot, self._now())
 
 
-def _tell(exchange: Exchange, ruling: Ruling) -> None:
-    """Set the headers that OpenAI's clients know, for the rule that leaves least."""
-    minutes, seconds = divmod(ruling.reset_s, 60)
+def _set_headers(exchange: Exchange, ruling: Ruling) -> None:
+    """Those that OpenAI's clients know, and those of draft-ietf-httpapi-ratelimit-headers."""
+    minutes, seconds = divmod(RESET_S, 60)
     exchange.set_header("x-ratelimit-limit-requests", str(ruling.limit))
     exchange.set_header("x-ratelimit-remaining-requests", str(ruling.remaining))
-    exchange.set_header("x-ratelimit-reset-requests", f"{minutes}m{seconds}s" if minutes else f"{seconds}s")
+    exchange.set_header("x-ratelimit-reset-requests", f"{minutes}m{seconds}s")
+    exchange.set_header("ratelimit-policy", f'"{ruling.rule}";q={ruling.limit};w={WINDOW_S}')
+    exchange.set_header("ratelimit", f'"{ruling.rule}";r={ruling.remaining};t={RESET_S}')

@@ -37,7 +37,8 @@ async def gateway(tmp_path: Path, application: Application) -> AsyncIterator[Har
     (tmp_path / "gateway.yaml").write_text(GATEWAY)
     (tmp_path / "anonymize.yaml").write_text(ANONYMIZE)
     async with Harness(load_bundle(str(tmp_path), {})) as harness, loaded(application.url + "/api") as engine:
-        harness.chain("crm").engine = engine
+        chain = harness.chain("crm")
+        chain.target = chain.target._replace(engine=engine)
         yield harness
 
 

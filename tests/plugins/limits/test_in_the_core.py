@@ -37,7 +37,7 @@ async def test_a_refused_exchange_is_a_429_that_says_when_to_come_back() -> None
     first = await exchange([step(plugin)], engine)
     refused = await exchange([step(plugin)], engine)
     assert (first.status, refused.status, refused.code) == (200, 429, "rate_limited")
-    assert refused.exchange.reply.retry_after == "120"
+    assert refused.exchange.reply.retry_after == "70"
     assert first.exchange.headers["x-ratelimit-remaining-requests"] == "0"
     assert refused.exchange.headers["x-ratelimit-remaining-requests"] == "0"
     assert len(engine.requests) == 1

@@ -7,7 +7,7 @@ from typing import cast
 
 import msgspec
 
-from yumen.chain import SENT, Chain, Run
+from yumen.chain import SENT, Chain, Run, Target
 from yumen.channels import FilterSlot
 from yumen.dialects import Payload
 from yumen.dialects.document import Document
@@ -57,6 +57,7 @@ class Rerun(Run):
         self.would: set[tuple[str, str]] = set()
         self.kept = False
         self.broke: set[str] = set()
+        self._target: Target | None = None
         # The recorded findings by plugin and direction.
         self._once: dict[tuple[str, str], list[Finding]] = {}
         for finding in form.findings:
@@ -69,9 +70,8 @@ class Rerun(Run):
             answer = await self.request()
             if answer is not None and not self.kept:
                 self.exchange.reply = answered(answer)
-            elif answer is None and not self.chain.may_send(self.exchange.masking):
-                self.decided = Decision("failed", "", "raw text stopped")
-                raise Problem("plugin_fault")
+            elif answer is None:
+                self._target = self._departed()
         except Problem as problem:
             self.fail(problem)
 
@@ -85,12 +85,20 @@ class Rerun(Run):
         """Whether no engine would be asked."""
         return self.problem is not None or self.exchange.reply is not None
 
+    def _departed(self) -> Target:
+        """The engine that would be asked now. Error: `Problem` where none would be."""
+        target = self.chain.target_of(self.exchange)
+        if not self.chain.may_send(target.egress, self.exchange.masking):
+            self.decided = Decision("failed", "", "raw text stopped")
+        return self.depart()
+
     async def finish(self) -> None:
         """Run the response hooks on the recorded reply, where there is one, and the completion hooks."""
         self.stage.running = self
         exchange, form = self.exchange, self.recorded.form
         if not self.over:
-            exchange.egress, exchange.sent_form = self.chain.egress, SENT[exchange.masking]
+            egress = self.chain.target.egress if self._target is None else self._target.egress
+            exchange.egress, exchange.sent_form = egress, SENT[exchange.masking]
             exchange.sent_bytes, exchange.reply_bytes = form.sent_bytes, form.reply_bytes
             exchange.timings_ms.update(form.timings_ms)
             if self.recorded.replied:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import structlog
 
-from yumen.chain import Chain
+from yumen.chain import Chain, Target
 from yumen.digest import Hmac
 from yumen.engine import Engine
 from yumen.errors import CannotStart, Problem, Unsupported
@@ -97,6 +97,7 @@ class ReplayHost:
         self.store: Store = stage.store.namespaced(name)
         self.metrics: Metrics = NoMetrics()
         self.disabled = disabled
+        self.live = False
         self.now = stage.clock.now
         self.monotonic = stage.clock.monotonic
         self.secret = stage.secret.derive
@@ -165,7 +166,7 @@ class Stage:
         self.secret = secret
         self.data_dir = data_dir
         self.clock = ReplayClock()
-        self.store = MemoryStore(self.clock.monotonic)
+        self.store = MemoryStore(self.clock.monotonic, now=self.clock.now)
         self.running: Rerun | None = None
         # Chains by route: whole ones, and those without the plugins that are not run.
         self._whole: dict[str, Chain] = {}
@@ -207,10 +208,11 @@ class Stage:
         return engine
 
     def _chain(self, route: Route, steps: list[ReplayStep]) -> Chain:
-        spec = self.bundle.engines[route.engine]
-        # It is never loaded: what an engine would have answered is not asked again.
-        engine = spec.engine_class(spec.config)
-        return Chain(route, list[Step](steps), engine, spec.egress, self.bundle.limits)
+        # None is ever loaded: what an engine would have answered is not asked again.
+        every = [self.bundle.engines[name] for name in (route.engine, *route.detours)]
+        own, *others = (Target(spec.name, spec.engine_class(spec.config), spec.egress) for spec in every)
+        detours = {target.name: target for target in others}
+        return Chain(route, list[Step](steps), own.engine, own.egress, self.bundle.limits, detours)
 
     def chain(self, route: str, decided_by: str) -> Chain:
         """The chain of a route, with the plugins that are not run where one of them decided about the exchange once."""

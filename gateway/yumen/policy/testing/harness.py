@@ -98,7 +98,7 @@ class Harness:
             for name, spec in self.bundle.engines.items()
         }
         secret = Secret(SECRET)
-        self.parts = Parts(self.settings, secret, clock=self.clock, engines=engines, shares=False)
+        self.parts = Parts(self.settings, secret, clock=self.clock, engines=engines, live=False)
         self._door = Door()
         try:
             self.runtime = await self.start(self.bundle)

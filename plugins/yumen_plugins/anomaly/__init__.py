@@ -1,0 +1,210 @@
+"""A plugin that asks declarative rules about what traffic does, and acts by them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from yumen import (
+    AdminCall,
+    Block,
+    CannotStart,
+    Channel,
+    EngineRef,
+    Exchange,
+    Host,
+    Lint,
+    Manifest,
+    Plugin,
+    Rule,
+    StreamFilter,
+)
+from yumen_plugins.anomaly import firings, injection, quarantine, texts
+from yumen_plugins.anomaly.alerts import Alerts
+from yumen_plugins.anomaly.asking import Asked
+from yumen_plugins.anomaly.clock import Zones
+from yumen_plugins.anomaly.compiled import QUARANTINE, Ready, Rules
+from yumen_plugins.anomaly.config import AnomalyConfig
+from yumen_plugins.anomaly.counting import Counting
+from yumen_plugins.anomaly.deciding import decide, report
+from yumen_plugins.anomaly.evaluators import CannotShard, EngineMissing
+from yumen_plugins.anomaly.later import Later
+from yumen_plugins.anomaly.lists import lists_of, word_lints
+from yumen_plugins.anomaly.look import Look
+from yumen_plugins.anomaly.operators import Operators
+from yumen_plugins.anomaly.seen import Seen
+from yumen_plugins.anomaly.watching import WordFilter
+
+__all__ = ["Anomaly", "AnomalyConfig"]
+
+
+class Anomaly(Plugin[AnomalyConfig]):
+    """See docs/plugins/anomaly.md. It sees raw texts, and keeps counts, digests and rule ids of them, never text."""
+
+    manifest: ClassVar[Manifest] = Manifest(name="anomaly", version="1.0.0", sees="raw", admin="anomalies")
+
+    def __init__(self, config: AnomalyConfig) -> None:
+        super().__init__(config)
+        self._rules = Rules(config)
+
+    def rules(self) -> Sequence[Rule]:
+        """Those of the configuration and of its packs, and `quarantine` where one of them puts somebody there."""
+        return self._rules.listed()
+
+    def lint(self) -> Sequence[Lint]:
+        """Conditions that cannot be read, and what else does not hold together."""
+        return [*self._rules.lints, *word_lints(self.config)]
+
+    def engines(self) -> Sequence[EngineRef]:
+        """The engines that rules send exchanges to."""
+        return self._rules.engines()
+
+    async def start(self, host: Host) -> None:
+        """Errors: `CannotStart` where several workers would each count for themselves, or where something is missing."""
+        self._host = host
+        requests, replies = (self._rules.of(phase, host.disabled) for phase in ("request", "reply"))
+        every = list({rule.id: rule for rule in (*requests, *replies)}.values())
+        self._counting = Counting(every, host, self.config.keys_max)
+        if self._counting.counts and host.workers > 1 and not host.store.shared:
+            raise CannotStart(
+                f"rules that count need a store that all {host.workers} workers share; name one in gateway.yaml "
+                "(`store: {redis: ...}`), or run one worker (YUMEN_WORKERS=1)"
+            )
+        try:
+            # All of it can take a while, and at a reload exchanges go on meanwhile.
+            self._lists = await asyncio.to_thread(lists_of, self.config, every)
+            await asyncio.to_thread(texts.prepare)
+            if any(fact.startswith("injection.") for rule in every for fact in rule.expression.facts()):
+                await asyncio.to_thread(injection.prepare)
+            self._requests = await asyncio.to_thread(Asked, requests, self.config.evaluator)
+            self._replies = await asyncio.to_thread(Asked, replies, self.config.evaluator)
+        except (EngineMissing, CannotShard) as error:
+            raise CannotStart(str(error)) from None
+        self._zones = Zones(self.config.zone, self.config.zones)
+        self._prompt_key = host.secret("anomaly prompts")
+        self._later = Later(host, self._counting.counters)
+        self._later.start()
+        self._quarantines = quarantine.Quarantines(host.store, self._counting.tally, self._counting.counters)
+        # Cases of a policy fire rules as well, and nobody should be woken by them.
+        self._alerts = Alerts(self.config.alerts, host) if self.config.alerts is not None and host.live else None
+        if self._alerts is not None:
+            await self._alerts.start()
+        self._operators = Operators(host, self._quarantines)
+        facts = frozenset(fact for rule in replies for fact in rule.expression.facts())
+        self._words_in_replies = self._lists is not None and any(fact.startswith("reply.words.") for fact in facts)
+        host.log.info("anomaly_rules", rules=len(every), requests=self._requests.runs, replies=self._replies.runs)
+
+    async def on_request(self, exchange: Exchange) -> Block | None:
+        now = self._host.now()
+        look = Look(exchange, self._lists, self._prompt_key, self._zones.at(now, exchange.principal.tenant))
+        counted = await self._counting.request(exchange, look)
+        seen = exchange.state["seen"] = Seen(look, counted)
+        held_until = quarantine.until(counted.known, now)
+        if held_until and exchange.mode(QUARANTINE) != "off":
+            exchange.find(QUARANTINE, category="anomaly")
+            refused = exchange.block(QUARANTINE, retry_after_s=held_until - now)
+            if refused is not None:
+                return refused
+        return await self._ask(exchange, seen, self._requests, now)
+
+    def stream(self, exchange: Exchange, channel: Channel) -> StreamFilter | None:
+        if not self._words_in_replies or self._lists is None:
+            return None
+        seen: Seen | None = exchange.state.get("seen")
+        if seen is None:
+            return None
+        return WordFilter(self._lists, seen.words, lambda: self._judge(exchange, seen))
+
+    def whole(self, exchange: Exchange) -> bool:
+        """Where a rule that could end the exchange reads more of the reply than its words."""
+        return any(
+            rule.then.action == "block" and exchange.mode(rule.id) != "off" and _beyond_words(rule)
+            for rule in self._replies.rules
+        )
+
+    async def on_response(self, exchange: Exchange) -> Block | None:
+        seen: Seen | None = exchange.state.get("seen")
+        return None if seen is None else await self._reply(exchange, seen)
+
+    async def on_complete(self, exchange: Exchange) -> None:
+        """Ask about a streamed reply, which has gone by now, and count what came of the exchange."""
+        seen: Seen | None = exchange.state.pop("seen", None)
+        if seen is None:
+            return
+        if not seen.replied:
+            await self._reply(exchange, seen)
+        await self._later.put(self._counting.completion(exchange, seen.look, seen.counted))
+
+    async def inspect(self) -> Mapping[str, Any]:
+        """Who is in quarantine, and which rules fired of late."""
+        return await self._operators.inspect()
+
+    async def operate(self, call: AdminCall) -> Mapping[str, Any]:
+        """Lift or extend a quarantine."""
+        return await self._operators.operate(call)
+
+    async def stop(self) -> None:
+        for part in ("_alerts", "_later"):
+            if getattr(self, part, None) is not None:
+                await getattr(self, part).stop()
+        for part in ("_requests", "_replies"):
+            if hasattr(self, part):
+                getattr(self, part).close()
+
+    async def _reply(self, exchange: Exchange, seen: Seen) -> Block | None:
+        seen.replied = True
+        if not self._replies.rules:
+            return None
+        seen.look.renew()
+        return await self._ask(exchange, seen, self._replies, self._host.now())
+
+    async def _ask(self, exchange: Exchange, seen: Seen, asked: Asked, now: float) -> Block | None:
+        """Ask the rules of one phase, keep what must be kept, and decide."""
+        facts = asked.facts(seen.look, seen.counted.facts)
+        held = asked.hold(exchange, facts, seen.counted.known, now)
+        if held.changes:
+            await self._later.put(self._counting.marks(seen.counted, held.changes))
+        fresh = [rule for rule in held.fired if rule.id not in seen.fired]
+        if not fresh:
+            return None
+        seen.fired.update(rule.id for rule in fresh)
+        told = [rule for rule in held.told if rule in fresh]
+        report(exchange, told)
+        await self._tell(exchange, told, facts, now)
+        for rule in fresh:
+            if rule.then.action == "quarantine" and exchange.mode(rule.id) == "enforce":
+                await self._put(rule, seen, now)
+        return decide(exchange, fresh)
+
+    def _judge(self, exchange: Exchange, seen: Seen) -> Block | None:
+        """Whether words in a streamed reply end it. What only flags is asked when the reply is there."""
+        facts = self._replies.facts(seen.growing(), seen.counted.facts)
+        held = self._replies.hold(exchange, facts, seen.counted.known, self._host.now())
+        return decide(exchange, [rule for rule in held.fired if not rule.for_s and not _beyond_words(rule)])
+
+    async def _put(self, rule: Ready, seen: Seen, now: float) -> None:
+        who = seen.counted.who(rule.said.by)
+        if who:
+            one = quarantine.Quarantined(scope=rule.said.by, who=who, by=rule.id, at=now, until=now + rule.then.seconds)
+            await self._quarantines.put(one)
+
+    async def _tell(self, exchange: Exchange, rules: Sequence[Ready], facts: Mapping[str, Any], now: float) -> None:
+        """Keep firings for operators, count them, and send alerts of those that enforce."""
+        if not rules:
+            return
+        told = [firings.firing(rule, exchange, facts, now) for rule in rules]
+        for one in told:
+            self._host.metrics.count("fired", rule=one.rule, mode=one.mode)
+            if self._alerts is not None and one.mode == "enforce":
+                self._alerts.send(firings.alert(one))
+        await self._later.do(lambda: firings.keep(self._host.store, told))
+
+
+def _beyond_words(rule: Ready) -> bool:
+    """Whether a rule reads more of the reply than its words."""
+    facts = rule.expression.facts()
+    return any(
+        (fact.startswith("reply.") and not fact.startswith("reply.words.")) or fact.startswith("findings.")
+        for fact in facts
+    )

@@ -1,0 +1,277 @@
+"""Tells a webhook what fired: one alert, one POST of JSON, in the order of their firing.
+
+Whoever receives them can tell three things: that they come from here (`x-yumen-signature`, an HMAC of time and body), that
+they are fresh (`x-yumen-timestamp`), and which it has seen already (`x-yumen-delivery` is the same in every attempt).
+Requests never wait for a webhook, and where it fails alerts are lost: the ledger is what records firings, not this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import random
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from pyreqwest import exceptions
+from pyreqwest.client import Client, ClientBuilder
+
+from yumen import CannotStart, Host
+
+SEVERITIES = ("low", "medium", "high", "critical")
+BACKOFF_S, BACKOFF_S_MAX = 0.5, 30.0
+RETRY_AFTER_S_MAX = 60.0
+AGE_S_MAX = 600.0
+STOP_S = 2.0
+BODY_BYTES_MAX = 65_536
+# Of a reply only the status is read; a short body is taken with it, so that its connection can be used again.
+REPLY_BYTES_MAX = 4_096
+TOO_MANY = 429
+# The HTTP library's threads may still hold Python objects just after closing, and abort an interpreter that ends then.
+CLOSE_GRACE_S = 0.05
+
+
+class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where alerts go, and which."""
+
+    url: Annotated[
+        str,
+        msgspec.Meta(description="The http or https URL that alerts are posted to; `${env:NAME}` for a secret one."),
+    ]
+    secret: Annotated[str, msgspec.Meta(description="What alerts are signed with; empty, and they are not signed.")] = (
+        ""
+    )
+    min_severity: Annotated[
+        Literal["low", "medium", "high", "critical"], msgspec.Meta(description="The least severe alerts that are sent.")
+    ] = "low"
+    queue: Annotated[
+        int, msgspec.Meta(ge=1, le=100_000, description="Alerts that wait at a time; more are dropped and counted.")
+    ] = 1_000
+    attempts: Annotated[
+        int, msgspec.Meta(ge=1, le=20, description="How often one alert is sent before it is given up.")
+    ] = 5
+    timeout_s: Annotated[float, msgspec.Meta(gt=0, le=60, description="Seconds that the webhook has to answer.")] = 5.0
+
+
+class _Alert(msgspec.Struct, frozen=True):
+    """An alert that waits; `since` is the host's monotonic clock in seconds."""
+
+    body: bytes
+    delivery: str
+    since: float
+
+
+class _Failure(msgspec.Struct, frozen=True):
+    """Why an attempt failed, in a word; whether another may succeed, and how many seconds the webhook asks to wait."""
+
+    kind: str
+    retry: bool
+    wait_s: float = 0.0
+
+
+class Alerts:
+    """Sends alerts to one webhook. Error: `CannotStart` for a URL that is none.
+
+    Counted are `alerts_sent`, and `alerts_dropped` by their `reason`: `full` (too many wait), `unfit` (an alert that is no
+    JSON or more than 64 KiB), `old` (it waited for more than 10 minutes), `refused` (the webhook does not want it),
+    `undelivered` (the last attempt failed), `stopping`, and `fault` (an error of this module).
+    """
+
+    def __init__(self, config: AlertsConfig, host: Host) -> None:
+        _check(config.url)
+        self._config = config
+        self._host = host
+        self._lowest = SEVERITIES.index(config.min_severity)
+        self._waiting: asyncio.Queue[_Alert] = asyncio.Queue(config.queue)
+        self._stopping = False
+        self._client: Client | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._failing = ""
+
+    async def start(self) -> None:
+        """Begin to send; alerts may have been given before."""
+        self._client = _client(self._config.timeout_s)
+        self._task = asyncio.create_task(self._work(self._client), name=f"{self._host.instance} alerts")
+
+    def send(self, alert: Mapping[str, object]) -> bool:
+        """Let an alert be sent, whose `severity` is one of `SEVERITIES`; never waits. Returns whether it will be tried.
+
+        One that is less severe than `min_severity` is not, without being counted as dropped; one without severity is.
+        """
+        severity = alert.get("severity")
+        if severity in SEVERITIES and SEVERITIES.index(str(severity)) < self._lowest:
+            return False
+        if self._stopping:
+            return self._drop("stopping")
+        try:
+            body = msgspec.json.encode(dict(alert))
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            return self._drop("unfit")
+        if len(body) > BODY_BYTES_MAX:
+            return self._drop("unfit")
+        try:
+            self._waiting.put_nowait(_Alert(body, uuid.uuid4().hex, self._host.monotonic()))
+        except asyncio.QueueFull:
+            return self._drop("full")
+        return True
+
+    async def stop(self) -> None:
+        """Deliver what waits, for 2 seconds at most; drop the rest."""
+        self._stopping = True
+        if self._task is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._waiting.join(), STOP_S)
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+        while not self._waiting.empty():
+            self._waiting.get_nowait()
+            self._drop("stopping")
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+            await asyncio.sleep(CLOSE_GRACE_S)
+
+    async def _work(self, client: Client) -> None:
+        """Deliver one alert after the other, whatever happens to any of them."""
+        while True:
+            alert = await self._waiting.get()
+            try:
+                await self._deliver(client, alert)
+            except asyncio.CancelledError:
+                self._drop("stopping")
+                raise
+            except Exception as error:
+                self._drop("fault")
+                self._host.log.error("alert_fault", error=type(error).__name__)
+            finally:
+                self._waiting.task_done()
+
+    async def _deliver(self, client: Client, alert: _Alert) -> None:
+        """Try until it is delivered, refused, given up or too old."""
+        for attempt in range(1, self._config.attempts + 1):
+            if self._host.monotonic() - alert.since > AGE_S_MAX:
+                self._drop("old")
+                return
+            failure = await self._post(client, alert)
+            self._note(failure)
+            if failure is None:
+                self._host.metrics.count("alerts_sent")
+                return
+            if not failure.retry:
+                self._drop("refused")
+                return
+            if attempt < self._config.attempts:
+                await asyncio.sleep(max(failure.wait_s, backoff_s(attempt)))
+        self._drop("undelivered")
+
+    async def _post(self, client: Client, alert: _Alert) -> _Failure | None:
+        request = (
+            client.post(self._config.url)
+            .headers(self._headers(alert))
+            .body_bytes(alert.body)
+            .streamed_read_buffer_limit(REPLY_BYTES_MAX)
+            .build_streamed()
+        )
+        try:
+            async with request as response:
+                return self._failure(response.status, response.get_header("retry-after") or "")
+        except exceptions.PyreqwestError as error:
+            return _failure_of(error)
+
+    def _headers(self, alert: _Alert) -> dict[str, str]:
+        headers = {"content-type": "application/json", "x-yumen-delivery": alert.delivery}
+        if self._config.secret:
+            timestamp = str(int(self._host.now()))
+            headers["x-yumen-timestamp"] = timestamp
+            headers["x-yumen-signature"] = f"sha256={signature(self._config.secret, timestamp, alert.body)}"
+        return headers
+
+    def _failure(self, status: int, retry_after: str) -> _Failure | None:
+        if 200 <= status < 300:
+            return None
+        retry = status == TOO_MANY or status >= 500
+        return _Failure(f"status_{status}", retry, self._wait_s(retry_after) if retry else 0.0)
+
+    def _wait_s(self, retry_after: str) -> float:
+        """The seconds that a Retry-After header (RFC 9110, section 10.2.3) asks for, which may be a date; 60 at most."""
+        if retry_after.isascii() and retry_after.isdigit():
+            return min(float(retry_after[:9]), RETRY_AFTER_S_MAX)
+        try:
+            left_s = parsedate_to_datetime(retry_after).timestamp() - self._host.now()
+        except (ValueError, OverflowError):
+            return 0.0
+        return min(max(left_s, 0.0), RETRY_AFTER_S_MAX)
+
+    def _note(self, failure: _Failure | None) -> None:
+        """Log where the webhook begins to fail, in another way, or no more; not every alert that it fails."""
+        kind = failure.kind if failure else ""
+        if kind and kind != self._failing:
+            self._host.log.warning("alerts_failing", kind=kind)
+        elif self._failing and not kind:
+            self._host.log.info("alerts_delivered_again")
+        self._failing = kind
+
+    def _drop(self, reason: str) -> bool:
+        self._host.metrics.count("alerts_dropped", reason=reason)
+        return False
+
+
+def signature(secret: str, timestamp: str, body: bytes) -> str:
+    """The HMAC-SHA-256 (RFC 2104), in hex, of `<timestamp>.<body>`."""
+    return hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+
+
+def backoff_s(attempt: int) -> float:
+    """How many seconds to wait after a failed attempt, the first being 1: exponential backoff with full jitter.
+
+    After Brooker, "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015).
+    """
+    ceiling_s = min(BACKOFF_S * 2 ** min(attempt - 1, 16), BACKOFF_S_MAX)
+    return random.uniform(0.0, ceiling_s)  # noqa: S311 - spreads retries, guards nothing
+
+
+def _failure_of(error: exceptions.PyreqwestError) -> _Failure:
+    if isinstance(error, TimeoutError):
+        return _Failure("timeout", True)
+    if isinstance(error, exceptions.NetworkError):
+        return _Failure("connection", True)
+    return _Failure(type(error).__name__, False)
+
+
+def _check(url: str) -> None:
+    """Error: `CannotStart` for a URL that nothing can be posted to. The message never holds it."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not url.isascii() or not url.isprintable() or " " in url:
+        raise CannotStart("`url` of the alerts is not an absolute http:// or https:// URL; check where it is set")
+
+
+def _client(timeout_s: float) -> Client:
+    timeout = timedelta(seconds=timeout_s)
+    return (
+        ClientBuilder()
+        .runtime_multithreaded(False)
+        .user_agent("yumen")
+        .follow_redirects(False)
+        .referer(False)
+        .gzip(False)
+        .brotli(False)
+        .zstd(False)
+        .deflate(False)
+        .timeout(timeout)
+        .connect_timeout(timeout)
+        .pool_max_idle_per_host(1)
+        .no_proxy()
+        .build()
+    )

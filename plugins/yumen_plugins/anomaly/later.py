@@ -1,0 +1,101 @@
+"""Writes to the store that no exchange waits for.
+
+What is known only when an exchange has ended is counted behind it. In memory that takes no time; a store that is shared is
+told in batches, so that an exchange costs one round trip.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+from yumen import Counters, Entry, Host
+
+BATCH_MAX = 256
+# Beyond it the oldest are dropped, and counted.
+WAITING_MAX = 10_000
+PAUSE_S = 0.01
+# How long stopping waits for what is left.
+STOP_S = 2.0
+
+Write = Callable[[], Awaitable[None]]
+
+
+class Later:
+    """`put` takes entries for the counters, `do` any other writing. `start` and `stop` belong to the plugin's own."""
+
+    def __init__(self, host: Host, counters: Counters | None) -> None:
+        self._host = host
+        self._counters = counters
+        self._waiting: list[Entry] = []
+        self._writes: list[Write] = []
+        self._due = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to write."""
+        if self._host.store.shared:
+            self._task = asyncio.create_task(self._run())
+
+    async def put(self, entries: list[Entry]) -> None:
+        """Count entries, now or soon. Errors: those of a store that is not shared."""
+        if not entries or self._counters is None:
+            return
+        if self._task is None:
+            await self._counters.count(entries)
+            return
+        self._waiting += entries
+        if len(self._waiting) > WAITING_MAX:
+            self._lost("full", len(self._waiting) - WAITING_MAX)
+            del self._waiting[:-WAITING_MAX]
+        self._due.set()
+
+    async def do(self, write: Write) -> None:
+        """Write something else, now or soon. Errors: those of a store that is not shared."""
+        if self._task is None:
+            await write()
+        elif len(self._writes) < WAITING_MAX:
+            self._writes.append(write)
+            self._due.set()
+        else:
+            self._lost("full", 1)
+
+    async def stop(self) -> None:
+        """Write what is left, if that does not take long."""
+        task, self._task = self._task, None
+        if task is None:
+            return
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_S):
+                while self._waiting or self._writes:
+                    await self._write()
+        if self._waiting or self._writes:
+            self._lost("stopped", len(self._waiting) + len(self._writes))
+
+    async def _run(self) -> None:
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            while self._waiting or self._writes:
+                await self._write()
+            await asyncio.sleep(PAUSE_S)
+
+    async def _write(self) -> None:
+        """One batch, and everything else that waits. What fails is lost: an addition may have been counted already."""
+        batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
+        writes, self._writes = self._writes, []
+        try:
+            if batch and self._counters is not None:
+                await self._counters.count(batch)
+            for write in writes:
+                await write()
+        except Exception as error:  # whatever a store raises must not end the task
+            self._lost("store", len(batch) + len(writes))
+            self._host.log.warning("anomaly_not_counted", error=type(error).__name__)
+
+    def _lost(self, why: str, number: int) -> None:
+        self._host.metrics.count("not_counted", number, why=why)

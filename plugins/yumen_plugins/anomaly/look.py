@@ -1,0 +1,129 @@
+"""What facts of one exchange are read from, looked at when a fact first asks for it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cached_property
+
+from yumen import Exchange, Text, Usage
+from yumen_plugins.anomaly import texts
+from yumen_plugins.anomaly.injection import Signals, signals
+from yumen_plugins.anomaly.likeness import fingerprint, signature
+from yumen_plugins.anomaly.words import WordHit, WordLists
+
+SPOKEN = frozenset(("message", "reasoning", "tool_arguments", "tool_result"))
+
+
+class Words:
+    """Sensitive words of one direction: how many of each category, and the highest severity of each."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.severities: dict[str, int] = {}
+
+    def add(self, hits: Sequence[WordHit]) -> None:
+        """Count hits."""
+        for hit in hits:
+            self.counts[hit.category] += 1
+            self.severities[hit.category] = max(self.severities.get(hit.category, 0), hit.severity)
+
+
+class Side:
+    """The texts of one direction: `texts` are what somebody says, `every` also names, ids and what nobody declared.
+
+    Images and other data are left out: no fact is about them but their bytes.
+    """
+
+    def __init__(self, all_texts: Sequence[Text], lists: WordLists | None) -> None:
+        self.every = [text for text in all_texts if text.kind != "media"]
+        # Where a payload has no such kinds, everything in it may be said by somebody.
+        self.texts = [text for text in self.every if text.kind in SPOKEN] or self.every
+        self._lists = lists
+
+    @cached_property
+    def text(self) -> str:
+        """All texts one behind the other, as far as they are looked at."""
+        return texts.joined([text.value for text in self.texts])
+
+    @cached_property
+    def shares(self) -> texts.Shares:
+        """The shares of scripts."""
+        return texts.shares(self.text)
+
+    @cached_property
+    def words(self) -> Words:
+        """The sensitive words."""
+        words = Words()
+        for text in self.every if self._lists is not None else ():
+            assert self._lists is not None
+            words.add(self._lists.find(text.value))
+        return words
+
+
+class Look:
+    """One exchange. `key` is 32 bytes, for digests of prompts; `now` the tenant's time."""
+
+    def __init__(self, exchange: Exchange, lists: WordLists | None, key: bytes, now: datetime) -> None:
+        self.exchange = exchange
+        self.now = now
+        self._lists = lists
+        self._key = key
+
+    @cached_property
+    def request(self) -> Side:
+        """The request's texts."""
+        return Side(self.exchange.texts, self._lists)
+
+    @cached_property
+    def reply(self) -> Side:
+        """The reply's texts, once there are some."""
+        reply = self.exchange.reply
+        return Side(reply.texts if reply is not None else (), self._lists)
+
+    @cached_property
+    def prompt(self) -> str:
+        """The last text of a user; where nobody is called so, all texts."""
+        asked = [text.value for text in self.request.texts if text.role == "user"]
+        return asked[-1] if asked else self.request.text
+
+    @cached_property
+    def fingerprint(self) -> int:
+        """A keyed digest of the prompt: the same for the same one only, within a tenant."""
+        return fingerprint(self.prompt, self._key)
+
+    @cached_property
+    def signature(self) -> int:
+        """What is alike for prompts that are."""
+        return signature(self.prompt)
+
+    @cached_property
+    def signals(self) -> Signals:
+        """What the injection pack looks for."""
+        return signals(self.request.every)
+
+    @property
+    def usage(self) -> Usage | None:
+        """The tokens that the engine counted."""
+        reply = self.exchange.reply
+        return reply.usage if reply is not None else None
+
+    @cached_property
+    def findings(self) -> Mapping[str, int]:
+        """Findings of other plugins by category and by rule; `all` of them."""
+        counts: Counter[str] = Counter()
+        for finding in self.exchange.findings:
+            if finding.category != CATEGORY:
+                counts.update({"all": 1, finding.rule: 1})
+                counts[finding.category] += finding.category != finding.rule
+        return counts
+
+    def renew(self) -> None:
+        """Forget what may have become more since."""
+        for name in ("findings", "reply"):
+            self.__dict__.pop(name, None)
+
+
+# The category of this plugin's own findings.
+CATEGORY = "anomaly"

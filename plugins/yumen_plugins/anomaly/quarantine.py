@@ -1,0 +1,82 @@
+"""Who is in quarantine: moments that counters keep, beside a list of them for operators."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from yumen import Counters, Entry, Store
+from yumen_plugins.anomaly.compiled import DAYS_MAX, Ready
+from yumen_plugins.anomaly.tally import Tally
+
+NAME = "quarantine:"
+# How many are listed, and how long the list is kept behind the last of them.
+LISTED, LISTED_S = 1000, 31 * 86_400.0
+LIST = "quarantines"
+
+
+class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
+    """One subject in quarantine: which rule or operator put it there, when, and until when."""
+
+    scope: str
+    who: str
+    by: str
+    at: float
+    until: float
+
+
+def marks(rules: Iterable[Ready]) -> list[tuple[str, str]]:
+    """The moments that are kept: one for each kind of subject that a rule can put into quarantine."""
+    return [
+        (scope, NAME + scope) for scope in sorted({rule.said.by for rule in rules if rule.then.action == "quarantine"})
+    ]
+
+
+def until(known: Mapping[str, float], now: float) -> float:
+    """Until when the exchange's subjects are in quarantine; 0 where none is."""
+    held = max((moment for name, moment in known.items() if name.startswith(NAME)), default=0.0)
+    return held if now < held <= now + DAYS_MAX * 86_400 else 0.0
+
+
+class Quarantines:
+    """Puts subjects there, lifts and extends it."""
+
+    def __init__(self, store: Store, tally: Tally, counters: Counters | None) -> None:
+        self._store = store
+        self._tally = tally
+        self._counters = counters
+        self.scopes = [name.removeprefix(NAME) for name in tally.sources if name.startswith(NAME)]
+
+    async def put(self, one: Quarantined) -> None:
+        """Set until when a subject is there; lifted where `until` is 0. Errors: those of the store."""
+        assert self._counters is not None, "a rule that puts somebody there counts"
+        await self._counters.count([self._entry(one.scope, one.who, one.until)])
+        if one.until:
+            await self._store.append(LIST, msgspec.json.encode(one), LISTED_S, LISTED)
+
+    async def active(self, now: float) -> list[Quarantined]:
+        """Those that hold, the latest first. Errors: those of the store."""
+        items = [msgspec.json.decode(item, type=Quarantined) for item in await self._store.items(LIST)]
+        latest = {(one.scope, one.who): one for one in items if one.scope in self.scopes}
+        if not latest or self._counters is None:
+            return []
+        readings = await self._counters.count([self._entry(scope, who, None) for scope, who in latest])
+        held = [
+            msgspec.structs.replace(one, until=moment)
+            for (key, one), reading in zip(latest.items(), readings, strict=True)
+            if (moment := until({NAME: reading[self._tally.place(NAME + key[0])[1]][0]}, now))
+        ]
+        return held[::-1]
+
+    async def find(self, scope: str, who: str, now: float) -> Quarantined:
+        """One that holds. Error: LookupError where there is none."""
+        found = [one for one in await self.active(now) if (one.scope, one.who) == (scope, who)]
+        if not found:
+            raise LookupError(f"no such {scope} is in quarantine")
+        return found[0]
+
+    def _entry(self, scope: str, who: str, moment: float | None) -> Entry:
+        index, _ = self._tally.place(NAME + scope)
+        (entry,) = self._tally.entries([(index, who)], {} if moment is None else {NAME + scope: moment})
+        return entry

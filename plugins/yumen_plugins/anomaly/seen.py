@@ -1,0 +1,25 @@
+"""What the plugin keeps of an exchange while it is under way."""
+
+from __future__ import annotations
+
+from yumen_plugins.anomaly.counting import Counted
+from yumen_plugins.anomaly.look import Look, Side, Words
+
+
+class Seen:
+    """`fired` are the rules that did already, `words` those of a growing reply; `replied`: it has been asked about."""
+
+    def __init__(self, look: Look, counted: Counted) -> None:
+        self.look = look
+        self.counted = counted
+        self.fired: set[str] = set()
+        self.words = Words()
+        self.replied = False
+
+    def growing(self) -> Look:
+        """The exchange with as much of its reply as has come."""
+        self.look.renew()
+        # Not the texts of the exchange: they are there when all of the reply is, and who looks now sees none later, too.
+        self.look.__dict__["reply"] = side = Side((), None)
+        side.__dict__["words"] = self.words
+        return self.look

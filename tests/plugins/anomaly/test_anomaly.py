@@ -1,0 +1,190 @@
+"""The plugin through the real core: what rules do to exchanges, and what becomes of it when something fails."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from tests.kit import chunk
+from tests.plugins.anomaly.running import Running, delivered, fired
+
+from yumen import CannotStart
+from yumen.store import StoreError
+from yumen.store.memory import MemoryStore
+
+WEAPONS = [{"category": "weapons", "severity": 4, "words": ["炸药", "detonator", "!炸药桶乐队"]}]
+SPLITS = [("首先准备炸药，然后", "炸药"), ("then take the detonator and", "detonator"), ("炸*药 先", "炸")]
+
+
+def rule(when: str, then: str = "flag", rule: str = "r", **more: Any) -> dict[str, Any]:
+    return {"id": rule, "when": when, "then": then, **more}
+
+
+@pytest.mark.parametrize(("text", "word"), SPLITS)
+async def test_no_split_of_a_stream_leaks_a_word(text: str, word: str) -> None:
+    """Wherever a streamed reply is cut, nothing of a blocked word reaches the caller, and the stream ends with an error."""
+    async with Running(words=WEAPONS, rules=[rule("reply.words.weapons > 0", "block")]) as running:
+        for first in range(len(text) + 1):
+            for second in range(first, len(text) + 1):
+                outcome = await running.ask(reply=[text[:first], text[first:second], text[second:]])
+                assert outcome.code == "policy_blocked"
+                assert word not in outcome.channel()
+                assert "detona" not in outcome.channel()
+
+
+async def test_a_stream_without_words_arrives_as_it_came() -> None:
+    """What holds no word is not changed, an excused phrase neither, and pieces go on as soon as they can be no word."""
+    async with Running(words=WEAPONS, rules=[rule("reply.words.weapons > 0", "block")]) as running:
+        outcome = await running.ask(reply=["今晚炸", "药桶乐队", "演出", "，再见"])
+        assert outcome.channel() == "今晚炸药桶乐队演出，再见"
+        assert len(outcome.events) >= 4
+
+
+async def test_in_shadow_a_stream_goes_on() -> None:
+    """A rule in shadow is on record and holds nothing back in the end."""
+    rules = [rule("reply.words.weapons > 0", "block")]
+    async with Running(words=WEAPONS, rules=rules, modes={"r": "shadow"}) as running:
+        outcome = await running.ask(reply=["first a det", "onator, then"])
+        assert outcome.channel() == "first a detonator, then"
+        assert fired(outcome) == ["r*"]
+
+
+async def test_a_reply_that_must_be_known_whole_is_held_back() -> None:
+    """A rule that blocks by the length of a reply has a stream held back; one that only flags has not."""
+    async with Running(rules=[rule("reply.chars > 20", "block")]) as running:
+        outcome = await running.ask(reply=["many words " for _ in range(9)])
+        assert outcome.code == "policy_blocked"
+        assert "many" not in delivered(outcome)
+        assert "short" in delivered(await running.ask(reply=["short"]))
+    async with Running(rules=[rule("reply.chars > 20")]) as running:
+        outcome = await running.ask(reply=["many words " for _ in range(9)])
+        assert len(outcome.events) > 8
+        assert fired(outcome) == ["r"]
+
+
+async def test_a_quarantine_by_a_streamed_reply_holds_from_the_next_request_on() -> None:
+    """What is known only when a stream has gone still puts its subject into quarantine."""
+    async with Running(rules=[rule("reply.refusal", "quarantine(1m)")]) as running:
+        assert "sorry" in delivered(await running.ask(reply=["I'm sorry, but I can't help", " with that."]))
+        assert (await running.ask()).code == "policy_blocked"
+        assert (await running.ask(after=61)).status == 200
+
+
+async def test_eight_times_what_is_usual() -> None:
+    """A key's own rate is the measure: 30 requests in a minute are unlike usual where 2 were, and are usual in the end."""
+    async with Running(rules=[rule("requests.per_key.1m.times_usual > 8")]) as running:
+        for _ in range(15):
+            assert [fired(await running.ask(after=30)) for _ in range(2)] == [[], []]
+        burst = [fired(await running.ask(after=1)) for _ in range(30)]
+        assert burst[-1] == ["r"]
+        assert burst[10] == []
+
+
+async def test_deviations_need_a_past() -> None:
+    """Without ten slots there is no usual, and no comparison with it is true, whichever way round it is."""
+    rules = [rule("requests.per_key.1m.deviations > 3"), rule("not requests.per_key.1m.deviations > 3", rule="s")]
+    async with Running(rules=rules) as running:
+        assert [fired(await running.ask()) for _ in range(20)] == [[]] * 20
+
+
+async def test_several_rules_fire_and_the_strictest_decides() -> None:
+    """All that hold are on record; the caller gets the strictest, whatever the order of the file."""
+    rules = [
+        rule("request.chars > 1", "throttle(9s)", "t"),
+        rule("request.chars > 1", "block", "b"),
+        rule("request.chars > 1", "flag", "f"),
+        rule("request.chars > 99", "block", "no"),
+    ]
+    async with Running(rules=rules) as running:
+        outcome = await running.ask()
+        assert (outcome.code, fired(outcome)) == ("policy_blocked", ["t", "b", "f"])
+    async with Running(rules=rules, modes={"b": "shadow"}) as running:
+        outcome = await running.ask()
+        assert (outcome.code, fired(outcome)) == ("rate_limited", ["t", "b*", "f"])
+    async with Running(rules=rules, modes={"b": "off", "t": "off"}) as running:
+        outcome = await running.ask()
+        assert (outcome.status, fired(outcome)) == (200, ["f"])
+
+
+async def test_a_condition_must_hold_for_a_while() -> None:
+    """`for` counts from the first request at which the condition was true, and begins anew when it is not."""
+    async with Running(rules=[rule("request.chars > 10", "block", **{"for": "20s"})]) as running:
+        long = "a long enough text"
+        assert [(await running.ask(long, after=9)).status for _ in range(3)] == [200] * 3
+        assert (await running.ask(long, after=9)).code == "policy_blocked"
+        assert (await running.ask("short", after=1)).status == 200
+        assert [(await running.ask(long, after=9)).status for _ in range(3)] == [200] * 3
+
+
+async def test_cooldown_silences_and_does_not_open() -> None:
+    """Within the cooldown nothing is reported anew, and what is blocked stays blocked."""
+    async with Running(rules=[rule("request.chars > 10", "block", cooldown="10m")]) as running:
+        outcomes = [await running.ask("a long enough text", after=60) for _ in range(12)]
+        assert {outcome.code for outcome in outcomes} == {"policy_blocked"}
+        assert [index for index, outcome in enumerate(outcomes) if fired(outcome)] == [0, 10]
+
+
+async def test_a_clock_that_is_set_back_wakes_nobody() -> None:
+    """Moments that lie further ahead than they can were kept before the clock was set back, and mean nothing."""
+    rules = [rule("request.chars > 10", "quarantine(10m)", "q"), rule("request.chars > 5", cooldown="1m", rule="c")]
+    async with Running(rules=rules) as running:
+        await running.ask("a long enough text")
+        running.clock.set(running.clock.now() - 30 * 86_400)
+        assert (await running.ask("hi")).status == 200
+        assert fired(await running.ask("longer"))[-1] == "c"
+
+
+class Broken(MemoryStore):
+    """A store that cannot be reached."""
+
+    shared = True
+
+    def counters(self, name: str, scopes: Any) -> Any:
+        class Unreachable:
+            async def count(self, entries: Any) -> Any:
+                raise StoreError("the store could not be asked")
+
+        return Unreachable()
+
+
+@pytest.mark.parametrize(("on_error", "status"), [("closed", 502), ("open", 200)])
+async def test_a_store_that_is_lost_follows_on_error(on_error: str, status: int) -> None:
+    """Where counters cannot be asked, policy decides whether exchanges pass; nothing hangs, and stopping is quick."""
+    async with Running(rules=[rule("requests.per_key.1m > 1", "block")], store=Broken()) as running:
+        running.step.instance = msgspec.structs.replace(running.step.instance, on_error=on_error)
+        assert (await running.ask()).status == status
+
+
+async def test_nothing_is_counted_that_no_rule_reads() -> None:
+    """Rules that read no counter need no store, so several workers may run them without one."""
+    running = Running(rules=[rule("request.chars > 5", "block")])
+    running.host.workers = 4
+    async with running:
+        assert (await running.ask("longer")).code == "policy_blocked"
+    running = Running(rules=[rule("requests.per_key.1m > 5", "block")])
+    running.host.workers = 4
+    with pytest.raises(CannotStart, match="share"):
+        await running.plugin.start(running.host)
+
+
+async def test_media_and_odd_requests_are_no_fault() -> None:
+    """Images, missing users, empty texts, and replies that fail are read as far as they can be."""
+    facts = ["request.entropy < 0", "request.longest_word < 0", "reply.tokens < 0", "similarity.per_user > 1"]
+    rules = [
+        rule(when, rule=f"r{number}") for number, when in enumerate([*facts, "repeats.per_key.1m < 0", "reply.failed"])
+    ]
+    async with Running(rules=rules) as running:
+        image = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]
+        for content in (image, "𝕏 half", "", "\x00", "a" * 300_000):
+            outcome = await running.ask("x", messages=[{"role": "user", "content": content}])
+            assert (outcome.status, fired(outcome)) == (200, [])
+        outcome = await running.ask(reply=RuntimeError("engine"))
+        assert (outcome.code, fired(outcome)) == ("engine_unavailable", ["r5"])
+
+
+async def test_a_stream_that_breaks_is_asked_about_once() -> None:
+    """A reply that ends with an error is looked at when it is over."""
+    async with Running(rules=[rule("reply.failed")]) as running:
+        outcome = await running.ask(reply=["beginning", RuntimeError("engine"), chunk("never")])
+        assert fired(outcome) == ["r"]
