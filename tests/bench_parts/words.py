@@ -15,9 +15,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from yumen_plugins.anomaly.wordfile import Word
 from yumen_plugins.anomaly.words import WordLists
-from yumen_plugins.anomaly.wordstream import WordScreen
+from yumen_plugins.anomaly.words.wordfile import Word
+from yumen_plugins.anomaly.words.wordstream import WordScreen
 
 ROOT = Path(__file__).resolve().parents[2]
 LENGTHS = (100, 1000, 4000, 100_000)

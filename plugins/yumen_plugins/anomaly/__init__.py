@@ -20,18 +20,19 @@ from yumen import (
     Rule,
     StreamFilter,
 )
-from yumen_plugins.anomaly import firings, injection, quarantine, texts
+from yumen_plugins.anomaly import firings, injection, quarantine
 from yumen_plugins.anomaly.alerts import Alerts
 from yumen_plugins.anomaly.asking import Asked
-from yumen_plugins.anomaly.clock import Zones
 from yumen_plugins.anomaly.compiled import QUARANTINE, Ready, Rules
 from yumen_plugins.anomaly.config import AnomalyConfig
 from yumen_plugins.anomaly.counting import Counting
 from yumen_plugins.anomaly.deciding import decide, report
-from yumen_plugins.anomaly.evaluators import CannotShard, EngineMissing
+from yumen_plugins.anomaly.facts import texts
+from yumen_plugins.anomaly.facts.clock import Zones
+from yumen_plugins.anomaly.facts.look import Look
+from yumen_plugins.anomaly.language.evaluators import CannotShard, EngineMissing
 from yumen_plugins.anomaly.later import Later
 from yumen_plugins.anomaly.lists import lists_of, word_lints
-from yumen_plugins.anomaly.look import Look
 from yumen_plugins.anomaly.operators import Operators
 from yumen_plugins.anomaly.seen import Seen
 from yumen_plugins.anomaly.watching import WordFilter

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from yumen import Exchange
 from yumen_plugins.anomaly.compiled import FACTS, Ready
-from yumen_plugins.anomaly.conditions import Type, Value, clean
-from yumen_plugins.anomaly.evaluators import Wanted, make
-from yumen_plugins.anomaly.gather import Gatherer
+from yumen_plugins.anomaly.facts.gather import Gatherer
+from yumen_plugins.anomaly.facts.look import Look
 from yumen_plugins.anomaly.holding import Held
-from yumen_plugins.anomaly.look import Look
+from yumen_plugins.anomaly.language.conditions import Type, Value, clean
+from yumen_plugins.anomaly.language.evaluators import Wanted, make
 
 
 class Asked:

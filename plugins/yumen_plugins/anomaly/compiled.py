@@ -7,15 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from yumen import EngineRef, Lint, Rule
-from yumen_plugins.anomaly.clock import Zones
-from yumen_plugins.anomaly.conditions import Expression
 from yumen_plugins.anomaly.config import AnomalyConfig, RuleConfig
-from yumen_plugins.anomaly.expression import ExpressionError, parse
-from yumen_plugins.anomaly.fact import Fact, Known, Phase
+from yumen_plugins.anomaly.facts.clock import Zones
+from yumen_plugins.anomaly.facts.fact import Fact, Known, Phase
+from yumen_plugins.anomaly.facts.windows import seconds
+from yumen_plugins.anomaly.language.conditions import Expression
+from yumen_plugins.anomaly.language.expression import ExpressionError, parse
 from yumen_plugins.anomaly.packs import PACKS
 from yumen_plugins.anomaly.then import ON_REPLIES, Then
 from yumen_plugins.anomaly.then import parse as parse_then
-from yumen_plugins.anomaly.windows import seconds
 
 FACTS = Known()
 # Counters keep a moment no longer.

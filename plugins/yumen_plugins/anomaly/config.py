@@ -8,9 +8,9 @@ import msgspec
 from msgspec import Meta
 
 from yumen_plugins.anomaly.alerts import AlertsConfig
-from yumen_plugins.anomaly.fact import CATEGORY
+from yumen_plugins.anomaly.facts.fact import CATEGORY
+from yumen_plugins.anomaly.facts.windows import DURATION
 from yumen_plugins.anomaly.then import EXAMPLES, THEN
-from yumen_plugins.anomaly.windows import DURATION
 
 Severity = Literal["low", "medium", "high", "critical"]
 Subject = Literal["key", "tenant", "user", "ip", "model"]

@@ -9,9 +9,9 @@ import msgspec
 from yumen import Entry, Exchange, Host
 from yumen_plugins.anomaly import holding, quarantine
 from yumen_plugins.anomaly.compiled import Ready
-from yumen_plugins.anomaly.gather import tokens
-from yumen_plugins.anomaly.look import CATEGORY, Look
-from yumen_plugins.anomaly.subjects import Subjects
+from yumen_plugins.anomaly.facts.gather import tokens
+from yumen_plugins.anomaly.facts.look import CATEGORY, Look
+from yumen_plugins.anomaly.facts.subjects import Subjects
 from yumen_plugins.anomaly.tally import Tally
 
 # What ends an exchange by policy, and what is nobody's error.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from yumen import Block, Exchange
 from yumen_plugins.anomaly.compiled import Ready
-from yumen_plugins.anomaly.look import CATEGORY
+from yumen_plugins.anomaly.facts.look import CATEGORY
 
 SCORES = {"low": 0.25, "medium": 0.5, "high": 0.75, "critical": 1.0}
 

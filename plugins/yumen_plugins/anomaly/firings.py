@@ -9,8 +9,8 @@ import msgspec
 
 from yumen import Exchange, Store
 from yumen_plugins.anomaly.compiled import Ready
-from yumen_plugins.anomaly.conditions import SCALE, Facts
-from yumen_plugins.anomaly.fact import lookup
+from yumen_plugins.anomaly.facts.fact import lookup
+from yumen_plugins.anomaly.language.conditions import SCALE, Facts
 
 # How many are kept, and for how long.
 KEPT, KEPT_S = 500, 86_400.0

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from yumen import CannotStart, Lint
 from yumen_plugins.anomaly.compiled import Ready
 from yumen_plugins.anomaly.config import AnomalyConfig, WordsConfig
-from yumen_plugins.anomaly.wordfile import WORDS_MAX, Word, WordFileError, read_words, words_of
 from yumen_plugins.anomaly.words import WordLists
+from yumen_plugins.anomaly.words.wordfile import WORDS_MAX, Word, WordFileError, read_words, words_of
 
 # Of one list, so many mistakes are told.
 PROBLEMS_TOLD = 20

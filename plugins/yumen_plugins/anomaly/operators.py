@@ -11,8 +11,8 @@ import msgspec
 from yumen import AdminCall, Host
 from yumen_plugins.anomaly import firings
 from yumen_plugins.anomaly.compiled import DAYS_MAX
+from yumen_plugins.anomaly.facts.windows import DURATION, seconds
 from yumen_plugins.anomaly.quarantine import Quarantined, Quarantines
-from yumen_plugins.anomaly.windows import DURATION, seconds
 
 
 class Operators:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from yumen_plugins.anomaly.counting import Counted
-from yumen_plugins.anomaly.look import Look, Side, Words
+from yumen_plugins.anomaly.facts.look import Look, Side, Words
 
 
 class Seen:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from yumen import Counters, Entry, Exchange, Reading, Scope, Series, Store
-from yumen_plugins.anomaly.likeness import likeness
-from yumen_plugins.anomaly.subjects import Subjects
-from yumen_plugins.anomaly.windows import SLOTS, WINDOWS
+from yumen_plugins.anomaly.facts.likeness import likeness
+from yumen_plugins.anomaly.facts.subjects import Subjects
+from yumen_plugins.anomaly.facts.windows import SLOTS, WINDOWS
 
 # How many slots must have gone by before anything is called usual; until then there is no such fact.
 SLOTS_MIN = 10

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from yumen_plugins.anomaly.windows import DURATION, seconds
+from yumen_plugins.anomaly.facts.windows import DURATION, seconds
 
 Action = Literal["flag", "route", "require_masking", "throttle", "quarantine", "block"]
 # From the mildest to the strictest: of several rules that hold, the strictest decides.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from yumen import Block, StreamFilter
-from yumen_plugins.anomaly.look import Words
+from yumen_plugins.anomaly.facts.look import Words
 from yumen_plugins.anomaly.words import WordHit, WordLists
-from yumen_plugins.anomaly.wordstream import WordScreen
+from yumen_plugins.anomaly.words.wordstream import WordScreen
 
 
 class WordFilter(StreamFilter):

@@ -13,8 +13,8 @@ import msgspec
 import pytest
 from hypothesis import strategies as st
 
-from yumen_plugins.anomaly.conditions import Expression, Type, written
-from yumen_plugins.anomaly.expression import parse
+from yumen_plugins.anomaly.language.conditions import Expression, Type, written
+from yumen_plugins.anomaly.language.expression import parse
 
 ENGINES = (
     "python",

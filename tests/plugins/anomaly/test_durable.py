@@ -12,11 +12,11 @@ import pytest
 from tests.lengths import LONG, times
 from tests.plugins.anomaly.rulesets import FACTS, read
 
-from yumen_plugins.anomaly.conditions import Expression, Facts, cleaned
-from yumen_plugins.anomaly.durable import DurableEvaluator, EngineFault
-from yumen_plugins.anomaly.evaluate import PythonEvaluator
-from yumen_plugins.anomaly.expression import parse
-from yumen_plugins.anomaly.shard import CONJUNCTIONS_MAX, PROPERTIES_MAX, CannotShard, alternatives, shards
+from yumen_plugins.anomaly.language.conditions import Expression, Facts, cleaned
+from yumen_plugins.anomaly.language.durable import DurableEvaluator, EngineFault
+from yumen_plugins.anomaly.language.evaluate import PythonEvaluator
+from yumen_plugins.anomaly.language.expression import parse
+from yumen_plugins.anomaly.language.shard import CONJUNCTIONS_MAX, PROPERTIES_MAX, CannotShard, alternatives, shards
 
 pytestmark = pytest.mark.skipif(sys.version_info >= (3, 13), reason="durable-rules cannot be imported on Python 3.13")
 
@@ -26,8 +26,8 @@ SLACK_KB = 3_000
 SOAK = """
 import sys, threading
 from tests.plugins.anomaly.rulesets import FACTS, read
-from yumen_plugins.anomaly.conditions import cleaned
-from yumen_plugins.anomaly.evaluators import make
+from yumen_plugins.anomaly.language.conditions import cleaned
+from yumen_plugins.anomaly.language.evaluators import make
 
 def rss_kb():
     with open("/proc/self/statm") as file:
@@ -49,7 +49,7 @@ print(rss_kb() - before, threading.active_count(), fired > every)
 """
 FREED = """
 from tests.plugins.anomaly.rulesets import read
-from yumen_plugins.anomaly.evaluators import make
+from yumen_plugins.anomaly.language.evaluators import make
 
 def rss_kb():
     with open("/proc/self/statm") as file:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tests.lengths import times
 from tests.plugins.anomaly.rulesets import ENGINES, FACTS, RAW, SOURCES, Source, kleene, known_facts, read, source_text
 
-from yumen_plugins.anomaly.conditions import Type, Value, clean, cleaned
-from yumen_plugins.anomaly.evaluators import CannotShard, Wanted, make
+from yumen_plugins.anomaly.language.conditions import Type, Value, clean, cleaned
+from yumen_plugins.anomaly.language.evaluators import CannotShard, Wanted, make
 
 # Each with facts of which it is true, and facts of which it is not.
 CASES: dict[str, tuple[list[dict[str, object]], list[dict[str, object]]]] = {

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from tests.plugins.anomaly.rulesets import read
 
 from yumen.cli import main
-from yumen_plugins.anomaly.conditions import Expression
-from yumen_plugins.anomaly.evaluators import CannotShard, EngineMissing, Wanted, make
+from yumen_plugins.anomaly.language.conditions import Expression
+from yumen_plugins.anomaly.language.evaluators import CannotShard, EngineMissing, Wanted, make
 
 ROOT = Path(__file__).parents[3]
 FEW = [read("idle > 3"), read("tenant == 'a'")]
@@ -73,7 +73,7 @@ def test_the_library_is_imported_only_when_it_runs() -> None:
     code = (
         "import sys\n"
         "from tests.plugins.anomaly.rulesets import read\n"
-        "from yumen_plugins.anomaly.evaluators import make\n"
+        "from yumen_plugins.anomaly.language.evaluators import make\n"
         "make([read('trusted')], 'python')\n"
         "print(*[name for name in sys.modules if name.startswith('durable')])"
     )

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.plugins.anomaly.rulesets import FACTS, SOURCES, Source, read, source_text
 
-from yumen_plugins.anomaly.conditions import AllOf, AnyOf, Comparison, Expression, Flag, Membership
-from yumen_plugins.anomaly.expression import ExpressionError, parse
+from yumen_plugins.anomaly.language.conditions import AllOf, AnyOf, Comparison, Expression, Flag, Membership
+from yumen_plugins.anomaly.language.expression import ExpressionError, parse
 
 PIECES = (
     *FACTS, "and", "or", "not", "in", "true", "false", "(", ")", "[", "]", ",", "==", "!=", "<", ">=", "=", "&&", "!", "+",

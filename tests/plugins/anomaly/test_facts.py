@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from yumen_plugins.anomaly.fact import DISTINCT_MAX, FACTS, lookup
-from yumen_plugins.anomaly.gather import getter
-from yumen_plugins.anomaly.page import page
+from yumen_plugins.anomaly.facts.fact import DISTINCT_MAX, FACTS, lookup
+from yumen_plugins.anomaly.facts.gather import getter
+from yumen_plugins.anomaly.facts.page import page
 from yumen_plugins.anomaly.tally import wanted
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -53,5 +53,5 @@ def test_counters_keep_as_many_members_as_the_facts_say() -> None:
 
 
 def test_the_page_is_made_from_the_table() -> None:
-    """docs/facts.md is what `python -m yumen_plugins.anomaly.page` prints."""
-    assert (DOCS / "facts.md").read_text() == page(), "run: python -m yumen_plugins.anomaly.page > docs/facts.md"
+    """docs/facts.md is what `python -m yumen_plugins.anomaly.facts.page` prints."""
+    assert (DOCS / "facts.md").read_text() == page(), "run: python -m yumen_plugins.anomaly.facts.page > docs/facts.md"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yumen_plugins.anomaly.fold import BREAK, HAN, INVISIBLE_MAX, LETTER, collapsed, fold, letters
+from yumen_plugins.anomaly.words.fold import BREAK, HAN, INVISIBLE_MAX, LETTER, collapsed, fold, letters
 
 # Both scripts, what is spelt otherwise, what vanishes, what becomes several characters, and anything at all.
 PIECES = st.one_of(

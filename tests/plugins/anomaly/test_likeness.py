@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yumen_plugins.anomaly.likeness import SIGNED_MAX, fingerprint, likeness, signature
-from yumen_plugins.anomaly.texts import LOOKED_AT_MAX
+from yumen_plugins.anomaly.facts.likeness import SIGNED_MAX, fingerprint, likeness, signature
+from yumen_plugins.anomaly.facts.texts import LOOKED_AT_MAX
 
 KEY = b"k" * 32
 # Prose about one thing after another, each as long as a short prompt.
@@ -118,7 +118,7 @@ def test_words_of_any_script_count(first: str, size: int, between: str) -> None:
 def test_signatures_are_the_same_in_every_process() -> None:
     """Workers share signatures, so none may depend on the process that made it."""
     code = (
-        "import sys; from yumen_plugins.anomaly.likeness import *; text = sys.stdin.buffer.read().decode()\n"
+        "import sys; from yumen_plugins.anomaly.facts.likeness import *; text = sys.stdin.buffer.read().decode()\n"
         "print(signature(text), fingerprint(text, b'k' * 32))"
     )
     text = ENGLISH[0] + CHINESE[0]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yumen_plugins.anomaly.refusals import LOOKED_AT_MAX, is_refusal
+from yumen_plugins.anomaly.facts.refusals import LOOKED_AT_MAX, is_refusal
 
 REFUSALS = """
 I can't help with that.

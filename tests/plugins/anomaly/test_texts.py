@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yumen_plugins.anomaly import texts
-from yumen_plugins.anomaly.texts import (
+from yumen_plugins.anomaly.facts import texts
+from yumen_plugins.anomaly.facts.texts import (
     DELIMITERS_MAX,
     LOOKED_AT_MAX,
     Shares,

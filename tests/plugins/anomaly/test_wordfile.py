@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yumen_plugins.anomaly import wordfile
-from yumen_plugins.anomaly.wordfile import Word, WordFileError, read_words
+from yumen_plugins.anomaly.words import wordfile
+from yumen_plugins.anomaly.words.wordfile import Word, WordFileError, read_words
 
 GOOD = """\ufeff# a comment\r
 category: violence\r

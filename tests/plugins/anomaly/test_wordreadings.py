@@ -7,10 +7,10 @@ from itertools import pairwise
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from yumen_plugins.anomaly.fold import BLANK, BREAK, HAN, LETTER, LOOSE, STRICT, fold
-from yumen_plugins.anomaly.wordhan import SPELT_OUT_MIN, Line
-from yumen_plugins.anomaly.wordlatin import Tokens
-from yumen_plugins.anomaly.wordparts import GAP_MAX
+from yumen_plugins.anomaly.words.fold import BLANK, BREAK, HAN, LETTER, LOOSE, STRICT, fold
+from yumen_plugins.anomaly.words.wordhan import SPELT_OUT_MIN, Line
+from yumen_plugins.anomaly.words.wordlatin import Tokens
+from yumen_plugins.anomaly.words.wordparts import GAP_MAX
 
 PIECES = [
     *("bomb", "b", "o", "aa", "aaa", "aaab", "Б", "ббб", "7", "777", "炸", "炸炸", "弹", "é", "ﬃ"),

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from yumen import CannotStart
-from yumen_plugins.anomaly.wordfile import CATEGORY, Word, read_words
 from yumen_plugins.anomaly.words import WordHit, WordLists, count, severity_max
+from yumen_plugins.anomaly.words.wordfile import CATEGORY, Word, read_words
 
 WORDS = [
     Word("bomb", "violence", 3),

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from yumen_plugins.anomaly.wordfile import Word
 from yumen_plugins.anomaly.words import WordHit, WordLists
-from yumen_plugins.anomaly.wordstream import WordScreen
+from yumen_plugins.anomaly.words.wordfile import Word
+from yumen_plugins.anomaly.words.wordstream import WordScreen
 
 WORDS = [
     Word("bomb", "violence", 3),

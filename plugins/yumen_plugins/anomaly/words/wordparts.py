@@ -10,7 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from yumen_plugins.anomaly.fold import INVISIBLE_MAX
+from yumen_plugins.anomaly.words.fold import INVISIBLE_MAX
 
 # Symbols between two characters of a word, and how often a character may stand in a row.
 GAP_MAX, REPEATS_MAX = 4, 8

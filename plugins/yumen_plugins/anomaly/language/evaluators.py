@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Literal, Protocol, TypeAlias
 
-from yumen_plugins.anomaly.conditions import Expression, Facts
-from yumen_plugins.anomaly.durable import DurableEvaluator, EngineFault, EngineMissing, load
-from yumen_plugins.anomaly.evaluate import PythonEvaluator
-from yumen_plugins.anomaly.shard import CannotShard, shards
+from yumen_plugins.anomaly.language.conditions import Expression, Facts
+from yumen_plugins.anomaly.language.durable import DurableEvaluator, EngineFault, EngineMissing, load
+from yumen_plugins.anomaly.language.evaluate import PythonEvaluator
+from yumen_plugins.anomaly.language.shard import CannotShard, shards
 
 __all__ = ["CannotShard", "EngineFault", "EngineMissing", "Evaluator", "Wanted", "make"]
 

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from yumen_plugins.anomaly.fold import letters
+from yumen_plugins.anomaly.words.fold import letters
 
 WORDS_MAX = 200_000
 # Of a word after folding, in code points.

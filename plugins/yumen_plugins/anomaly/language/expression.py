@@ -15,7 +15,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 
-from yumen_plugins.anomaly.conditions import (
+from yumen_plugins.anomaly.language.conditions import (
     AllOf,
     AnyOf,
     Comparison,
@@ -27,8 +27,8 @@ from yumen_plugins.anomaly.conditions import (
     Operator,
     join,
 )
-from yumen_plugins.anomaly.lexer import ExpressionError, Token, shown, tokens
-from yumen_plugins.anomaly.literals import number, text_constant
+from yumen_plugins.anomaly.language.lexer import ExpressionError, Token, shown, tokens
+from yumen_plugins.anomaly.language.literals import number, text_constant
 
 __all__ = ["ExpressionError", "parse"]
 

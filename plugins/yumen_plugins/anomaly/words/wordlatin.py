@@ -20,8 +20,17 @@ from itertools import chain, groupby
 import ahocorasick_rs
 import numpy as np
 
-from yumen_plugins.anomaly.fold import BLANK, LETTER, LOOSE, STRICT, Codes, Folded, collapsed, run_ends, spelt
-from yumen_plugins.anomaly.wordparts import GAP_MAX, REPEATS_MAX, Candidate, Entry, Lexicon, begins, merged, stretches
+from yumen_plugins.anomaly.words.fold import BLANK, LETTER, LOOSE, STRICT, Codes, Folded, collapsed, run_ends, spelt
+from yumen_plugins.anomaly.words.wordparts import (
+    GAP_MAX,
+    REPEATS_MAX,
+    Candidate,
+    Entry,
+    Lexicon,
+    begins,
+    merged,
+    stretches,
+)
 
 # Of ASCII, the letters and digits as they are and blanks for the rest.
 _BLANKED = bytes(code if chr(code).isascii() and chr(code).isalnum() else 32 for code in range(256))

@@ -8,9 +8,9 @@ from datetime import datetime
 from functools import cached_property
 
 from yumen import Exchange, Text, Usage
-from yumen_plugins.anomaly import texts
+from yumen_plugins.anomaly.facts import texts
+from yumen_plugins.anomaly.facts.likeness import fingerprint, signature
 from yumen_plugins.anomaly.injection import Signals, signals
-from yumen_plugins.anomaly.likeness import fingerprint, signature
 from yumen_plugins.anomaly.words import WordHit, WordLists
 
 SPOKEN = frozenset(("message", "reasoning", "tool_arguments", "tool_result"))

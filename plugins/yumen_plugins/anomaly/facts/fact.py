@@ -1,6 +1,6 @@
 """The facts that rules can read: what they are called, what they are, and when they are known.
 
-Every name stands in one table, `FACTS`, of which docs/facts.md is made (`python -m yumen_plugins.anomaly.page`). Words and
+Every name stands in one table, `FACTS`, of which `python -m yumen_plugins.anomaly.facts.page` makes docs/facts.md. Words and
 findings have categories that somebody else names: those are facts by their form, see `lookup`.
 """
 
@@ -12,8 +12,8 @@ from typing import Literal
 
 import msgspec
 
+from yumen_plugins.anomaly.facts.windows import SLOTS, WINDOWS
 from yumen_plugins.anomaly.injection import WEIGHTS
-from yumen_plugins.anomaly.windows import SLOTS, WINDOWS
 
 Phase = Literal["request", "reply"]
 Type = Literal["number", "text", "bool"]

@@ -16,10 +16,10 @@ from functools import cache
 import msgspec
 
 from yumen import Text
-from yumen_plugins.anomaly import unwrap
-from yumen_plugins.anomaly.fold import Folded, fold
-from yumen_plugins.anomaly.phrasebook import Phrases, Span, expressions
-from yumen_plugins.anomaly.texts import DELIMITERS, delimiters, encoded_share, ends
+from yumen_plugins.anomaly.facts.texts import DELIMITERS, delimiters, encoded_share, ends
+from yumen_plugins.anomaly.injection import unwrap
+from yumen_plugins.anomaly.injection.phrasebook import Phrases, Span, expressions
+from yumen_plugins.anomaly.words.fold import Folded, fold
 
 LOOKED_AT_MAX = 262_144
 SEPARATOR = "\n\x00\n"

@@ -24,8 +24,17 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from yumen_plugins.anomaly.conditions import Comparison, Expression, Facts, Flag, Leaf, Membership, Operator, Value
-from yumen_plugins.anomaly.shard import Conjunction, Shard, property_of, shards
+from yumen_plugins.anomaly.language.conditions import (
+    Comparison,
+    Expression,
+    Facts,
+    Flag,
+    Leaf,
+    Membership,
+    Operator,
+    Value,
+)
+from yumen_plugins.anomaly.language.shard import Conjunction, Shard, property_of, shards
 
 # The library's module in C. Its own Python part, `durable`, is not used.
 MODULE = "durable_rules_engine"

@@ -10,17 +10,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from yumen_plugins.anomaly.fold import HAN, LETTER, fold, spelt
-from yumen_plugins.anomaly.pinyin import readings
-from yumen_plugins.anomaly.wordfile import Word, read_words
-from yumen_plugins.anomaly.wordhan import HanWords, Line
-from yumen_plugins.anomaly.wordlatin import LatinWords, Tokens
-from yumen_plugins.anomaly.wordparts import GAP_MAX, REPEATS_MAX, SPREAD_MAX, Candidate, Entry, Lexicon, merged
+from yumen_plugins.anomaly.words.fold import HAN, LETTER, fold, spelt
+from yumen_plugins.anomaly.words.pinyin import readings
+from yumen_plugins.anomaly.words.wordfile import Word, read_words
+from yumen_plugins.anomaly.words.wordhan import HanWords, Line
+from yumen_plugins.anomaly.words.wordlatin import LatinWords, Tokens
+from yumen_plugins.anomaly.words.wordparts import GAP_MAX, REPEATS_MAX, SPREAD_MAX, Candidate, Entry, Lexicon, merged
 
 # Whether a word is a whole one depends on no more folded characters before it: a Latin letter that is repeated.
 _BEHIND = (1 + REPEATS_MAX) * (1 + GAP_MAX)
 _LETTER, _HAN = bytes([LETTER]), bytes([HAN])
-_SHIPPED = Path(__file__).parent / "words"
+_SHIPPED = Path(__file__).parent / "shipped"
 
 
 class WordHit(NamedTuple):

@@ -14,7 +14,7 @@ from itertools import product
 
 import msgspec
 
-from yumen_plugins.anomaly.conditions import AllOf, AnyOf, Expression, Leaf, Membership, Node
+from yumen_plugins.anomaly.language.conditions import AllOf, AnyOf, Expression, Leaf, Membership, Node
 
 CONJUNCTIONS_MAX = 60
 PROPERTIES_MAX = 250

@@ -1,18 +1,18 @@
-"""Prints docs/facts.md: `python -m yumen_plugins.anomaly.page > docs/facts.md`."""
+"""Prints docs/facts.md: `python -m yumen_plugins.anomaly.facts.page > docs/facts.md`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from yumen_plugins.anomaly.fact import DISTINCT, DISTINCT_MAX, FACTS, MEASURES, OPEN, SCOPES, USUAL, Fact
-from yumen_plugins.anomaly.windows import SLOTS, WINDOWS
+from yumen_plugins.anomaly.facts.fact import DISTINCT, DISTINCT_MAX, FACTS, MEASURES, OPEN, SCOPES, USUAL, Fact
+from yumen_plugins.anomaly.facts.windows import SLOTS, WINDOWS
 
 HEAD = """\
 # Facts
 
 What rules of the plugin [anomaly](plugins/anomaly.md) can read. This page is made by
-`python -m yumen_plugins.anomaly.page > docs/facts.md`; a test compares the two.
+`python -m yumen_plugins.anomaly.facts.page > docs/facts.md`; a test compares the two.
 
 A fact that is not known (a request names no user), or is not what it should be (no finite number, a text of more than 256
 characters), is absent. A comparison with an absent fact is not true, whichever way round it is: neither `model == "m"` nor

@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 
-from yumen_plugins.anomaly.conditions import NUMBER_MAX, SCALE, TEXT_MAX, FactType, clean_text
-from yumen_plugins.anomaly.lexer import ExpressionError, Token, shown
+from yumen_plugins.anomaly.language.conditions import NUMBER_MAX, SCALE, TEXT_MAX, FactType, clean_text
+from yumen_plugins.anomaly.language.lexer import ExpressionError, Token, shown
 
 # For each unit of facts the suffixes of constants, and what one of them is in that unit.
 SUFFIXES: Mapping[str, Mapping[str, Decimal]] = {

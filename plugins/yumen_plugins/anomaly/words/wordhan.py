@@ -22,7 +22,7 @@ from typing import NamedTuple
 import ahocorasick_rs
 import numpy as np
 
-from yumen_plugins.anomaly.fold import (
+from yumen_plugins.anomaly.words.fold import (
     BLANK,
     BREAK,
     HAN,
@@ -35,7 +35,7 @@ from yumen_plugins.anomaly.fold import (
     is_parted,
     spelt,
 )
-from yumen_plugins.anomaly.wordparts import (
+from yumen_plugins.anomaly.words.wordparts import (
     GAP_MAX,
     REPEATS_MAX,
     Candidate,

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeAlias, cast
 
-from yumen_plugins.anomaly.conditions import AllOf, AnyOf, Comparison, Expression, Facts, Flag, Leaf, Node
+from yumen_plugins.anomaly.language.conditions import AllOf, AnyOf, Comparison, Expression, Facts, Flag, Leaf, Node
 
 # One function holds so many rules: compiling it keeps other threads waiting for a few milliseconds, not for a second.
 RULES_IN_ONE = 100

@@ -25,8 +25,8 @@ from typing import Any
 import msgspec
 import re2
 
-from yumen_plugins.anomaly.fold import fold
-from yumen_plugins.anomaly.needles import Needles
+from yumen_plugins.anomaly.injection.needles import Needles
+from yumen_plugins.anomaly.words.fold import fold
 
 FOLDER = Path(__file__).parent / "phrases"
 GAP = r"(?:[\s,:'\"*_()<>`“”‘’-]{1,4})"

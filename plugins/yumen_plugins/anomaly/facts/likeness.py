@@ -20,7 +20,7 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 
-from yumen_plugins.anomaly.texts import HAN, LATIN, LETTER, LOOKED_AT_MAX, UNSPACED, classes, code_points, ends
+from yumen_plugins.anomaly.facts.texts import HAN, LATIN, LETTER, LOOKED_AT_MAX, UNSPACED, classes, code_points, ends
 
 SIGNED_MAX = 4_096
 BITS = 64

@@ -15,7 +15,7 @@ from typing import Any
 
 import re2
 
-from yumen_plugins.anomaly.fold import letters
+from yumen_plugins.anomaly.words.fold import letters
 
 # Letters that stand apart, `i g n o r e` and `忽/略/以/上`, and digits that stand for letters, `1gn0re`.
 APART = r"[a-z0-9](?:[ \t._*|/~+=-]{1,3}[a-z0-9]){4,}|[㐀-鿿](?:[^\w\n。,㐀-鿿]{1,2}[㐀-鿿]){3,}"

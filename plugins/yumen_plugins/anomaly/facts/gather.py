@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from yumen_plugins.anomaly import texts
-from yumen_plugins.anomaly.clock import DAYS
-from yumen_plugins.anomaly.look import Look, Side
-from yumen_plugins.anomaly.refusals import is_refusal
+from yumen_plugins.anomaly.facts import texts
+from yumen_plugins.anomaly.facts.clock import DAYS
+from yumen_plugins.anomaly.facts.look import Look, Side
+from yumen_plugins.anomaly.facts.refusals import is_refusal
 from yumen_plugins.limits.tokens import estimate
 
 Value = float | str | bool | None

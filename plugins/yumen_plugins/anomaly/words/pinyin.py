@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from yumen import CannotStart
-from yumen_plugins.anomaly.fold import HAN, fold
-from yumen_plugins.anomaly.wordfile import Word
+from yumen_plugins.anomaly.words.fold import HAN, fold
+from yumen_plugins.anomaly.words.wordfile import Word
 
 
 def readings(words: Sequence[Word]) -> Iterator[tuple[Word, str]]:
