@@ -7,7 +7,6 @@ told in batches, so that an exchange costs one round trip.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 
 from yumen import Counters, Entry, Host
@@ -31,6 +30,7 @@ class Later:
         self._waiting: list[Entry] = []
         self._writes: list[Write] = []
         self._due = asyncio.Event()
+        self._stopping = False
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -66,15 +66,14 @@ class Later:
         task, self._task = self._task, None
         if task is None:
             return
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STOP_S):
-                while self._waiting or self._writes:
-                    await self._write()
-        if self._waiting or self._writes:
+        # It ends by itself: a cancellation can get lost in a client library, and then nobody would ever be done waiting.
+        self._stopping = True
+        self._due.set()
+        await asyncio.wait({task}, timeout=STOP_S)
+        if not task.done():
             self._lost("stopped", len(self._waiting) + len(self._writes))
+            task.cancel()
+            await asyncio.wait({task}, timeout=STOP_S)
 
     async def _run(self) -> None:
         while True:
@@ -82,6 +81,8 @@ class Later:
             self._due.clear()
             while self._waiting or self._writes:
                 await self._write()
+            if self._stopping:
+                return
             await asyncio.sleep(PAUSE_S)
 
     async def _write(self) -> None:
