@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from yumen.plugin import Scope, Series
+from yumen.plugin import Reading, Scope, Series
 
 SLICES = 6
 # One more than lie in the window as a whole.
@@ -43,6 +43,13 @@ def check(scopes: Sequence[Scope]) -> None:
             raise ValueError(f"scope {scope.name}: keys_max is at least 1")
         for series in scope.series:
             _check_series(series)
+
+
+def nothing(series: Series) -> Reading:
+    """What is read of somebody who was never counted."""
+    if series.kind in ("sum", "distinct"):
+        return (0,) * len(series.windows_s)
+    return {"usual": (0.0, 0.0, 0.0, 0.0), "until": (0.0,)}.get(series.kind, ())
 
 
 def _check_series(series: Series) -> None:

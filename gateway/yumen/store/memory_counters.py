@@ -8,7 +8,7 @@ from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from yumen.plugin import Entry, Reading, Scope, Series
-from yumen.store.counting import check, fields
+from yumen.store.counting import check, fields, nothing
 from yumen.store.windows import Column, Distinct, Recent, Ring, Until, Usual
 
 ROWS_MIN = 64
@@ -28,6 +28,10 @@ class Table:
         self._free: list[int] = []
         self._room = 0
         self._columns: WeakValueDictionary[str, Column] = WeakValueDictionary()
+
+    def __contains__(self, who: str) -> bool:
+        """Whether somebody is counted."""
+        return who in self._rows
 
     def row(self, who: str) -> int:
         """Where somebody is counted."""
@@ -91,6 +95,7 @@ class MemoryCounters:
         check(scopes)
         self._monotonic = monotonic
         self._scopes: list[tuple[Table, list[Sum | Column]]] = []
+        self._nothing = [tuple(map(nothing, scope.series)) for scope in scopes]
         for scope in scopes:
             table = tables.setdefault(scope.name, Table())
             table.keys_max = scope.keys_max
@@ -104,7 +109,11 @@ class MemoryCounters:
             table, counted = self._scopes[scope]
             if len(changes) != len(counted):
                 raise ValueError("an entry has one change for each series of its scope")
-            row = table.row(who)
+            # Who only reads makes nobody known, and pushes nobody out.
+            row = table.row(who) if who in table or any(change is not None for change in changes) else None
+            if row is None:
+                readings.append(self._nothing[scope])
+                continue
             readings.append(
                 tuple([series.change(row, now, change) for series, change in zip(counted, changes, strict=True)])
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from typing import Any, ClassVar
 
 from yumen import (
@@ -21,11 +22,11 @@ from yumen import (
     StreamFilter,
 )
 from yumen_plugins.anomaly import firings, injection, quarantine
-from yumen_plugins.anomaly.alerts import Alerts
+from yumen_plugins.anomaly.alerts import Alerts, alert_lints
 from yumen_plugins.anomaly.asking import Asked
 from yumen_plugins.anomaly.compiled import QUARANTINE, Ready, Rules
 from yumen_plugins.anomaly.config import AnomalyConfig
-from yumen_plugins.anomaly.counting import Counting
+from yumen_plugins.anomaly.counting import NOTHING, Counting
 from yumen_plugins.anomaly.deciding import decide, report
 from yumen_plugins.anomaly.facts import texts
 from yumen_plugins.anomaly.facts.clock import Zones
@@ -35,7 +36,7 @@ from yumen_plugins.anomaly.later import Later
 from yumen_plugins.anomaly.lists import lists_of, word_lints
 from yumen_plugins.anomaly.operators import Operators
 from yumen_plugins.anomaly.seen import Seen
-from yumen_plugins.anomaly.watching import WordFilter
+from yumen_plugins.anomaly.watching import ArgumentsFilter, WordFilter
 
 __all__ = ["Anomaly", "AnomalyConfig"]
 
@@ -48,6 +49,7 @@ class Anomaly(Plugin[AnomalyConfig]):
     def __init__(self, config: AnomalyConfig) -> None:
         super().__init__(config)
         self._rules = Rules(config)
+        self._opened = AsyncExitStack()
 
     def rules(self) -> Sequence[Rule]:
         """Those of the configuration and of its packs, and `quarantine` where one of them puts somebody there."""
@@ -55,7 +57,7 @@ class Anomaly(Plugin[AnomalyConfig]):
 
     def lint(self) -> Sequence[Lint]:
         """Conditions that cannot be read, and what else does not hold together."""
-        return [*self._rules.lints, *word_lints(self.config)]
+        return [*self._rules.lints, *word_lints(self.config), *alert_lints(self.config.alerts)]
 
     def engines(self) -> Sequence[EngineRef]:
         """The engines that rules send exchanges to."""
@@ -79,17 +81,20 @@ class Anomaly(Plugin[AnomalyConfig]):
             if any(fact.startswith("injection.") for rule in every for fact in rule.expression.facts()):
                 await asyncio.to_thread(injection.prepare)
             self._requests = await asyncio.to_thread(Asked, requests, self.config.evaluator)
+            self._opened.callback(self._requests.close)
             self._replies = await asyncio.to_thread(Asked, replies, self.config.evaluator)
+            self._opened.callback(self._replies.close)
         except (EngineMissing, CannotShard) as error:
             raise CannotStart(str(error)) from None
         self._zones = Zones(self.config.zone, self.config.zones)
-        self._prompt_key = host.secret("anomaly prompts")
         self._later = Later(host, self._counting.counters)
         self._later.start()
+        self._opened.push_async_callback(self._later.stop)
         self._quarantines = quarantine.Quarantines(host.store, self._counting.tally, self._counting.counters)
         # Cases of a policy fire rules as well, and nobody should be woken by them.
         self._alerts = Alerts(self.config.alerts, host) if self.config.alerts is not None and host.live else None
         if self._alerts is not None:
+            self._opened.push_async_callback(self._alerts.stop)
             await self._alerts.start()
         self._operators = Operators(host, self._quarantines)
         facts = frozenset(fact for rule in replies for fact in rule.expression.facts())
@@ -98,7 +103,7 @@ class Anomaly(Plugin[AnomalyConfig]):
 
     async def on_request(self, exchange: Exchange) -> Block | None:
         now = self._host.now()
-        look = Look(exchange, self._lists, self._prompt_key, self._zones.at(now, exchange.principal.tenant))
+        look = self._look(exchange, now)
         counted = await self._counting.request(exchange, look)
         seen = exchange.state["seen"] = Seen(look, counted)
         held_until = quarantine.until(counted.known, now)
@@ -106,36 +111,46 @@ class Anomaly(Plugin[AnomalyConfig]):
             exchange.find(QUARANTINE, category="anomaly")
             refused = exchange.block(QUARANTINE, retry_after_s=held_until - now)
             if refused is not None:
+                seen.quarantined = True
                 return refused
         return await self._ask(exchange, seen, self._requests, now)
 
     def stream(self, exchange: Exchange, channel: Channel) -> StreamFilter | None:
         if not self._words_in_replies or self._lists is None:
             return None
-        seen: Seen | None = exchange.state.get("seen")
-        if seen is None:
-            return None
-        return WordFilter(self._lists, seen.words, lambda: self._judge(exchange, seen))
+        seen = self._seen(exchange)
+        seen.watched = True
+        kind = ArgumentsFilter if channel.name == "tool_arguments" else WordFilter
+        return kind(self._lists, seen.words, lambda: self._judge(exchange, seen))
 
     def whole(self, exchange: Exchange) -> bool:
-        """Where a rule that could end the exchange reads more of the reply than its words."""
+        """Where a rule could end the exchange, and cannot tell before the reply is there."""
         return any(
-            rule.then.action == "block" and exchange.mode(rule.id) != "off" and _beyond_words(rule)
+            rule.then.action == "block" and not rule.grows and exchange.mode(rule.id) == "enforce"
             for rule in self._replies.rules
         )
 
     async def on_response(self, exchange: Exchange) -> Block | None:
-        seen: Seen | None = exchange.state.get("seen")
-        return None if seen is None else await self._reply(exchange, seen)
+        return await self._reply(exchange, self._seen(exchange))
 
     async def on_complete(self, exchange: Exchange) -> None:
         """Ask about a streamed reply, which has gone by now, and count what came of the exchange."""
-        seen: Seen | None = exchange.state.pop("seen", None)
-        if seen is None:
-            return
+        seen = self._seen(exchange)
+        del exchange.state["seen"]
         if not seen.replied:
             await self._reply(exchange, seen)
-        await self._later.put(self._counting.completion(exchange, seen.look, seen.counted))
+        await self._later.put(self._counting.completion(exchange, seen))
+
+    def _seen(self, exchange: Exchange) -> Seen:
+        """What is kept of an exchange; where policy lets this plugin see replies only, nothing was counted before."""
+        seen: Seen | None = exchange.state.get("seen")
+        if seen is None:
+            seen = exchange.state["seen"] = Seen(self._look(exchange, self._host.now()), NOTHING)
+        return seen
+
+    def _look(self, exchange: Exchange, now: float) -> Look:
+        tenant = exchange.principal.tenant
+        return Look(exchange, self._lists, self._counting.prompt_key(tenant), self._zones.at(now, tenant))
 
     async def inspect(self) -> Mapping[str, Any]:
         """Who is in quarantine, and which rules fired of late."""
@@ -146,23 +161,20 @@ class Anomaly(Plugin[AnomalyConfig]):
         return await self._operators.operate(call)
 
     async def stop(self) -> None:
-        for part in ("_alerts", "_later"):
-            if getattr(self, part, None) is not None:
-                await getattr(self, part).stop()
-        for part in ("_requests", "_replies"):
-            if hasattr(self, part):
-                getattr(self, part).close()
+        """Stop everything that was started, whatever becomes of the rest."""
+        await self._opened.aclose()
 
     async def _reply(self, exchange: Exchange, seen: Seen) -> Block | None:
         seen.replied = True
-        if not self._replies.rules:
+        reply = exchange.reply
+        # What was refused before any engine was asked says nothing about replies: a rule over them would only see itself.
+        if not self._replies.rules or (reply is not None and reply.code and not exchange.egress):
             return None
-        seen.look.renew()
         return await self._ask(exchange, seen, self._replies, self._host.now())
 
     async def _ask(self, exchange: Exchange, seen: Seen, asked: Asked, now: float) -> Block | None:
         """Ask the rules of one phase, keep what must be kept, and decide."""
-        facts = asked.facts(seen.look, seen.counted.facts)
+        facts = asked.facts(seen.looked(), seen.counted.facts)
         held = asked.hold(exchange, facts, seen.counted.known, now)
         if held.changes:
             await self._later.put(self._counting.marks(seen.counted, held.changes))
@@ -172,23 +184,19 @@ class Anomaly(Plugin[AnomalyConfig]):
         seen.fired.update(rule.id for rule in fresh)
         told = [rule for rule in held.told if rule in fresh]
         report(exchange, told)
+        await self._quarantines.put_by(
+            [rule for rule in fresh if rule.then.action == "quarantine" and exchange.mode(rule.id) == "enforce"],
+            seen.counted,
+            now,
+        )
         await self._tell(exchange, told, facts, now)
-        for rule in fresh:
-            if rule.then.action == "quarantine" and exchange.mode(rule.id) == "enforce":
-                await self._put(rule, seen, now)
         return decide(exchange, fresh)
 
     def _judge(self, exchange: Exchange, seen: Seen) -> Block | None:
-        """Whether words in a streamed reply end it. What only flags is asked when the reply is there."""
+        """Whether words in a streamed reply end it. Everything else is asked, and all is told, when the reply is there."""
         facts = self._replies.facts(seen.growing(), seen.counted.facts)
         held = self._replies.hold(exchange, facts, seen.counted.known, self._host.now())
-        return decide(exchange, [rule for rule in held.fired if not rule.for_s and not _beyond_words(rule)])
-
-    async def _put(self, rule: Ready, seen: Seen, now: float) -> None:
-        who = seen.counted.who(rule.said.by)
-        if who:
-            one = quarantine.Quarantined(scope=rule.said.by, who=who, by=rule.id, at=now, until=now + rule.then.seconds)
-            await self._quarantines.put(one)
+        return decide(exchange, [rule for rule in held.fired if rule.grows and rule.then.action == "block"])
 
     async def _tell(self, exchange: Exchange, rules: Sequence[Ready], facts: Mapping[str, Any], now: float) -> None:
         """Keep firings for operators, count them, and send alerts of those that enforce."""
@@ -200,12 +208,3 @@ class Anomaly(Plugin[AnomalyConfig]):
             if self._alerts is not None and one.mode == "enforce":
                 self._alerts.send(firings.alert(one))
         await self._later.do(lambda: firings.keep(self._host.store, told))
-
-
-def _beyond_words(rule: Ready) -> bool:
-    """Whether a rule reads more of the reply than its words."""
-    facts = rule.expression.facts()
-    return any(
-        (fact.startswith("reply.") and not fact.startswith("reply.words.")) or fact.startswith("findings.")
-        for fact in facts
-    )

@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import random
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
@@ -23,7 +23,7 @@ import msgspec
 from pyreqwest import exceptions
 from pyreqwest.client import Client, ClientBuilder
 
-from yumen import CannotStart, Host
+from yumen import CannotStart, Host, Lint
 
 SEVERITIES = ("low", "medium", "high", "critical")
 BACKOFF_S, BACKOFF_S_MAX = 0.5, 30.0
@@ -244,6 +244,17 @@ def _failure_of(error: exceptions.PyreqwestError) -> _Failure:
     if isinstance(error, exceptions.NetworkError):
         return _Failure("connection", True)
     return _Failure(type(error).__name__, False)
+
+
+def alert_lints(config: AlertsConfig | None) -> Sequence[Lint]:
+    """What is wrong with where alerts go."""
+    if config is not None:
+        try:
+            _check(config.url)
+        except CannotStart as error:
+            what, _, fix = str(error).partition("; ")
+            return [Lint(("alerts", "url"), what, fix, wrong=True)]
+    return ()
 
 
 def _check(url: str) -> None:

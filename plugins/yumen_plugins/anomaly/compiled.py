@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from yumen import EngineRef, Lint, Rule
 from yumen_plugins.anomaly.config import AnomalyConfig, RuleConfig
 from yumen_plugins.anomaly.facts.clock import Zones
-from yumen_plugins.anomaly.facts.fact import Fact, Known, Phase
+from yumen_plugins.anomaly.facts.fact import Known, Phase
 from yumen_plugins.anomaly.facts.windows import seconds
-from yumen_plugins.anomaly.language.conditions import Expression
+from yumen_plugins.anomaly.language.conditions import Comparison, Expression, leaves
 from yumen_plugins.anomaly.language.expression import ExpressionError, parse
 from yumen_plugins.anomaly.packs import PACKS
 from yumen_plugins.anomaly.then import ON_REPLIES, Then
@@ -25,7 +25,10 @@ QUARANTINE = "quarantine"
 
 
 class Ready(msgspec.Struct, frozen=True):
-    """A rule that holds together. `for_s` and `cooldown_s` are 0 where there is none."""
+    """A rule that holds together. `for_s` and `cooldown_s` are 0 where there is none.
+
+    `grows`: it can be asked while a reply grows, since once it is true it stays so.
+    """
 
     said: RuleConfig
     expression: Expression
@@ -33,6 +36,7 @@ class Ready(msgspec.Struct, frozen=True):
     phases: frozenset[Phase]
     for_s: int = 0
     cooldown_s: int = 0
+    grows: bool = False
 
     @property
     def id(self) -> str:
@@ -101,12 +105,15 @@ class Rules:
             self.lints.append(Lint((*path, "when"), what, error.fix, code="expression", wrong=True))
             return None
         then = parse_then(said.then)
-        phases = phases_of(expression, FACTS)
+        phases = phases_of(expression, said, then)
         if phases == {"reply"} and then.action not in ON_REPLIES:
             what = f"rule `{said.id}` reads the reply, and `{then.action}` is about the request"
             fix = f"use one of: {', '.join(sorted(ON_REPLIES))}"
             self.lints.append(Lint((*path, "then"), what, fix, wrong=True))
             return None
+        if phases == {"request"} and any(_of_findings(name) for name in expression.facts()):
+            what = f"rule `{said.id}` can only know what plugins in front of this one have found"
+            self.lints.append(Lint((*path, "when"), what, f"put them in front, or use {', '.join(sorted(ON_REPLIES))}"))
         self.lints += [
             Lint((*path, key), what, f"let it be at most {DAYS_MAX} days", wrong=True) for key, what in _long(said)
         ]
@@ -117,6 +124,7 @@ class Rules:
             phases=phases,
             for_s=seconds(said.holds_for) if said.holds_for else 0,
             cooldown_s=seconds(said.cooldown) if said.cooldown else 0,
+            grows=not said.holds_for and grows(expression),
         )
 
 
@@ -131,13 +139,33 @@ def _long(said: RuleConfig) -> list[tuple[str, str]]:
     ]
 
 
-def phases_of(expression: Expression, facts: Mapping[str, Fact]) -> frozenset[Phase]:
-    """When a condition can be asked: with what the request says, and, where it reads what comes later, once more."""
-    read = [facts[name] for name in expression.facts()]
+def phases_of(expression: Expression, said: RuleConfig, then: Then) -> frozenset[Phase]:
+    """When a condition can be asked: with what the request says, and, where it reads what comes later, once more.
+
+    With `for` it is asked once an exchange, when most is known: asked twice, it would not hold the first time.
+    """
+    read = [FACTS[name] for name in expression.facts()]
     if any(fact.phase == "reply" for fact in read):
         return frozenset(("reply",))
-    later = any(fact.name.startswith("findings.") and ".per_" not in fact.name for fact in read)
-    return frozenset(("request", "reply")) if later else frozenset(("request",))
+    if not any(_of_findings(fact.name) for fact in read) or then.action not in ON_REPLIES:
+        return frozenset(("request",))
+    return frozenset(("reply",)) if said.holds_for else frozenset(("request", "reply"))
+
+
+def _of_findings(name: str) -> bool:
+    """Whether a fact is about this exchange's findings, which can become more."""
+    return name.startswith("findings.") and ".per_" not in name
+
+
+def grows(expression: Expression) -> bool:
+    """Whether a condition that a growing reply has made true stays true: it reads no more of it than that words are many."""
+    for leaf in leaves(expression.root):
+        if leaf.fact.startswith("reply.words."):
+            if not (isinstance(leaf, Comparison) and leaf.operator in (">", ">=")):
+                return False
+        elif FACTS[leaf.fact].phase == "reply" or _of_findings(leaf.fact):
+            return False
+    return True
 
 
 def _zones(config: AnomalyConfig) -> Sequence[Lint]:

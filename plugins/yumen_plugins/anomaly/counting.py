@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -13,6 +14,9 @@ from yumen_plugins.anomaly.facts.gather import tokens
 from yumen_plugins.anomaly.facts.look import CATEGORY, Look
 from yumen_plugins.anomaly.facts.subjects import Subjects
 from yumen_plugins.anomaly.tally import Tally
+
+if TYPE_CHECKING:
+    from yumen_plugins.anomaly.seen import Seen
 
 # What ends an exchange by policy, and what is nobody's error.
 BLOCKED = frozenset(("policy_blocked", "rate_limited"))
@@ -34,6 +38,9 @@ class Counted(msgspec.Struct, frozen=True):
     def who(self, scope: str) -> str:
         """Who the subject of a kind is, or empty where nobody is known."""
         return next((who for index, who in self.subjects if self.names[index].partition("/")[0] == scope), "")
+
+
+NOTHING = Counted({}, {}, (), ())
 
 
 class Counting:
@@ -59,20 +66,24 @@ class Counting:
         known = {name: found.pop(name) for name in self._marks if name in found}
         return Counted(found, known, subjects, self.tally.names)
 
-    def completion(self, exchange: Exchange, look: Look, counted: Counted) -> list[Entry]:
-        """What to count of an exchange that is over."""
+    def completion(self, exchange: Exchange, seen: Seen) -> list[Entry]:
+        """What to count of an exchange that is over. A quarantine must not renew itself, so its refusals are no blocks."""
         sources, amounts = self.tally.sources, dict[str, float | int]()
         if "tokens" in sources:
-            amounts["tokens"] = sum(tokens(look))
+            amounts["tokens"] = sum(tokens(seen.look))
         if "bytes" in sources:
             amounts["bytes"] = exchange.request_bytes + exchange.reply_bytes
-        if exchange.outcome in BLOCKED:
+        if exchange.outcome in BLOCKED and not seen.quarantined:
             amounts["blocks"] = 1
         if exchange.outcome not in NO_ERRORS:
             amounts["errors"] = 1
         if "findings" in sources and exchange.findings:
             amounts["findings"] = sum(finding.category != CATEGORY for finding in exchange.findings)
-        return self.tally.changes(counted.subjects, amounts)
+        return self.tally.changes(seen.counted.subjects, amounts)
+
+    def prompt_key(self, tenant: str) -> bytes:
+        """32 bytes for digests of a tenant's prompts; empty where nothing asks for them."""
+        return self._subjects.key(tenant) if self.tally.needs_prompts else b""
 
     def marks(self, counted: Counted, changes: Mapping[str, float]) -> list[Entry]:
         """Moments that rules keep."""

@@ -89,13 +89,21 @@ class Later:
         """One batch, and everything else that waits. What fails is lost: an addition may have been counted already."""
         batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
         writes, self._writes = self._writes, []
+        counters = self._counters
+        if batch and counters is not None:
+            await self._try(lambda: counters.count(batch), len(batch))
+        for write in writes:
+            await self._try(write, 1)
+
+    async def _try(self, write: Callable[[], Awaitable[object]], number: int) -> None:
+        """Write. What fails, or is cut off, is lost and counted: an addition may have been counted already."""
         try:
-            if batch and self._counters is not None:
-                await self._counters.count(batch)
-            for write in writes:
-                await write()
+            await write()
+        except asyncio.CancelledError:
+            self._lost("stopped", number)
+            raise
         except Exception as error:  # whatever a store raises must not end the task
-            self._lost("store", len(batch) + len(writes))
+            self._lost("store", number)
             self._host.log.warning("anomaly_not_counted", error=type(error).__name__)
 
     def _lost(self, why: str, number: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from yumen import CannotStart, Lint
@@ -12,6 +13,7 @@ from yumen_plugins.anomaly.words.wordfile import WORDS_MAX, Word, WordFileError,
 
 # Of one list, so many mistakes are told.
 PROBLEMS_TOLD = 20
+CATEGORY_OF = re.compile(r"\bwords\.([a-z][a-z0-9_]*)")
 
 
 def lists_of(config: AnomalyConfig, rules: Iterable[Ready]) -> WordLists | None:
@@ -44,11 +46,25 @@ def word_lints(config: AnomalyConfig) -> Sequence[Lint]:
         return lints
     for index, said in enumerate(config.words):
         lints += _list_lints(index, said)
+    lints += _unknown_categories(config)
     known = sorted(path.stem for path in WordLists.shipped())
     for index, category in enumerate(config.shipped_words):
         if category not in known:
             fix = f"name one of: {', '.join(known)}"
             lints.append(Lint(("shipped_words", index), f"no example words `{category[:40]}`", fix, wrong=True))
+    return lints
+
+
+def _unknown_categories(config: AnomalyConfig) -> list[Lint]:
+    """Facts about words of a category that no list has: they would be 0 for ever."""
+    named = {said.category for said in config.words} | set(config.shipped_words)
+    named |= {line[9:].strip() for said in config.words for line in said.words if line.startswith("category:")}
+    lints = []
+    for index, rule in enumerate(config.rules):
+        for category in sorted(set(CATEGORY_OF.findall(rule.when)) - named - {"all", "severity"}):
+            what = f"rule `{rule.id}`: no list has words of the category `{category}`"
+            fix = f"add a list, or name one of: {', '.join(sorted(named - {''})) or 'none yet'}"
+            lints.append(Lint(("rules", index, "when"), what, fix, wrong=True))
     return lints
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,6 +15,9 @@ NAME = "quarantine:"
 # How many are listed, and how long the list is kept behind the last of them.
 LISTED, LISTED_S = 1000, 31 * 86_400.0
 LIST = "quarantines"
+
+if TYPE_CHECKING:
+    from yumen_plugins.anomaly.counting import Counted
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +59,18 @@ class Quarantines:
         if one.until:
             await self._store.append(LIST, msgspec.json.encode(one), LISTED_S, LISTED)
 
+    async def put_by(self, rules: Sequence[Ready], counted: Counted, now: float) -> None:
+        """Put the subjects of an exchange there, as rules say: each for the longest, none for less than it is already."""
+        longest: dict[str, Ready] = {}
+        for rule in rules:
+            other = longest.get(rule.said.by)
+            if other is None or rule.then.seconds > other.then.seconds:
+                longest[rule.said.by] = rule
+        for scope, rule in longest.items():
+            who, moment = counted.who(scope), now + rule.then.seconds
+            if who and until({NAME: counted.known.get(NAME + scope, 0.0)}, now) < moment:
+                await self.put(Quarantined(scope=scope, who=who, by=rule.id, at=now, until=moment))
+
     async def active(self, now: float) -> list[Quarantined]:
         """Those that hold, the latest first. Errors: those of the store."""
         items = [msgspec.json.decode(item, type=Quarantined) for item in await self._store.items(LIST)]
@@ -71,10 +87,15 @@ class Quarantines:
 
     async def find(self, scope: str, who: str, now: float) -> Quarantined:
         """One that holds. Error: LookupError where there is none."""
-        found = [one for one in await self.active(now) if (one.scope, one.who) == (scope, who)]
-        if not found:
+        if not who or scope not in self.scopes or self._counters is None:
             raise LookupError(f"no such {scope} is in quarantine")
-        return found[0]
+        # Not in the list alone: that holds the latest only.
+        (reading,) = await self._counters.count([self._entry(scope, who, None)])
+        held = until({NAME: reading[self._tally.place(NAME + scope)[1]][0]}, now)
+        if not held:
+            raise LookupError(f"no such {scope} is in quarantine")
+        listed = [one for one in await self.active(now) if (one.scope, one.who) == (scope, who)]
+        return listed[0] if listed else Quarantined(scope=scope, who=who, by="", at=0.0, until=held)
 
     def _entry(self, scope: str, who: str, moment: float | None) -> Entry:
         index, _ = self._tally.place(NAME + scope)

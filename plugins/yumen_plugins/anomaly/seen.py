@@ -7,14 +7,26 @@ from yumen_plugins.anomaly.facts.look import Look, Side, Words
 
 
 class Seen:
-    """`fired` are the rules that did already, `words` those of a growing reply; `replied`: it has been asked about."""
+    """`fired` are the rules that did already, `words` those of a growing reply.
+
+    `watched`: its words are counted as it grows; `replied`: it has been asked about; `quarantined`: it was refused for that.
+    """
 
     def __init__(self, look: Look, counted: Counted) -> None:
         self.look = look
         self.counted = counted
         self.fired: set[str] = set()
         self.words = Words()
+        self.watched = False
         self.replied = False
+        self.quarantined = False
+
+    def looked(self) -> Look:
+        """The exchange as it is now. Of a stream, words that ended it count too, which its texts do not hold any more."""
+        self.look.renew()
+        if self.watched:
+            self.look.reply.__dict__["words"] = self.words
+        return self.look
 
     def growing(self) -> Look:
         """The exchange with as much of its reply as has come."""

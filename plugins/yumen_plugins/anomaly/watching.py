@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from yumen import Block, StreamFilter
 from yumen_plugins.anomaly.facts.look import Words
 from yumen_plugins.anomaly.words import WordHit, WordLists
 from yumen_plugins.anomaly.words.wordstream import WordScreen
+
+# Of tool arguments, as much is held; what is longer goes on, looked through as far as it came.
+ARGUMENTS_CHARS_MAX = 60_000
+ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
 class WordFilter(StreamFilter):
@@ -32,3 +37,48 @@ class WordFilter(StreamFilter):
             if refused is not None:
                 return refused
         return text
+
+
+class ArgumentsFilter(WordFilter):
+    """Arguments of a tool call: JSON, in which a word can be written with escapes. They are of no use in parts, and held."""
+
+    def __init__(self, lists: WordLists, words: Words, judge: Callable[[], Block | None]) -> None:
+        super().__init__(lists, words, judge)
+        self._lists = lists
+        self._parts: list[str] = []
+        self._chars = 0
+        self.hold_max += ARGUMENTS_CHARS_MAX
+
+    def feed(self, text: str) -> str | Block:
+        if self._chars > ARGUMENTS_CHARS_MAX:
+            return super().feed(text)
+        self._parts.append(text)
+        self._chars += len(text)
+        return self._let_go() if self._chars > ARGUMENTS_CHARS_MAX else ""
+
+    def finish(self) -> str | Block:
+        held = self._let_go() if self._parts else ""
+        if isinstance(held, Block):
+            return held
+        rest = super().finish()
+        return rest if isinstance(rest, Block) else held + rest
+
+    def _let_go(self) -> str | Block:
+        """What is held, if what its escapes say holds no word that ends the stream."""
+        held = "".join(self._parts)
+        self._parts.clear()
+        plain = unescaped(held)
+        if plain != held:
+            refused = self._judged("", self._lists.find(plain))
+            if isinstance(refused, Block):
+                return refused
+        return super().feed(held)
+
+
+def unescaped(text: str) -> str:
+    """JSON with its escapes of characters read, and what else is escaped left as it is."""
+    if "\\u" not in text:
+        return text
+    plain = ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)
+    # Two halves of a character beyond U+FFFF become one.
+    return plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

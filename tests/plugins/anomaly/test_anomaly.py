@@ -188,3 +188,174 @@ async def test_a_stream_that_breaks_is_asked_about_once() -> None:
     async with Running(rules=[rule("reply.failed")]) as running:
         outcome = await running.ask(reply=["beginning", RuntimeError("engine"), chunk("never")])
         assert fired(outcome) == ["r"]
+
+
+async def test_a_stream_ended_by_words_is_on_record_and_counts() -> None:
+    """What ended a stream is a finding and a firing like any other, and a quarantine that goes with it holds."""
+    rules = [rule("reply.words.weapons > 0", "block"), rule("reply.words.weapons > 0", "quarantine(5m)", "q")]
+    async with Running(words=WEAPONS, rules=rules) as running:
+        outcome = await running.ask(reply=["first a deto", "nator, then"])
+        assert (outcome.code, fired(outcome)) == ("policy_blocked", ["r", "q"])
+        assert [one["rule"] for one in (await running.plugin.inspect())["firings"]] == ["q", "r"]
+        assert fired(await running.ask()) == ["quarantine"]
+        assert (await running.ask(after=301)).status == 200
+
+
+async def test_a_quarantine_by_words_alone_does_not_end_the_stream() -> None:
+    """Only `block` ends a stream; a rule that quarantines lets it arrive."""
+    async with Running(words=WEAPONS, rules=[rule("reply.words.weapons > 0", "quarantine(5m)")]) as running:
+        assert (await running.ask(reply=["first a deto", "nator, then"])).channel() == "first a detonator, then"
+        assert (await running.ask()).code == "policy_blocked"
+
+
+@pytest.mark.parametrize(
+    "when",
+    ["reply.words.weapons < 1", "reply.words.weapons > 0 and reply.words.weapons < 2", "not reply.words.all > 3"],
+)
+async def test_what_words_can_undo_waits_for_the_end(when: str) -> None:
+    """A condition that more words could make false is asked of the whole reply, streamed or not, with the same verdict."""
+    async with Running(words=WEAPONS, rules=[rule(when, "block")]) as running:
+        for text in ("harmless words", "one detonator", "a detonator, 炸药, 炸药, detonator"):
+            plain, streamed = await running.ask(reply=text), await running.ask(reply=[text[:5], text[5:]])
+            assert (plain.status == 403) == ("error" in delivered(streamed)), text
+
+
+async def test_for_holds_streams_too() -> None:
+    """A rule with `for` ends a stream as it ends a plain reply."""
+    async with Running(words=WEAPONS, rules=[rule("reply.words.weapons > 0", "block", **{"for": "20s"})]) as running:
+        for after in (0, 10):
+            assert "detonator" in (await running.ask(after=after, reply=["a deto", "nator"])).channel()
+        assert "deto" not in delivered(await running.ask(after=11, reply=["a deto", "nator"]))
+
+
+@pytest.mark.parametrize("word", ["deton\\u0061tor", "\\u70b8\\u836f", "\u70b8\u836f", "detonator"])
+async def test_escapes_in_streamed_tool_arguments_hide_nothing(word: str) -> None:
+    """Arguments of a tool call are read as the JSON they are, wherever they are cut."""
+    arguments = f'{{"a": "{word}"}}'
+    async with Running(words=WEAPONS, rules=[rule("reply.words.weapons > 0", "block")]) as running:
+        for at in range(len(arguments)):
+            pieces = [
+                chunk(tool_calls=[{"index": 0, "function": {"arguments": part}}])
+                for part in (arguments[:at], arguments[at:])
+            ]
+            outcome = await running.ask(reply=pieces)
+            assert outcome.code == "policy_blocked"
+            assert word[:4] not in delivered(outcome)
+        fine = [chunk(tool_calls=[{"index": 0, "function": {"arguments": '{"b": "\\u4f60"}'}}])]
+        assert "4f60" in delivered(await running.ask(reply=fine))
+
+
+async def test_replies_have_a_size_and_a_duration() -> None:
+    """Facts about replies are known when rules over them are asked, for plain and streamed ones."""
+    rules = [rule("reply.bytes > 20"), rule("reply.latency >= 0", rule="l")]
+    async with Running(rules=rules) as running:
+        assert fired(await running.ask(reply="汉字汉字汉字汉字")) == ["r", "l"]
+        assert fired(await running.ask(reply=["汉字汉字", "汉字汉字"])) == ["r", "l"]
+        assert fired(await running.ask(reply="short")) == ["l"]
+
+
+async def test_in_shadow_nothing_is_held_back() -> None:
+    """A rule in shadow that would need the whole reply leaves a stream as it comes."""
+    async with Running(rules=[rule("reply.chars > 20", "block")], modes={"r": "shadow"}) as running:
+        outcome = await running.ask(reply=["many words " for _ in range(9)])
+        assert len(outcome.events) > 8
+        assert fired(outcome) == ["r*"]
+
+
+async def test_a_quarantine_is_never_shortened() -> None:
+    """Of several that fire the longest holds, and a later shorter one takes nothing away."""
+    rules = [
+        rule("request.chars > 10", "quarantine(1h)", "long"),
+        rule("request.chars > 5", "quarantine(1m)", "short"),
+    ]
+    async with Running(rules=rules) as running:
+        await running.ask("a long enough text")
+        assert (await running.ask(after=120)).code == "policy_blocked"
+        assert (await running.ask(after=3500)).status == 200
+
+
+async def test_a_quarantine_does_not_feed_itself() -> None:
+    """Refusals of a quarantine are no blocks, and say nothing about replies: it ends although its subject goes on asking."""
+    rules = [
+        rule("request.chars > 10", "block", "b"),
+        rule("blocks.per_key.1m > 2", "quarantine(1m)", "prober"),
+        rule("reply.failed", "quarantine(1m)", "failing"),
+    ]
+    async with Running(rules=rules) as running:
+        for _ in range(3):
+            await running.ask("a long enough text")
+        assert (await running.ask("hi")).code == "policy_blocked"
+        codes = [(await running.ask("hi", after=10)).status for _ in range(14)]
+        assert codes[:5] == [403] * 5
+        assert codes[-3:] == [200] * 3
+
+
+async def test_varying_a_part_of_a_message_hides_no_repetition() -> None:
+    """All parts of a user's last message are the prompt."""
+    async with Running(rules=[rule("similarity.per_key > 0.8")]) as running:
+        told = []
+        for number in range(3):
+            text = "please write a poem about the heating of my flat in winter and the landlord who never comes"
+            parts = [{"type": "text", "text": text}, {"type": "text", "text": f"{number}"}]
+            told.append(fired(await running.ask("x", messages=[{"role": "user", "content": parts}])))
+        assert told == [[], ["r"], ["r"]]
+
+
+async def test_leaving_out_the_user_is_no_way_around() -> None:
+    """What a rule keeps about a user is kept about the key where a request names none."""
+    async with Running(rules=[rule("request.chars > 10", "quarantine(5m)", by="user")]) as running:
+        await running.ask("a long enough text")
+        assert (await running.ask("hi")).code == "policy_blocked"
+
+
+async def test_only_replies_may_be_looked_at() -> None:
+    """With `match: {directions: [reply]}` rules over replies act, without anything counted before."""
+    async with Running(words=WEAPONS, rules=[rule("reply.words.weapons > 0", "block")]) as running:
+        match = msgspec.structs.replace(running.step.instance.match, directions=("reply",))
+        running.step = type(running.step)(msgspec.structs.replace(running.step.instance, match=match), running.plugin)
+        assert (await running.ask(reply="a detonator")).code == "policy_blocked"
+        assert "deto" not in delivered(await running.ask(reply=["a deto", "nator"]))
+
+
+async def test_tenants_do_not_count_for_one_another() -> None:
+    """The same address, user or model of two tenants are two, and a prompt of one is unknown to the other."""
+    from yumen_plugins.anomaly.facts.subjects import Subjects
+
+    subjects = Subjects(b"k" * 32)
+    assert subjects.key("a") != subjects.key("b")
+
+    class Asking:
+        client, model, texts = "10.0.0.1", "m", ()
+
+        def __init__(self, tenant: str) -> None:
+            self.principal = type("P", (), {"tenant": tenant, "key_id": "k"})()
+
+    for scope in ("ip", "model"):
+        assert subjects.of(Asking("a"), scope) != subjects.of(Asking("b"), scope)  # type: ignore[arg-type]  # enough of one
+    for what in ("ips", "models"):
+        assert subjects.member(Asking("a"), what) != subjects.member(Asking("b"), what)  # type: ignore[arg-type]  # as above
+
+
+async def test_what_is_counted_behind_exchanges_is_never_lost_unseen() -> None:
+    """With a shared store completions are written in batches; what cannot be is counted, and stopping ends the task."""
+    from yumen_plugins.anomaly.later import Later
+
+    class Shared(MemoryStore):
+        shared = True
+
+    for fails in (False, True):
+        running = Running(rules=[rule("tokens.per_key.1m > 40", "block")], store=Shared())
+        async with running:
+            later: Later = running.plugin._later
+            if fails:
+
+                async def broken(_: Any) -> Any:
+                    raise StoreError("gone")
+
+                later._counters.count = broken  # type: ignore[union-attr, method-assign]  # a store that is gone by now
+            for _ in range(5):
+                await later.put(list(running.plugin._counting.tally.changes([(0, "key")], {"tokens": 9})))
+            task = later._task
+        assert task is not None
+        assert task.done()
+        assert running.host.metrics.counts["not_counted"] == (5 if fails else 0)

@@ -52,6 +52,9 @@ def rule(**said: str) -> str:
         ('  words: [{category: a, words: [good, "bad\\t9"]}]', "entry 2"),
         (rule(**{"for": "forever"}), "policy.bounds"),
         (rule(then="quarantine(8d)"), "at most 7 days"),
+        (rule(when="words.wepons > 0"), "no list has words of the category `wepons`"),
+        ("  alerts: {url: 'ftp://hooks.example/x'}", "is not an absolute http:// or https:// URL"),
+        (rule(when="findings.cn.mobile > 0", then="require_masking"), "plugins in front of this one"),
     ],
 )
 def test_what_does_not_hold_together_is_refused(tmp_path: Path, config: str, expected: str) -> None:

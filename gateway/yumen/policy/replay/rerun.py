@@ -87,10 +87,15 @@ class Rerun(Run):
 
     def _departed(self) -> Target:
         """The engine that would be asked now. Error: `Problem` where none would be."""
-        target = self.chain.target_of(self.exchange)
-        if not self.chain.may_send(target.egress, self.exchange.masking):
-            self.decided = Decision("failed", "", "raw text stopped")
-        return self.depart()
+        try:
+            return self.depart()
+        except Problem:
+            required = self.exchange.masking_required
+            if required is not None and self.exchange.masking != "enforce":
+                self.decided = Decision("blocked", *required)
+            else:
+                self.decided = Decision("failed", "", "raw text stopped")
+            raise
 
     async def finish(self) -> None:
         """Run the response hooks on the recorded reply, where there is one, and the completion hooks."""

@@ -22,7 +22,7 @@ SCOPES = {
     "key": "one key of an application",
     "tenant": "all keys of a tenant",
     "user": "one user of a tenant, as the request names him (`user` or `safety_identifier`)",
-    "ip": "one address that requests come from",
+    "ip": "one address that a tenant's requests come from",
     "model": "one model, for all who ask for it within a tenant",
 }
 MEASURES = {
@@ -31,7 +31,7 @@ MEASURES = {
     "bytes": ("bytes", "bytes of requests and replies"),
     "errors": ("", "exchanges that an engine, a plugin or the caller's own request made fail"),
     "blocks": ("", "exchanges that policy ended"),
-    "findings": ("", "findings of all plugins, those in shadow too"),
+    "findings": ("", "findings of other plugins, those in shadow too"),
 }
 # What different ones are counted of, and for whom that can differ.
 DISTINCT = {
@@ -104,7 +104,7 @@ def _usual() -> Iterator[Fact]:
 
 TEXT_FACTS = (
     ("chars", "", "code points of all texts", None),
-    ("tokens", "tokens", "tokens of all texts: estimated of a request, as the engine counts them of a reply", None),
+    ("tokens", "tokens", "tokens of all texts, as the engine counted them, or estimated;", None),
     ("texts", "", "how many texts", None),
     ("lines", "", "lines of all texts", None),
     ("longest_word", "", "code points of the longest word", None),
@@ -119,9 +119,8 @@ TEXT_FACTS = (
 
 
 def _texts(direction: Phase) -> Iterator[Fact]:
-    yield Fact(
-        name=f"{direction}.bytes", type="number", unit="bytes", phase=direction, what=f"bytes of the {direction}"
-    )
+    what = "bytes of the request's body" if direction == "request" else "bytes of all texts of the reply, in UTF-8"
+    yield Fact(name=f"{direction}.bytes", type="number", unit="bytes", phase=direction, what=what)
     for name, unit, what, maximum in TEXT_FACTS:
         yield Fact(name=f"{direction}.{name}", type="number", unit=unit, what=f"{what} of the {direction}", phase=direction,
                    maximum=maximum)  # fmt: skip
@@ -146,10 +145,16 @@ SINGLE = (
     Fact(name="time.minute", type="number", what="minute of the day in the tenant's zone, 0 to 1439", maximum=1439),
     Fact(name="time.weekday", type="text", what="day of the week in the tenant's zone", values=WEEKDAYS),
     Fact(name="time.weekend", type="bool", what="whether it is Saturday or Sunday in the tenant's zone"),
-    Fact(name="injection.score", type="number", what="the score of the injection pack: see docs/plugins/anomaly.md"),
+    Fact(name="injection.score", type="number", what="the score of the injection pack: see docs/injection.md"),
     Fact(name="findings.all", type="number", what="findings of other plugins on this exchange so far"),
     Fact(name="reply.refusal", type="bool", phase="reply", what="whether the reply reads like a refusal"),
-    Fact(name="reply.latency", type="number", unit="ms", phase="reply", what="how long the engine took"),
+    Fact(
+        name="reply.latency",
+        type="number",
+        unit="ms",
+        phase="reply",
+        what="how long the engine took; of a stream, until its end",
+    ),
     Fact(name="reply.finish_reason", type="text", phase="reply", values=FINISHES, what="why the engine ended"),
     Fact(name="reply.failed", type="bool", phase="reply", what="whether the exchange ended with an error"),
 )
@@ -157,7 +162,7 @@ SINGLE = (
 
 def _signals() -> Iterator[Fact]:
     for kind in WEIGHTS:
-        yield Fact(name=f"injection.{kind}", type="number", what=f"signs of the kind `{kind}`: see docs/injection.md")
+        yield Fact(name=f"injection.{kind}", type="number", what=f"signs of `{kind}`: see docs/injection.md")
 
 
 FACTS: Mapping[str, Fact] = {

@@ -33,7 +33,7 @@ ABOUT_REQUESTS: Mapping[str, Getter] = {
     "key": lambda look: look.exchange.principal.key_id,
     "trusted": lambda look: look.exchange.principal.trusted,
     "route": lambda look: look.exchange.route,
-    "engine": lambda look: look.exchange.engine,
+    "engine": lambda look: look.engine,
     "dialect": lambda look: look.exchange.dialect,
     "model": lambda look: look.exchange.model,
     "streamed": lambda look: look.exchange.streamed,
@@ -48,10 +48,11 @@ ABOUT_REQUESTS: Mapping[str, Getter] = {
 }
 ABOUT_REPLIES: Mapping[str, Getter] = {
     "reply.refusal": lambda look: any(is_refusal(text.value) for text in look.reply.texts if text.kind == "message"),
-    "reply.latency": lambda look: look.exchange.timings_ms.get("engine"),
+    # A stream's is known at its end; the time until it began says little.
+    "reply.latency": lambda look: look.exchange.timings_ms.get("total" if look.exchange.streamed else "engine"),
     "reply.finish_reason": lambda look: look.exchange.reply.finish_reason if look.exchange.reply else None,
     "reply.failed": lambda look: bool(look.exchange.reply and look.exchange.reply.code),
-    "reply.bytes": lambda look: look.exchange.reply_bytes,
+    "reply.bytes": lambda look: sum(len(text.value.encode("utf-8", "surrogatepass")) for text in look.reply.texts),
     "reply.tokens": lambda look: tokens(look)[1],
 }
 

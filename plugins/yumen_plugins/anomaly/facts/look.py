@@ -63,11 +63,13 @@ class Side:
 
 
 class Look:
-    """One exchange. `key` is 32 bytes, for digests of prompts; `now` the tenant's time."""
+    """One exchange. `key` is 32 bytes of its tenant, for digests of prompts; `now` the tenant's time."""
 
     def __init__(self, exchange: Exchange, lists: WordLists | None, key: bytes, now: datetime) -> None:
         self.exchange = exchange
         self.now = now
+        # The route's own: a rule may have another one asked later.
+        self.engine = exchange.engine
         self._lists = lists
         self._key = key
 
@@ -84,9 +86,12 @@ class Look:
 
     @cached_property
     def prompt(self) -> str:
-        """The last text of a user; where nobody is called so, all texts."""
-        asked = [text.value for text in self.request.texts if text.role == "user"]
-        return asked[-1] if asked else self.request.text
+        """All texts of a user's last message; where nobody is called so, all texts."""
+        asked = [text for text in self.request.texts if text.role == "user"]
+        if not asked:
+            return self.request.text
+        message = asked[-1].path.partition(".")[0]
+        return "\n".join(text.value for text in asked if text.path.partition(".")[0] == message)
 
     @cached_property
     def fingerprint(self) -> int:

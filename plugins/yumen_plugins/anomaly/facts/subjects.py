@@ -1,4 +1,7 @@
-"""Whom an exchange is counted for. What is no id of ours goes into a keyed digest: no name or address is kept."""
+"""Whom an exchange is counted for, within its tenant.
+
+What is no id of ours goes into a keyed digest: no name or address is kept.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +25,17 @@ class Subjects:
             return principal.key_id
         if scope == "tenant":
             return principal.tenant
-        if scope == "ip":
-            return self._hex("ip", exchange.client) if exchange.client else ""
-        named = exchange.model if scope == "model" else user(exchange)
+        named = {"ip": exchange.client, "model": exchange.model}[scope] if scope in ("ip", "model") else user(exchange)
         return self._hex(scope, principal.tenant, named) if named else ""
 
     def member(self, exchange: Exchange, what: str) -> int | None:
         """A number that stands for the address, user or model of an exchange; None where there is none."""
         named = {"ips": exchange.client, "users": user(exchange), "models": exchange.model}[what]
-        return int.from_bytes(self._digest(what, named)) if named else None
+        return int.from_bytes(self._digest(what, exchange.principal.tenant, named)) if named else None
+
+    def key(self, tenant: str) -> bytes:
+        """32 bytes for digests of a tenant's prompts."""
+        return self._mac(f"prompts\0{tenant}".encode("utf-8", "surrogatepass"))
 
     def _hex(self, *parts: str) -> str:
         return self._digest(*parts).hex()
