@@ -149,8 +149,7 @@ class Anomaly(Plugin[AnomalyConfig]):
         return seen
 
     def _look(self, exchange: Exchange, now: float) -> Look:
-        tenant = exchange.principal.tenant
-        return Look(exchange, self._lists, self._counting.prompt_key(tenant), self._zones.at(now, tenant))
+        return Look(exchange, self._lists, self._counting.subjects, self._zones, now)
 
     async def inspect(self) -> Mapping[str, Any]:
         """Who is in quarantine, and which rules fired of late."""

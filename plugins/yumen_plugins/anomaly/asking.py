@@ -21,6 +21,7 @@ class Asked:
         names = frozenset(fact for rule in rules for fact in rule.expression.facts())
         self._types: dict[str, Type] = {name: FACTS[name].type for name in names}
         self._gather = Gatherer(names)
+        self._holding = any(rule.for_s for rule in rules)
         self._evaluator = make([rule.expression for rule in rules], wanted) if rules else None
 
     @property
@@ -45,7 +46,7 @@ class Asked:
         if self._evaluator is None:
             return held
         true = frozenset(self._evaluator.matches(facts))
-        if true or any(rule.for_s for rule in self.rules):
+        if true or self._holding:
             for index, rule in enumerate(self.rules):
                 if (index in true or rule.for_s) and exchange.mode(rule.id) != "off":
                     held.take(rule, index in true)

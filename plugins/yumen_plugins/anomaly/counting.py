@@ -53,14 +53,14 @@ class Counting:
         self.tally = Tally(sorted(facts), marks)
         self.counts = bool(self.tally.names)
         self.counters = self.tally.open(host.store, keys_max) if self.counts else None
-        self._subjects = Subjects(host.secret("anomaly subjects"))
+        self.subjects = Subjects(host.secret("anomaly subjects"))
 
     async def request(self, exchange: Exchange, look: Look) -> Counted:
         """Count a request, and read everything. Errors: those of the store."""
         if self.counters is None:
             return Counted({}, {}, (), ())
         amounts = self._amounts(exchange, look)
-        subjects = self.tally.subjects(exchange, self._subjects, amounts)
+        subjects = self.tally.subjects(exchange, self.subjects, amounts)
         entries = self.tally.entries(subjects, amounts)
         found = self.tally.facts(entries, await self.counters.count(entries), amounts)
         known = {name: found.pop(name) for name in self._marks if name in found}
@@ -81,10 +81,6 @@ class Counting:
             amounts["findings"] = sum(finding.category != CATEGORY for finding in exchange.findings)
         return self.tally.changes(seen.counted.subjects, amounts)
 
-    def prompt_key(self, tenant: str) -> bytes:
-        """32 bytes for digests of a tenant's prompts; empty where nothing asks for them."""
-        return self._subjects.key(tenant) if self.tally.needs_prompts else b""
-
     def marks(self, counted: Counted, changes: Mapping[str, float]) -> list[Entry]:
         """Moments that rules keep."""
         return self.tally.changes(counted.subjects, changes)
@@ -93,7 +89,7 @@ class Counting:
         sources = self.tally.sources
         amounts: dict[str, float | int] = {"requests": 1}
         for what in MEMBERS:
-            if what in sources and (member := self._subjects.member(exchange, what)) is not None:
+            if what in sources and (member := self.subjects.member(exchange, what)) is not None:
                 amounts[what] = member
         if self.tally.needs_prompts:
             amounts["prompts"] = look.fingerprint

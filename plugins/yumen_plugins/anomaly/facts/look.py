@@ -9,7 +9,9 @@ from functools import cached_property
 
 from yumen import Exchange, Text, Usage
 from yumen_plugins.anomaly.facts import texts
+from yumen_plugins.anomaly.facts.clock import Zones
 from yumen_plugins.anomaly.facts.likeness import fingerprint, signature
+from yumen_plugins.anomaly.facts.subjects import Subjects
 from yumen_plugins.anomaly.injection import Signals, signals
 from yumen_plugins.anomaly.words import WordHit, WordLists
 
@@ -63,15 +65,23 @@ class Side:
 
 
 class Look:
-    """One exchange. `key` is 32 bytes of its tenant, for digests of prompts; `now` the tenant's time."""
+    """One exchange at a moment, in seconds since the epoch."""
 
-    def __init__(self, exchange: Exchange, lists: WordLists | None, key: bytes, now: datetime) -> None:
+    def __init__(
+        self, exchange: Exchange, lists: WordLists | None, subjects: Subjects, zones: Zones, moment: float
+    ) -> None:
         self.exchange = exchange
-        self.now = now
         # The route's own: a rule may have another one asked later.
         self.engine = exchange.engine
         self._lists = lists
-        self._key = key
+        self._subjects = subjects
+        self._zones = zones
+        self._moment = moment
+
+    @cached_property
+    def now(self) -> datetime:
+        """The time where the tenant is."""
+        return self._zones.at(self._moment, self.exchange.principal.tenant)
 
     @cached_property
     def request(self) -> Side:
@@ -96,7 +106,7 @@ class Look:
     @cached_property
     def fingerprint(self) -> int:
         """A keyed digest of the prompt: the same for the same one only, within a tenant."""
-        return fingerprint(self.prompt, self._key)
+        return fingerprint(self.prompt, self._subjects.key(self.exchange.principal.tenant))
 
     @cached_property
     def signature(self) -> int:

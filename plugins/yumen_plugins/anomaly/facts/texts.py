@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from itertools import islice
@@ -86,6 +87,9 @@ _ESCAPES = re.compile(ESCAPES.encode())
 _BINARY = re.compile(BINARY.encode() + rb"(?:[01]{7,8}[ ,\n]?)*+")
 _MORSE = re.compile(MORSE.encode() + rb"(?:[.-]{1,6}[ /]{1,3})*+[.-]{0,6}")
 
+# Up to this length counting without numpy is faster.
+SHORT_MAX = 200
+
 Codes = npt.NDArray[np.unsignedinteger[Any]]
 
 
@@ -150,6 +154,9 @@ def entropy(text: str) -> float:
     size = len(looked_at)
     if not size:
         return 0.0
+    if size <= SHORT_MAX:
+        plain = Counter(looked_at).values()
+        return max(0.0, math.log2(size) - sum([count * math.log2(count) for count in plain]) / size)
     counts = _counts(code_points(looked_at))
     # The sum of p * log2(1 / p) where p = count / size; rounding must not let it fall below nothing.
     return max(0.0, math.log2(size) - float(counts @ np.log2(counts)) / size)

@@ -9,7 +9,6 @@ Numbers are whole millionths everywhere. All evaluators compare the same integer
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Literal, Protocol, TypeAlias
@@ -165,8 +164,8 @@ def clean(value: object, type: Type) -> Value | None:
         return None
     if isinstance(value, int):
         return value * SCALE if -NUMBER_MAX <= value <= NUMBER_MAX else None
-    if isinstance(value, float) and math.isfinite(value) and -NUMBER_MAX <= value <= NUMBER_MAX:
-        return _millionths(value)
+    if isinstance(value, float) and -NUMBER_MAX <= value <= NUMBER_MAX:  # what is no number is in no range
+        return int(value) * SCALE if value.is_integer() else _millionths(value)
     return None
 
 
