@@ -41,6 +41,10 @@ from yumen_plugins.anomaly.watching import ArgumentsFilter, WordFilter
 __all__ = ["Anomaly", "AnomalyConfig"]
 
 
+# Texts of more characters together are read in a thread.
+LONG_CHARS = 20_000
+
+
 class Anomaly(Plugin[AnomalyConfig]):
     """See docs/plugins/anomaly.md. It sees raw texts, and keeps counts, digests and rule ids of them, never text."""
 
@@ -173,7 +177,12 @@ class Anomaly(Plugin[AnomalyConfig]):
 
     async def _ask(self, exchange: Exchange, seen: Seen, asked: Asked, now: float) -> Block | None:
         """Ask the rules of one phase, keep what must be kept, and decide."""
-        facts = asked.facts(seen.looked(), seen.counted.facts)
+        look = seen.looked()
+        if look.chars > LONG_CHARS:
+            # Reading it can take a second where somebody has made it for that, and others need not wait meanwhile.
+            facts = await asyncio.to_thread(asked.facts, look, seen.counted.facts)
+        else:
+            facts = asked.facts(look, seen.counted.facts)
         held = asked.hold(exchange, facts, seen.counted.known, now)
         if held.changes:
             await self._later.put(self._counting.marks(seen.counted, held.changes))

@@ -9,10 +9,13 @@ import msgspec
 from tests.kit import Outcome, ScriptedEngine, chunk, completion, exchange, request, step
 from tests.plugins.host import UnitHost
 
-from yumen import Mode
+from yumen import Mode, Principal
+from yumen.dialects.openai import OpenAI
+from yumen.forms import ExchangeState
 from yumen.policy.bundle import RulePolicy
 from yumen.policy.testing.clock import FakeClock
 from yumen.store.memory import MemoryStore
+from yumen.view import View
 from yumen_plugins.anomaly import Anomaly
 from yumen_plugins.anomaly.config import AnomalyConfig
 
@@ -40,6 +43,12 @@ class Running:
 
     async def __aexit__(self, *_: object) -> None:
         await self.plugin.stop()
+
+    def viewed(self, text: str) -> View:
+        """An exchange as the plugin sees it, on its way down."""
+        payload = OpenAI().decode("/v1/chat/completions", request(text), depth_max=64, texts_max=1000)
+        state = ExchangeState("0" * 32, self.clock.now(), Principal("tenant", "app", "key"), payload)
+        return View(state, "anomaly", self.plugin.manifest)
 
     async def ask(self, text: str = "hello", *, after: float = 0.0, reply: Any = None, **body: Any) -> Outcome:
         """One exchange, so many seconds after the last; a list of texts is a streamed reply."""

@@ -119,6 +119,12 @@ class Look:
         return signals(self.request.every)
 
     @property
+    def chars(self) -> int:
+        """Code points of what is looked at now: the reply where there is one, else the request."""
+        side = self.request if self.exchange.reply is None else self.reply
+        return sum([len(text.value) for text in side.every])
+
+    @property
     def usage(self) -> Usage | None:
         """The tokens that the engine counted."""
         reply = self.exchange.reply
