@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from yumen import Block, StreamFilter
 from yumen_plugins.anomaly.facts.look import Words
 from yumen_plugins.anomaly.words import WordHit, WordLists
+from yumen_plugins.anomaly.words.escapes import unescaped
 from yumen_plugins.anomaly.words.wordstream import WordScreen
 
 # Of tool arguments, as much is held; what is longer goes on, looked through as far as it came.
 ARGUMENTS_CHARS_MAX = 60_000
-ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
 class WordFilter(StreamFilter):
@@ -73,12 +72,3 @@ class ArgumentsFilter(WordFilter):
             if isinstance(refused, Block):
                 return refused
         return super().feed(held)
-
-
-def unescaped(text: str) -> str:
-    """JSON with its escapes of characters read, and what else is escaped left as it is."""
-    if "\\u" not in text:
-        return text
-    plain = ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)
-    # Two halves of a character beyond U+FFFF become one.
-    return plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

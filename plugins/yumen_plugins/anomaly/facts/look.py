@@ -14,8 +14,10 @@ from yumen_plugins.anomaly.facts.likeness import fingerprint, signature
 from yumen_plugins.anomaly.facts.subjects import Subjects
 from yumen_plugins.anomaly.injection import Signals, signals
 from yumen_plugins.anomaly.words import WordHit, WordLists
+from yumen_plugins.anomaly.words.escapes import plainly, unescaped
 
-SPOKEN = frozenset(("message", "reasoning", "tool_arguments", "tool_result"))
+ARGUMENTS = "tool_arguments"
+SPOKEN = frozenset(("message", "reasoning", ARGUMENTS, "tool_result"))
 
 
 class Words:
@@ -35,14 +37,15 @@ class Words:
 class Side:
     """The texts of one direction: `texts` are what somebody says, `every` also names, ids and what nobody declared.
 
-    Images and other data are left out: no fact is about them but their bytes.
+    `asked`: it is the request. Images and other data are left out: no fact is about them but their bytes.
     """
 
-    def __init__(self, all_texts: Sequence[Text], lists: WordLists | None) -> None:
+    def __init__(self, all_texts: Sequence[Text], lists: WordLists | None, *, asked: bool = False) -> None:
         self.every = [text for text in all_texts if text.kind != "media"]
         # Where a payload has no such kinds, everything in it may be said by somebody.
         self.texts = [text for text in self.every if text.kind in SPOKEN] or self.every
         self._lists = lists
+        self._asked = asked
 
     @cached_property
     def text(self) -> str:
@@ -60,7 +63,14 @@ class Side:
         words = Words()
         for text in self.every if self._lists is not None else ():
             assert self._lists is not None
-            words.add(self._lists.find(text.value))
+            hits = self._lists.find(text.value)
+            # Of what an engine says, escapes are read where it is JSON: in a stream they are read there alone, too.
+            plain = (
+                plainly(text.value) if self._asked else unescaped(text.value) if text.kind == ARGUMENTS else text.value
+            )
+            if plain != text.value:
+                hits = max(hits, self._lists.find(plain), key=len)
+            words.add(hits)
         return words
 
 
@@ -86,7 +96,7 @@ class Look:
     @cached_property
     def request(self) -> Side:
         """The request's texts."""
-        return Side(self.exchange.texts, self._lists)
+        return Side(self.exchange.texts, self._lists, asked=True)
 
     @cached_property
     def reply(self) -> Side:
