@@ -44,7 +44,12 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[asyncio.
         runner.run(harness.__aexit__())
 
 
-SPOKEN = [place for place in PLACES if not {"number", "integers"} & set(place.field.split())]
+# Numbers hold no words, and tensors behind the JSON need headers of their own, which the no-bypass tests send.
+SPOKEN = [
+    place
+    for place in PLACES
+    if not {"number", "integers"} & set(place.field.split()) and not place.make("x", False).json_bytes
+]
 
 
 @pytest.mark.parametrize(
@@ -60,8 +65,6 @@ def test_a_word_is_found_wherever_it_stands(
 
     def status(text: str) -> int:
         wire = place.make(text, False)
-        if wire.json_bytes:
-            pytest.skip("tensors behind the JSON need headers of their own, which the no-bypass tests send")
         return runner.run(harness.send(wire.path, wire.body, Principal("t", "a", "k"))).status
 
     passed, stopped = status(harmless), status(word)
