@@ -35,6 +35,8 @@ _MANY, _NOTHING = 6, 7
 INVISIBLE_MAX = 8
 # Punctuation and line breaks of ordinary prose, in their NFKC form.
 _LOOSE = frozenset("'\",;:!?/&()[]{}<>‘’“”„«»。、…—–―《》〈〉「」『』【】〔〕\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")
+# Symbols of typeset English and those of ASCII of the same kind, which are as good here.
+_TYPOGRAPHY = (("’", "'"), ("‘", "'"), ("“", '"'), ("”", '"'), ("—", "-"), ("–", "-"), ("…", ","), ("\u00a0", " "))
 # Letters that Unicode does not take apart.
 _APART = {"ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th"}
 # Scripts that write words without blanks between them, or with particles at them: Thai to Lao, Burmese, Hangul, Khmer,
@@ -110,6 +112,10 @@ def spelt(codes: Codes) -> str:
 def fold(text: str) -> Folded:
     """The folded text. Lone surrogates are symbols."""
     tables = _tables()
+    if not text.isascii():
+        # Most English text is ASCII but for its typography, and ASCII is folded many times as fast.
+        for other, plain in _TYPOGRAPHY:
+            text = text.replace(other, plain)
     if text.isascii():
         raw = text.encode("ascii").lower()
         return Folded(np.frombuffer(raw, np.uint8), np.frombuffer(raw.translate(tables.ascii_kinds), np.uint8), None)
