@@ -89,7 +89,14 @@ def test_the_wheel_holds_the_house(tmp_path: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
     assert tops == {"yumen", "yumen_plugins", "yumen_engines", "yumen_policies"}
-    for needed in ("yumen/py.typed", "yumen_engines/faq/model.onnx", "yumen_policies/starter/gateway.yaml"):
+    for needed in (
+        "yumen/py.typed",
+        "yumen_engines/faq/model.onnx",
+        "yumen_policies/starter/gateway.yaml",
+        "yumen_plugins/anomaly/words/shipped/violence.txt",
+        "yumen_plugins/anomaly/injection/phrases/override.txt",
+        "yumen_plugins/anomaly/pack_rules/injection.yaml",
+    ):
         assert needed in names
 
 

@@ -14,6 +14,7 @@ from litestar.datastructures import State
 from yumen.dataplane import DataPlane
 from yumen.errors import Problem
 from yumen.exchange import Operation
+from yumen.plugin import Plugin
 from yumen.runtime import Runtime
 from yumen.telemetry import log, place
 
@@ -46,7 +47,16 @@ async def show_plugin(page: str, state: State) -> dict[str, Any]:
     found = plane.runtime.reachable(page)
     if not found:
         raise Problem("not_found")
-    return {name: await _answered(plugin.inspect(), name) for name, plugin in found.items()}
+    return {name: await _shown(plugin, name) for name, plugin in found.items()}
+
+
+async def _shown(plugin: Plugin[Any], name: str) -> Mapping[str, Any]:
+    """What a plugin shows. Error: `Problem` plugin_fault for whatever it raises."""
+    try:
+        return await _answered(plugin.inspect(), name)
+    except (ValueError, LookupError) as error:
+        log.warning("plugin_fault", plugin=name, hook="admin", error=type(error).__name__, at=place(error))
+        raise Problem("plugin_fault") from None
 
 
 @post("/{page:str}/{action:str}", status_code=200, summary="Have a plugin do something")

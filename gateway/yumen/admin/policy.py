@@ -13,7 +13,10 @@ from yumen.reload import Attempt, Reloader
 
 
 class RouteView(msgspec.Struct, frozen=True, kw_only=True):
-    """A route: what it takes, and what it goes through. `accept_raw` says why raw text may pass."""
+    """A route: what it takes, and what it goes through. `accept_raw` says why raw text may pass.
+
+    `detours` are the engines that rules can have asked in the place of its own, with their egress.
+    """
 
     id: str
     paths: tuple[str, ...]
@@ -22,6 +25,7 @@ class RouteView(msgspec.Struct, frozen=True, kw_only=True):
     engine: str
     egress: str
     accept_raw: str
+    detours: tuple[str, ...]
 
 
 class PolicyView(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +78,7 @@ def _routes(bundle: Bundle) -> tuple[RouteView, ...]:
             engine=route.engine,
             egress=bundle.engines[route.engine].egress,
             accept_raw=route.accept_raw,
+            detours=tuple(f"{name} ({bundle.engines[name].egress})" for name in route.detours),
         )
         for route in bundle.routes
     )

@@ -47,8 +47,10 @@ def _stations(bundle: Bundle, route: Route) -> list[Seen]:
     chain = [instance for instance in route.chain if instance.mode != "off"]
     masking = next((instance for instance in chain if instance.manifest.masks), None)
     stations = [_plugin(instance, masking, chain) for instance in chain]
-    engine = bundle.engines[route.engine]
-    return [*stations, Seen(f"engine {engine.name} ({engine.egress})", _engine_sees(masking), "its own business")]
+    # Its own, and those that rules can have asked in its place.
+    engines = [bundle.engines[name] for name in (route.engine, *route.detours)]
+    sees = _engine_sees(masking)
+    return [*stations, *(Seen(f"engine {one.name} ({one.egress})", sees, "its own business") for one in engines)]
 
 
 def _plugin(instance: Instance, masking: Instance | None, chain: list[Instance]) -> Seen:

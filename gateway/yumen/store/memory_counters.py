@@ -125,7 +125,7 @@ class MemoryCounters:
         asked = counted[series]
         if not isinstance(asked, Sum):
             raise ValueError("only a sum says when there is room")
-        return asked.rings[0].wait_s(table.row(who), self._monotonic(), limit)
+        return asked.rings[0].wait_s(table.row(who), self._monotonic(), limit) if who in table else 1
 
 
 def _series(table: Table, series: Series) -> Sum | Column:

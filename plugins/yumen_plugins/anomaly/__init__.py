@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, ClassVar
 
@@ -124,8 +124,13 @@ class Anomaly(Plugin[AnomalyConfig]):
             return None
         seen = self._seen(exchange)
         seen.watched = True
-        kind = ArgumentsFilter if channel.name == "tool_arguments" else WordFilter
+        # Arguments are held for a rule that can end the stream; for all others they are read when they are there.
+        holds = channel.name == "tool_arguments" and any(map(self._ends_streams(exchange), self._replies.rules))
+        kind = ArgumentsFilter if holds else WordFilter
         return kind(self._lists, seen.words, lambda: self._judge(exchange, seen))
+
+    def _ends_streams(self, exchange: Exchange) -> Callable[[Ready], bool]:
+        return lambda rule: rule.then.action == "block" and rule.grows and exchange.mode(rule.id) == "enforce"
 
     def whole(self, exchange: Exchange) -> bool:
         """Where a rule could end the exchange, and cannot tell before the reply is there."""

@@ -19,7 +19,7 @@ def report(exchange: Exchange, rules: Sequence[Ready]) -> None:
 
 def decide(exchange: Exchange, rules: Sequence[Ready]) -> Block | None:
     """Do what rules say, the strictest first, until one of them ends the exchange; of two routes the first is taken."""
-    for rule in sorted(rules, key=lambda rule: -rule.then.strictness):
+    for rule in sorted(rules, key=lambda rule: (-rule.then.strictness, -rule.then.seconds)):
         then = rule.then
         refused = None
         if then.action == "block":

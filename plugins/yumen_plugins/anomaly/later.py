@@ -88,12 +88,11 @@ class Later:
     async def _write(self) -> None:
         """One batch, and everything else that waits. What fails is lost: an addition may have been counted already."""
         batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
-        writes, self._writes = self._writes, []
         counters = self._counters
         if batch and counters is not None:
             await self._try(lambda: counters.count(batch), len(batch))
-        for write in writes:
-            await self._try(write, 1)
+        while self._writes:
+            await self._try(self._writes.pop(0), 1)
 
     async def _try(self, write: Callable[[], Awaitable[object]], number: int) -> None:
         """Write. What fails, or is cut off, is lost and counted: an addition may have been counted already."""

@@ -74,7 +74,12 @@ class Quarantines:
     async def active(self, now: float) -> list[Quarantined]:
         """Those that hold, the latest first. Errors: those of the store."""
         items = [msgspec.json.decode(item, type=Quarantined) for item in await self._store.items(LIST)]
-        latest = {(one.scope, one.who): one for one in items if one.scope in self.scopes}
+        latest: dict[tuple[str, str], Quarantined] = {}
+        for one in items:
+            # Anew at the end: the order is that of the last time.
+            latest.pop((one.scope, one.who), None)
+            if one.scope in self.scopes:
+                latest[one.scope, one.who] = one
         if not latest or self._counters is None:
             return []
         readings = await self._counters.count([self._entry(scope, who, None) for scope, who in latest])

@@ -25,7 +25,7 @@ class Seen:
         """The exchange as it is now. Of a stream, words that ended it count too, which its texts do not hold any more."""
         self.look.renew()
         if self.watched:
-            self.look.reply.__dict__["words"] = self.words
+            self.look.reply.words.join(self.words)
         return self.look
 
     def growing(self) -> Look:

@@ -67,8 +67,7 @@ class ArgumentsFilter(WordFilter):
         held = "".join(self._parts)
         self._parts.clear()
         plain = unescaped(held)
-        if plain != held:
-            refused = self._judged("", self._lists.find(plain))
-            if isinstance(refused, Block):
-                return refused
-        return super().feed(held)
+        if plain == held:
+            return super().feed(held)
+        # Two readings of one text: what one of them has more of counts.
+        return self._judged(held, max(self._lists.find(held), self._lists.find(plain), key=len))

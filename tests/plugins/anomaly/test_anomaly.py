@@ -380,3 +380,41 @@ async def test_a_long_text_does_not_hold_up_others() -> None:
         await running.plugin.on_request(running.viewed(attack))
         ticking.cancel()
         assert ticks > 3
+
+
+async def test_one_long_text_does_not_lock_others_out() -> None:
+    """While a long reply is read in a thread, short exchanges get their answers."""
+    long = "a-b " * 300_000
+    async with Running(words=WEAPONS, rules=[rule("words.weapons > 0", "block")]) as running:
+        reading = asyncio.create_task(running.plugin.on_request(running.viewed(long)))
+        answered = 0
+        while not reading.done():
+            await running.plugin.on_request(running.viewed("short"))
+            answered += 1
+            await asyncio.sleep(0)
+        assert await reading is None
+        assert answered > 3
+
+
+async def test_escaped_arguments_count_as_often_as_plain_ones() -> None:
+    """A word beside an escape is one word, streamed or not; and beyond what is held it is still on record."""
+    rules = [rule("reply.words.weapons > 1", "block"), rule("reply.words.weapons > 0", rule="f")]
+    async with Running(words=WEAPONS, rules=rules) as running:
+        for arguments in ('{"a": "detonator \\u0041"}', '{"a": "deton\\u0061tor"}', '{"a": "detonator\\n"}'):
+            call = [{"index": 0, "function": {"arguments": arguments}}]
+            outcome = await running.ask(reply=[chunk(tool_calls=call)])
+            assert (outcome.exchange.outcome, fired(outcome)) == ("ok", ["f"]), arguments
+        far = '{"a": "%s deton\\u0061tor"}' % ("x " * 40_000)
+        pieces = [
+            chunk(tool_calls=[{"index": 0, "function": {"arguments": far[at : at + 5000]}}])
+            for at in range(0, len(far), 5000)
+        ]
+        assert fired(await running.ask(reply=pieces)) == ["f"]
+
+
+async def test_retry_after_is_that_of_the_longest_quarantine() -> None:
+    """Of several quarantines the caller is told the one that holds."""
+    rules = [rule("request.chars > 10", f"quarantine({long})", name) for name, long in (("s", "1m"), ("l", "1h"))]
+    async with Running(rules=rules) as running:
+        outcome = await running.ask("a long enough text")
+        assert outcome.exchange.reply.retry_after == "3600"

@@ -66,6 +66,7 @@ def _report(bundle: Bundle | None, diagnostics: list[Diagnostic]) -> dict[str, o
             "engine": route.engine,
             "egress": bundle.engines[route.engine].egress,
             "accept_raw": route.accept_raw,
+            "detours": {name: bundle.engines[name].egress for name in route.detours},
         }
         for route in (bundle.routes if bundle else ())
         if bundle is not None
@@ -85,6 +86,6 @@ def _table(bundle: Bundle) -> Table:
         chain = " → ".join(
             instance.name + ("" if instance.mode == "enforce" else f" ({instance.mode})") for instance in route.chain
         )
-        engine = f"{route.engine} ({bundle.engines[route.engine].egress})"
+        engine = "\n".join(f"{name} ({bundle.engines[name].egress})" for name in (route.engine, *route.detours))
         table.add_row(route.id, "\n".join(route.paths), "\n".join(route.models), chain, engine, route.accept_raw)
     return table

@@ -36,7 +36,8 @@ def compare_routes(old: Side, new: Side) -> Iterator[Change]:
 
 def _outline(route: Route) -> str:
     chain = " ".join(instance.name for instance in route.chain) or "nothing"
-    return f"{' '.join(route.paths)} for models {' '.join(route.models)} through {chain} to {route.engine}"
+    engines = " or ".join((route.engine, *route.detours))
+    return f"{' '.join(route.paths)} for models {' '.join(route.models)} through {chain} to {engines}"
 
 
 def _compare_route(old: Side, new: Side, then: Route, now: Route) -> Iterator[Change]:

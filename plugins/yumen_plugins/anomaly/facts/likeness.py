@@ -44,7 +44,7 @@ _LAST_FACTOR = np.uint32(0x2C1B3C6D)
 
 def signature(text: str) -> int:
     """64 bits that say what a text is about, of its first and last 2,048 code points; 0 where it has no words."""
-    words = _words(ends(text.lower(), SIGNED_MAX))
+    words = _words(ends(text, SIGNED_MAX).lower())
     if not len(words):
         return 0
     features = _mixed(np.concatenate((words, words[:-1] * np.uint64(BASE) + words[1:])))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import cached_property
 
 from yumen import Exchange, Text, Usage
 from yumen_plugins.anomaly.facts import texts
 from yumen_plugins.anomaly.facts.clock import Zones
+from yumen_plugins.anomaly.facts.lazy import lazy
 from yumen_plugins.anomaly.facts.likeness import fingerprint, signature
 from yumen_plugins.anomaly.facts.subjects import Subjects
 from yumen_plugins.anomaly.injection import Signals, signals
@@ -33,6 +33,12 @@ class Words:
             self.counts[hit.category] += 1
             self.severities[hit.category] = max(self.severities.get(hit.category, 0), hit.severity)
 
+    def join(self, other: Words) -> None:
+        """Of each category what more were found of; both are readings of one text."""
+        self.counts |= other.counts
+        for category, severity in other.severities.items():
+            self.severities[category] = max(self.severities.get(category, 0), severity)
+
 
 class Side:
     """The texts of one direction: `texts` are what somebody says, `every` also names, ids and what nobody declared.
@@ -47,17 +53,17 @@ class Side:
         self._lists = lists
         self._asked = asked
 
-    @cached_property
+    @lazy
     def text(self) -> str:
         """All texts one behind the other, as far as they are looked at."""
         return texts.joined([text.value for text in self.texts])
 
-    @cached_property
+    @lazy
     def shares(self) -> texts.Shares:
         """The shares of scripts."""
         return texts.shares(self.text)
 
-    @cached_property
+    @lazy
     def words(self) -> Words:
         """The sensitive words."""
         words = Words()
@@ -88,23 +94,23 @@ class Look:
         self._zones = zones
         self._moment = moment
 
-    @cached_property
+    @lazy
     def now(self) -> datetime:
         """The time where the tenant is."""
         return self._zones.at(self._moment, self.exchange.principal.tenant)
 
-    @cached_property
+    @lazy
     def request(self) -> Side:
         """The request's texts."""
         return Side(self.exchange.texts, self._lists, asked=True)
 
-    @cached_property
+    @lazy
     def reply(self) -> Side:
         """The reply's texts, once there are some."""
         reply = self.exchange.reply
         return Side(reply.texts if reply is not None else (), self._lists)
 
-    @cached_property
+    @lazy
     def prompt(self) -> str:
         """All texts of a user's last message; where nobody is called so, all texts."""
         asked = [text for text in self.request.texts if text.role == "user"]
@@ -113,17 +119,17 @@ class Look:
         message = asked[-1].path.partition(".")[0]
         return "\n".join(text.value for text in asked if text.path.partition(".")[0] == message)
 
-    @cached_property
+    @lazy
     def fingerprint(self) -> int:
         """A keyed digest of the prompt: the same for the same one only, within a tenant."""
         return fingerprint(self.prompt, self._subjects.key(self.exchange.principal.tenant))
 
-    @cached_property
+    @lazy
     def signature(self) -> int:
         """What is alike for prompts that are."""
         return signature(self.prompt)
 
-    @cached_property
+    @lazy
     def signals(self) -> Signals:
         """What the injection pack looks for."""
         return signals(self.request.every)
@@ -140,7 +146,7 @@ class Look:
         reply = self.exchange.reply
         return reply.usage if reply is not None else None
 
-    @cached_property
+    @lazy
     def findings(self) -> Mapping[str, int]:
         """Findings of other plugins by category and by rule; `all` of them."""
         counts: Counter[str] = Counter()

@@ -6,14 +6,15 @@ import html
 import re
 from urllib.parse import unquote
 
-JSON_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
+JSON_ESCAPE = re.compile(r'\\(?:u([0-9a-fA-F]{4})|(["\\/bfnrt]))')
+SHORT = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
 def unescaped(text: str) -> str:
-    """A text with its escapes of JSON read; what else is escaped is left as it is."""
-    if "\\u" not in text:
+    """A text with its escapes of JSON read."""
+    if "\\" not in text:
         return text
-    plain = JSON_ESCAPE.sub(lambda match: chr(int(match[1], 16)), text)
+    plain = JSON_ESCAPE.sub(lambda match: chr(int(match[1], 16)) if match[1] else SHORT.get(match[2], match[2]), text)
     # Two halves of a character beyond U+FFFF become one.
     return plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
