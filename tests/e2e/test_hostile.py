@@ -131,6 +131,19 @@ def connection(embedded: Gateway, key: bytes) -> Iterator[Connection]:
 
 
 def send(connection: Connection, case: Case) -> tuple[int, str, bytes]:
+    """The reply to a request.
+
+    A server may close a connection that was kept alive, while the next request is on its way already; clients then ask
+    again on a new one (RFC 9112, section 9.3.1), where it has to be answered.
+    """
+    try:
+        return exchanged(connection, case)
+    except (BrokenPipeError, ConnectionResetError, http.client.RemoteDisconnected):
+        connection.close()
+        return exchanged(connection, case)
+
+
+def exchanged(connection: Connection, case: Case) -> tuple[int, str, bytes]:
     connection.putrequest(case.method, case.path, skip_accept_encoding=True)
     for name, value in case.headers:
         connection.putheader(name, value.replace(b"{key}", connection.key))
