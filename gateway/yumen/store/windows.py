@@ -12,9 +12,11 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_right
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from yumen.store.counting import ALPHA, DISTINCT_MAX, KEPT_S, RING, SLICES, usual_slots, wait_s
+
+HeldT = TypeVar("HeldT")
 
 
 class Column(Protocol):
@@ -190,14 +192,11 @@ class Until(Numbers):
         return (self._all[at] if now - self._all[at + 1] <= KEPT_S else 0.0,)
 
 
-class Distinct:
-    """Members, and when each was seen last, in that order. Most rows have none."""
+class Rows(Generic[HeldT]):
+    """A column of what most rows have none of."""
 
-    def __init__(self, windows_s: tuple[int, ...]) -> None:
-        self._windows_s = windows_s
-        self._longest_s = max(windows_s)
-        self._none = tuple([0 for _ in windows_s])
-        self._rows: dict[int, tuple[array[int], array[float]]] = {}
+    def __init__(self) -> None:
+        self._rows: dict[int, HeldT] = {}
 
     def grow(self, rows: int) -> None:
         pass
@@ -207,6 +206,16 @@ class Distinct:
 
     def clear(self) -> None:
         self._rows.clear()
+
+
+class Distinct(Rows[tuple["array[int]", "array[float]"]]):
+    """Members, and when each was seen last, in that order. Most rows have none."""
+
+    def __init__(self, windows_s: tuple[int, ...]) -> None:
+        super().__init__()
+        self._windows_s = windows_s
+        self._longest_s = max(windows_s)
+        self._none = tuple([0 for _ in windows_s])
 
     def change(self, row: int, now: float, change: float | int | None) -> tuple[float, ...]:
         """How many members were seen in each window."""
@@ -246,21 +255,12 @@ def _see(members: array[int], seen: array[float], member: int, now: float) -> No
     seen.append(now)
 
 
-class Recent:
+class Recent(Rows[tuple[float, "array[int]"]]):
     """The newest of something, and when the last one came. Most rows have none."""
 
     def __init__(self, keep: int) -> None:
+        super().__init__()
         self._keep = keep
-        self._rows: dict[int, tuple[float, array[int]]] = {}
-
-    def grow(self, rows: int) -> None:
-        pass
-
-    def forget(self, row: int) -> None:
-        self._rows.pop(row, None)
-
-    def clear(self) -> None:
-        self._rows.clear()
 
     def change(self, row: int, now: float, change: float | int | None) -> tuple[float, ...]:
         """Those that came before, the oldest first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, ClassVar
 
@@ -24,13 +24,13 @@ from yumen import (
 from yumen_plugins.anomaly import firings, injection, quarantine
 from yumen_plugins.anomaly.alerts import Alerts, alert_lints
 from yumen_plugins.anomaly.asking import Asked
-from yumen_plugins.anomaly.compiled import QUARANTINE, Ready, Rules
+from yumen_plugins.anomaly.compiled import QUARANTINE, Ready, Rules, facts_of
 from yumen_plugins.anomaly.config import AnomalyConfig
 from yumen_plugins.anomaly.counting import NOTHING, Counting
 from yumen_plugins.anomaly.deciding import decide, report
 from yumen_plugins.anomaly.facts import texts
 from yumen_plugins.anomaly.facts.clock import Zones
-from yumen_plugins.anomaly.facts.look import Look
+from yumen_plugins.anomaly.facts.look import CATEGORY, Look
 from yumen_plugins.anomaly.language.evaluators import CannotShard, EngineMissing
 from yumen_plugins.anomaly.later import Later
 from yumen_plugins.anomaly.lists import lists_of, word_lints
@@ -82,7 +82,7 @@ class Anomaly(Plugin[AnomalyConfig]):
             # All of it can take a while, and at a reload exchanges go on meanwhile.
             self._lists = await asyncio.to_thread(lists_of, self.config, every)
             await asyncio.to_thread(texts.prepare)
-            if any(fact.startswith("injection.") for rule in every for fact in rule.expression.facts()):
+            if any(fact.startswith("injection.") for fact in facts_of(every)):
                 await asyncio.to_thread(injection.prepare)
             self._requests = await asyncio.to_thread(Asked, requests, self.config.evaluator)
             self._opened.callback(self._requests.close)
@@ -101,8 +101,8 @@ class Anomaly(Plugin[AnomalyConfig]):
             self._opened.push_async_callback(self._alerts.stop)
             await self._alerts.start()
         self._operators = Operators(host, self._quarantines)
-        facts = frozenset(fact for rule in replies for fact in rule.expression.facts())
-        self._words_in_replies = self._lists is not None and any(fact.startswith("reply.words.") for fact in facts)
+        in_replies = any(fact.startswith("reply.words.") for fact in facts_of(replies))
+        self._words_in_replies = self._lists is not None and in_replies
         host.log.info("anomaly_rules", rules=len(every), requests=self._requests.runs, replies=self._replies.runs)
 
     async def on_request(self, exchange: Exchange) -> Block | None:
@@ -112,7 +112,7 @@ class Anomaly(Plugin[AnomalyConfig]):
         seen = exchange.state["seen"] = Seen(look, counted)
         held_until = quarantine.until(counted.known, now)
         if held_until and exchange.mode(QUARANTINE) != "off":
-            exchange.find(QUARANTINE, category="anomaly")
+            exchange.find(QUARANTINE, category=CATEGORY)
             refused = exchange.block(QUARANTINE, retry_after_s=held_until - now)
             if refused is not None:
                 seen.quarantined = True
@@ -125,17 +125,18 @@ class Anomaly(Plugin[AnomalyConfig]):
         seen = self._seen(exchange)
         seen.watched = True
         # Arguments are held for a rule that can end the stream; for all others they are read when they are there.
-        holds = channel.name == "tool_arguments" and any(map(self._ends_streams(exchange), self._replies.rules))
+        holds = channel.name == "tool_arguments" and self._may_end(exchange, growing=True)
         kind = ArgumentsFilter if holds else WordFilter
         return kind(self._lists, seen.words, lambda: self._judge(exchange, seen))
 
-    def _ends_streams(self, exchange: Exchange) -> Callable[[Ready], bool]:
-        return lambda rule: rule.then.action == "block" and rule.grows and exchange.mode(rule.id) == "enforce"
-
     def whole(self, exchange: Exchange) -> bool:
         """Where a rule could end the exchange, and cannot tell before the reply is there."""
+        return self._may_end(exchange, growing=False)
+
+    def _may_end(self, exchange: Exchange, *, growing: bool) -> bool:
+        """Whether a rule that enforces could end the exchange by its reply, while it grows or only when it is there."""
         return any(
-            rule.then.action == "block" and not rule.grows and exchange.mode(rule.id) == "enforce"
+            rule.then.action == "block" and rule.grows == growing and exchange.mode(rule.id) == "enforce"
             for rule in self._replies.rules
         )
 

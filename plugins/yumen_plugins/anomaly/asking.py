@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from yumen import Exchange
-from yumen_plugins.anomaly.compiled import FACTS, Ready
+from yumen_plugins.anomaly.compiled import FACTS, Ready, facts_of
 from yumen_plugins.anomaly.facts.gather import Gatherer
 from yumen_plugins.anomaly.facts.look import Look
 from yumen_plugins.anomaly.holding import Held
@@ -18,7 +18,7 @@ class Asked:
 
     def __init__(self, rules: Sequence[Ready], wanted: Wanted) -> None:
         self.rules = list(rules)
-        names = frozenset(fact for rule in rules for fact in rule.expression.facts())
+        names = facts_of(rules)
         self._types: dict[str, Type] = {name: FACTS[name].type for name in names}
         self._gather = Gatherer(names)
         self._holding = any(rule.for_s for rule in rules)

@@ -84,10 +84,6 @@ class Rules:
             EngineRef(ready.then.engine, self._path(ready, "then"), "route") for ready in self.ready if ready.then.engine
         ]  # fmt: skip
 
-    def facts(self) -> frozenset[str]:
-        """Everything that any rule reads."""
-        return frozenset(fact for ready in self.ready for fact in ready.expression.facts())
-
     def of(self, phase: Phase, without: Iterable[str] = ()) -> list[Ready]:
         """The rules that can be asked then, but for those that are switched off."""
         off = frozenset(without)
@@ -137,6 +133,11 @@ def _long(said: RuleConfig) -> list[tuple[str, str]]:
     return [
         (key, f"`{key}` is longer than can be kept") for key, length in lengths.items() if length > DAYS_MAX * 86_400
     ]
+
+
+def facts_of(rules: Iterable[Ready]) -> frozenset[str]:
+    """Everything that any of these rules reads."""
+    return frozenset(fact for rule in rules for fact in rule.expression.facts())
 
 
 def phases_of(expression: Expression, said: RuleConfig, then: Then) -> frozenset[Phase]:

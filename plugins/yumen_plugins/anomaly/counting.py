@@ -9,7 +9,7 @@ import msgspec
 
 from yumen import Entry, Exchange, Host
 from yumen_plugins.anomaly import holding, quarantine
-from yumen_plugins.anomaly.compiled import Ready
+from yumen_plugins.anomaly.compiled import Ready, facts_of
 from yumen_plugins.anomaly.facts.gather import tokens
 from yumen_plugins.anomaly.facts.look import CATEGORY, Look
 from yumen_plugins.anomaly.facts.subjects import Subjects
@@ -47,10 +47,9 @@ class Counting:
     """`counts` says whether any rule needs a counter at all."""
 
     def __init__(self, rules: Sequence[Ready], host: Host, keys_max: int) -> None:
-        facts = frozenset(fact for rule in rules for fact in rule.expression.facts())
         marks = [*quarantine.marks(rules), *holding.marks(rules)]
         self._marks = frozenset(name for _, name in marks)
-        self.tally = Tally(sorted(facts), marks)
+        self.tally = Tally(sorted(facts_of(rules)), marks)
         self.counts = bool(self.tally.names)
         self.counters = self.tally.open(host.store, keys_max) if self.counts else None
         self.subjects = Subjects(host.secret("anomaly subjects"))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from yumen import CannotStart, Lint
-from yumen_plugins.anomaly.compiled import Ready
+from yumen_plugins.anomaly.compiled import Ready, facts_of
 from yumen_plugins.anomaly.config import AnomalyConfig, WordsConfig
 from yumen_plugins.anomaly.words import WordLists
 from yumen_plugins.anomaly.words.wordfile import WORDS_MAX, Word, WordFileError, read_words, words_of
@@ -18,7 +18,7 @@ CATEGORY_OF = re.compile(r"\bwords\.([a-z][a-z0-9_]*)")
 
 def lists_of(config: AnomalyConfig, rules: Iterable[Ready]) -> WordLists | None:
     """The words, ready to be found; None where no rule asks for any. Takes seconds for long lists. Error: `CannotStart`."""
-    if not any(".words." in f".{fact}" for rule in rules for fact in rule.expression.facts()):
+    if not any(".words." in f".{fact}" for fact in facts_of(rules)):
         return None
     try:
         words = [word for said in config.words for word in words_of(content_of(said), "words")]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from yumen import Counters, Entry, Store
+from yumen import Counters, Entry, Reading, Store
 from yumen_plugins.anomaly.compiled import DAYS_MAX, Ready
 from yumen_plugins.anomaly.tally import Tally
 
@@ -39,8 +39,12 @@ def marks(rules: Iterable[Ready]) -> list[tuple[str, str]]:
 
 def until(known: Mapping[str, float], now: float) -> float:
     """Until when the exchange's subjects are in quarantine; 0 where none is."""
-    held = max((moment for name, moment in known.items() if name.startswith(NAME)), default=0.0)
-    return held if now < held <= now + DAYS_MAX * 86_400 else 0.0
+    return standing(max((moment for name, moment in known.items() if name.startswith(NAME)), default=0.0), now)
+
+
+def standing(moment: float, now: float) -> float:
+    """A moment until which something holds now, or 0; none lies further ahead than one is kept."""
+    return moment if now < moment <= now + DAYS_MAX * 86_400 else 0.0
 
 
 class Quarantines:
@@ -68,7 +72,7 @@ class Quarantines:
                 longest[rule.said.by] = rule
         for scope, rule in longest.items():
             who, moment = counted.who(scope), now + rule.then.seconds
-            if who and until({NAME: counted.known.get(NAME + scope, 0.0)}, now) < moment:
+            if who and standing(counted.known.get(NAME + scope, 0.0), now) < moment:
                 await self.put(Quarantined(scope=scope, who=who, by=rule.id, at=now, until=moment))
 
     async def active(self, now: float) -> list[Quarantined]:
@@ -86,7 +90,7 @@ class Quarantines:
         held = [
             msgspec.structs.replace(one, until=moment)
             for (key, one), reading in zip(latest.items(), readings, strict=True)
-            if (moment := until({NAME: reading[self._tally.place(NAME + key[0])[1]][0]}, now))
+            if (moment := self._standing(key[0], reading, now))
         ]
         return held[::-1]
 
@@ -96,11 +100,16 @@ class Quarantines:
             raise LookupError(f"no such {scope} is in quarantine")
         # Not in the list alone: that holds the latest only.
         (reading,) = await self._counters.count([self._entry(scope, who, None)])
-        held = until({NAME: reading[self._tally.place(NAME + scope)[1]][0]}, now)
+        held = self._standing(scope, reading, now)
         if not held:
             raise LookupError(f"no such {scope} is in quarantine")
         listed = [one for one in await self.active(now) if (one.scope, one.who) == (scope, who)]
         return listed[0] if listed else Quarantined(scope=scope, who=who, by="", at=0.0, until=held)
+
+    def _standing(self, scope: str, reading: tuple[Reading, ...], now: float) -> float:
+        """Until when a subject is there by what counters say of it; 0 where it is not."""
+        _, series = self._tally.place(NAME + scope)
+        return standing(reading[series][0], now)
 
     def _entry(self, scope: str, who: str, moment: float | None) -> Entry:
         index, _ = self._tally.place(NAME + scope)
