@@ -56,7 +56,7 @@ def rows(half: str) -> list[Row]:
 
 def score(row: Row) -> float:
     """The score of one text."""
-    return injection.signals([Said(row.role, row.text)]).score  # type: ignore[list-item]
+    return injection.signals([Said(row.role, row.text)]).score  # type: ignore[list-item]  # enough of a text
 
 
 def by_threshold(half: Sequence[Row], scores: Sequence[float]) -> Iterable[tuple[str, ...]]:
@@ -84,7 +84,7 @@ def microseconds(text: str, seconds: float = 0.3) -> float:
     said = [Said("user", text)]
     done, started = 0, time.process_time()
     while time.process_time() - started < seconds:
-        injection.signals(said)  # type: ignore[arg-type]
+        injection.signals(said)  # type: ignore[arg-type]  # as above
         done += 1
     return 1e6 * (time.process_time() - started) / done
 

@@ -88,7 +88,7 @@ def row(lists: WordLists, text: str, words: Sequence[str], apart: int) -> list[s
     cells, short_us = [], ""
     for length in LENGTHS:
         texts = laced(text, length, apart, words)
-        spent = seconds(lambda texts=texts: [lists.find(one) for one in texts])  # type: ignore[misc]
+        spent = seconds(lambda texts=texts: [lists.find(one) for one in texts])  # type: ignore[misc]  # the default is of the loop
         cells.append(f"{sum(len(one.encode()) for one in texts) / spent / 1e6:.1f}")
         short_us = short_us or f"{spent / len(texts) * 1e6:.0f}"
     stream = laced(text, FEED * FEEDS, apart, words)[0]

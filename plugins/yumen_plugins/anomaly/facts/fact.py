@@ -172,7 +172,7 @@ FACTS: Mapping[str, Fact] = {
     )
 }  # fmt: skip
 # Facts by their form: categories are named by word lists and by other plugins.
-OPEN = (
+OPEN: tuple[tuple[re.Pattern[str], Phase, str], ...] = (
     (re.compile(rf"words\.({CATEGORY})"), "request", "sensitive words of a category in the request"),
     (re.compile(rf"words\.({CATEGORY})\.severity"), "request", "the highest severity of one in the request"),
     (re.compile(rf"reply\.words\.({CATEGORY})"), "reply", "sensitive words of a category in the reply"),
@@ -189,7 +189,7 @@ def lookup(name: str) -> Fact | None:
     for form, phase, what in OPEN:
         if form.fullmatch(name):
             maximum = 5 if name.endswith(".severity") else None
-            return Fact(name=name, type="number", what=what, phase=phase, maximum=maximum)  # type: ignore[arg-type]
+            return Fact(name=name, type="number", what=what, phase=phase, maximum=maximum)
     return None
 
 

@@ -70,7 +70,7 @@ class Needles:
 def chosen(expression: str) -> list[Needed]:
     """The sets of words that tell most of an expression, as expressions: those without common words, or else all."""
     # Nothing public shows a pattern's parts.
-    parts = list(re._parser.parse(expression))  # type: ignore[attr-defined]
+    parts = list(re._parser.parse(expression))  # type: ignore[attr-defined]  # the reader of `re` itself, which has no types
     every = list(dict.fromkeys(_sets(parts, edge=False)[0]))
     telling = [words for words in every if not any(map(_tells_little, words))]
     return telling or every
