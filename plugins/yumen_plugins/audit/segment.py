@@ -110,14 +110,15 @@ class Folder:
         """The first writer folder that no process holds, or a new one. Error: OSError."""
         ledger.mkdir(parents=True, exist_ok=True, mode=0o700)
         for path in sorted(entry for entry in ledger.iterdir() if entry.is_dir() and not entry.is_symlink()):
-            try:
+            with contextlib.suppress(BlockingIOError):
                 return cls(path, mac, clock, version)
-            except BlockingIOError:
-                continue
-        path = ledger / secrets.token_hex(4)
-        path.mkdir(mode=0o700)
-        sync_folder(ledger)
-        return cls(path, mac, clock, version)
+        while True:
+            path = ledger / secrets.token_hex(4)
+            path.mkdir(mode=0o700)
+            sync_folder(ledger)
+            # Another process that starts may have seen the new folder, and taken it, before it was locked here.
+            with contextlib.suppress(BlockingIOError):
+                return cls(path, mac, clock, version)
 
     def begin(self, kind: str, note: str = "") -> Segment:
         """Cut what is torn, and begin a new segment with a header and a record that says why. Error: OSError."""
