@@ -14,6 +14,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from tests import ledgers
+
 APP_KEY = "test-app-key-0123456789abcdef"
 ADMIN_KEY = "test-admin-key-0123456789abcdef"
 PROGRAM = str(Path(sys.executable).with_name("yumen"))
@@ -80,14 +82,9 @@ class Gateway:
         """Everything that the process has written."""
         return self.log_path.read_text(errors="replace")
 
-    @property
-    def ledger_files(self) -> list[Path]:
-        """The ledger's segments."""
-        return sorted((self.data_dir / "ledger").rglob("*.log"))
-
     def ledger(self) -> bytes:
-        """Every byte below the data directory's ledger."""
-        return b"".join(path.read_bytes() for path in sorted((self.data_dir / "ledger").rglob("*")) if path.is_file())
+        """Every byte below the data directory's ledger, and every record with its texts."""
+        return ledgers.contents(self.data_dir)
 
     def get(self, path: str) -> tuple[int, str]:
         """Status and body of a GET."""

@@ -7,11 +7,12 @@ from yumen.digest import Hmac
 from yumen.engine import Delta, Engine, EngineError, EngineManifest, EngineRequest, Events, Message, Native
 from yumen.errors import CannotStart, Unsupported
 from yumen.exchange import (
-    AdminCall,
     Allow,
     Answer,
     Block,
+    CacheState,
     Decision,
+    Erasure,
     Exchange,
     Finding,
     Mode,
@@ -24,6 +25,7 @@ from yumen.exchange import (
     Usage,
 )
 from yumen.ledger import LedgerReader, Progress
+from yumen.operators import AdminCall, Download, Right
 from yumen.plugin import (
     Channel,
     Counters,
@@ -42,25 +44,29 @@ from yumen.plugin import (
     Store,
     StreamFilter,
 )
-from yumen.screen import display, explain_record
+from yumen.screen import display, explain_record, rule_cites
 from yumen.settings import Secret, Settings
+from yumen.subject import session_id, subject_id
 
 __all__ = [
     "AdminCall",
     "Allow",
     "Answer",
     "Block",
+    "CacheState",
     "CannotStart",
     "Channel",
     "Counters",
     "Decision",
     "Delta",
+    "Download",
     "Engine",
     "EngineError",
     "EngineManifest",
     "EngineRef",
     "EngineRequest",
     "Entry",
+    "Erasure",
     "Events",
     "Exchange",
     "Finding",
@@ -81,6 +87,7 @@ __all__ = [
     "Reading",
     "Reply",
     "Respond",
+    "Right",
     "Rule",
     "Scope",
     "Secret",
@@ -94,4 +101,7 @@ __all__ = [
     "Usage",
     "display",
     "explain_record",
+    "rule_cites",
+    "session_id",
+    "subject_id",
 ]

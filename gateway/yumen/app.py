@@ -74,6 +74,8 @@ class Gateway(Litestar):
             await self.plane(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._live(scope, receive, send)
+        elif scope["type"] == "http" and scope["raw_path"].startswith(PATH.encode()):
+            await super().__call__(scope, receive, unstored(send))
         else:
             await super().__call__(scope, receive, send)
 
@@ -90,6 +92,18 @@ class Gateway(Litestar):
             await super().__call__(scope, receive, plainly)
         except* CannotStart:
             pass  # it has been said
+
+
+def unstored(send: Any) -> Any:
+    """A way to send a reply that nobody on its way may store, whatever comes of the request."""
+
+    async def sending(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            headers = [(name, value) for name, value in message.get("headers", ()) if name.lower() != b"cache-control"]
+            message = {**message, "headers": [*headers, (b"cache-control", b"no-store")]}
+        await send(message)
+
+    return sending
 
 
 def on_error(_: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from yumen import telemetry
@@ -16,7 +17,7 @@ from yumen.deadline import Deadline
 from yumen.dialects import Dialect, Payload
 from yumen.engine import Delta, Engine, EngineError, EngineRequest, Events, Native
 from yumen.errors import Problem
-from yumen.exchange import Answer, Block, Respond, Trace
+from yumen.exchange import Answer, Block, Decision, Respond, Trace
 from yumen.forms import ExchangeState, ReplyState
 from yumen.step import Step
 from yumen.telemetry import log, metrics
@@ -42,6 +43,11 @@ class Target(NamedTuple):
     def dialects(self) -> tuple[str, ...]:
         """The dialects that it speaks itself."""
         return self.engine.manifest.dialects
+
+    @property
+    def version(self) -> str:
+        """The version of its adapter."""
+        return self.engine.manifest.version
 
 
 class Chain:
@@ -69,6 +75,9 @@ class Chain:
         )
         self.shadowing = any(step.shadowing for step in steps)
         self.steps = steps
+        # Whether any of them wants to know right before an engine is asked.
+        self.sending = any("on_send" in step.hooks for step in steps)
+        self.versions: Mapping[str, str] = MappingProxyType({step.name: step.manifest.version for step in steps})
         self.limits = limits
         self.dialects = engine.manifest.dialects
         self._may_detour = {(step.name, name) for step in steps for name in step.instance.detours}
@@ -99,6 +108,8 @@ class Run:
     def __init__(self, chain: Chain, exchange: ExchangeState, dialect: Dialect, started: float) -> None:
         self.chain = chain
         self.exchange = exchange
+        exchange.versions = chain.versions
+        exchange.engine_version = chain.target.version
         self.dialect = dialect
         self.started = started
         self.ran: list[tuple[Step, View]] = []
@@ -147,16 +158,20 @@ class Run:
                 continue
             view = View(exchange, step.name, step.manifest, *posture)
             self.ran.append((step, view))
-            decision = await step.call("on_request", exchange, view)
-            if decision is None:
-                continue
-            if isinstance(decision, Block):
-                raise Problem(decision.code, retry_after_s=decision.retry_after_s)
-            if isinstance(decision, Respond):
-                exchange.engine = f"plugin:{step.name}"
-                self.author = step
-                return decision.answer
+            answer = self._turned(step, await step.call("on_request", exchange, view))
+            if answer is not None:
+                return answer
         return None
+
+    def _turned(self, step: Step, decision: Decision | None) -> Answer | None:
+        """The answer of a plugin that responds, with which the exchange turns round. Error: `Problem` where it blocks."""
+        if isinstance(decision, Block):
+            raise Problem(decision.code, retry_after_s=decision.retry_after_s)
+        if not isinstance(decision, Respond):
+            return None
+        self.author = step
+        self.exchange.engine, self.exchange.engine_version = f"plugin:{step.name}", ""
+        return decision.answer
 
     def depart(self) -> Target:
         """The engine that the exchange goes to now. Error: `Problem` where it may not, as it is."""
@@ -170,8 +185,29 @@ class Run:
             # The flow check proves that this cannot happen; if it ever does, nothing leaves.
             log.error("raw_egress_stopped", exchange=exchange.id, route=exchange.route)
             raise Problem("plugin_fault")
-        exchange.engine = target.name
+        exchange.engine, exchange.engine_version = target.name, target.version
         return target
+
+    async def leave(self) -> Answer | None:
+        """Run the hooks that come right before an engine is asked. Returns the answer of a plugin that responded.
+
+        Error: `Problem`. Whatever keeps the exchange here, nothing has been sent then, and none of it says so.
+        """
+        exchange = self.exchange
+        answer: Answer | None = None
+        stays = True
+        exchange.leaving = True
+        try:
+            for step, view in self.ran:
+                if "on_send" in step.hooks:
+                    answer = self._turned(step, await step.call("on_send", exchange, view))
+                    if answer is not None:
+                        return answer
+            stays = False
+        finally:
+            if stays:
+                exchange.egress, exchange.sent_form, exchange.sent_bytes = "", "", 0
+        return None
 
     async def generate(self) -> Answer | Native | Events:
         """Ask the engine. Error: `Problem` engine_unavailable or engine_timeout."""
@@ -182,6 +218,10 @@ class Run:
         tail = exchange.payload.tail
         body = sent + tail
         exchange.egress, exchange.sent_bytes, exchange.sent_form = target.egress, len(body), SENT[exchange.masking]
+        if chain.sending:
+            answer = await self.leave()
+            if answer is not None:
+                return answer
         seconds = chain.route.timeout_ms / 1000
         neutral = exchange.dialect not in target.dialects
         request = EngineRequest(

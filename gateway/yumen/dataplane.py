@@ -21,12 +21,13 @@ from yumen.digest import Hmac
 from yumen.engine import Native
 from yumen.errors import Problem
 from yumen.exchange import Principal
-from yumen.forms import DIGEST_BYTES, ExchangeState
+from yumen.forms import ExchangeState
 from yumen.keyfile import Entry
 from yumen.policy.bundle import Bundle
 from yumen.runtime import Runtime
 from yumen.settings import Secret
 from yumen.streaming import StreamRun
+from yumen.subject import header_value, session_id, subject_id, subject_named
 from yumen.telemetry import log, metrics, place
 from yumen.wire import (
     EVENT_STREAM,
@@ -53,7 +54,6 @@ DIGEST_MACS_MAX = 4096
 JSON_LENGTH_HEADER = b"inference-header-content-length"
 JSON_LENGTH = re.compile(rb"[0-9]{1,10}")
 SESSION_HEADER = b"x-session-id"
-SESSION = re.compile(rb"[\x20-\x7e]{1,200}")
 
 
 class Doorkeeper(Protocol):
@@ -144,6 +144,9 @@ class DataPlane:
         exchange = self.open(exchange_id, received_at, entry.principal, payload, chain, bundle)
         exchange.path = path
         exchange.session = session
+        source = chain.route.subject
+        if source is not None and (named := subject_named(source, sent, payload)):
+            exchange.subject = subject_id(self._secret, entry.tenant, named)
         exchange.client = (scope.get("client") or ("",))[0]
         run = Run(chain, exchange, dialect, started)
         metrics.started()
@@ -160,12 +163,8 @@ class DataPlane:
 
     def _session(self, headers: Headers, principal: Principal) -> str:
         """What stands for the caller's own name of the session; see `Exchange.session`. Error: `Problem` bad_request."""
-        named = header(headers, SESSION_HEADER)
-        if not named:
-            return ""
-        if not SESSION.fullmatch(named):
-            raise Problem("bad_request", "The header x-session-id is at most 200 printable ASCII characters.")
-        return Hmac(self._secret.derive("session", principal.tenant, principal.app))(named)[:DIGEST_BYTES].hex()
+        named = header_value(headers, SESSION_HEADER.decode())
+        return session_id(self._secret, principal.tenant, principal.app, named) if named else ""
 
     def open(
         self, exchange_id: str, received_at: float, principal: Principal, payload: Payload, chain: Chain, bundle: Bundle

@@ -13,6 +13,7 @@ import msgspec
 Code = Literal[
     "bad_request",
     "unauthorized",
+    "forbidden",
     "not_found",
     "method_not_allowed",
     "payload_too_large",
@@ -28,6 +29,7 @@ Code = Literal[
 STATUS: dict[str, int] = {
     "bad_request": 400,
     "unauthorized": 401,
+    "forbidden": 403,
     "policy_blocked": 403,
     "not_found": 404,
     "method_not_allowed": 405,
@@ -43,6 +45,7 @@ STATUS: dict[str, int] = {
 SENTENCES: dict[str, str] = {
     "bad_request": "The request is not what this path takes.",
     "unauthorized": "This key may not do that.",
+    "forbidden": "This key has not the right to do that.",
     "not_found": "There is nothing at this path.",
     "method_not_allowed": "This path does not take this method.",
     "payload_too_large": "The request is larger than this gateway takes.",

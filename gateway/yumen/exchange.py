@@ -22,6 +22,7 @@ from yumen.errors import Code
 
 Direction = Literal["request", "reply"]
 Mode = Literal["enforce", "shadow", "off"]
+CacheState = Literal["hit", "miss", "bypass"]
 # `media` is data that no text plugin can read (an image, a sound); `key` is the name of an undeclared JSON member and
 # `number` an undeclared number of seven digits or more, or three as a member's value: both can carry what a string could.
 Kind = Literal[
@@ -138,21 +139,11 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     details: Mapping[str, str] = {}
 
 
-class AdminCall(Protocol):
-    """What an operator asks of a plugin: the action, and what it is about, as the caller wrote it."""
+class Erasure(msgspec.Struct, frozen=True):
+    """Who is to be forgotten: one subject of a tenant (see `Exchange.subject`), or all of the tenant where it is empty."""
 
-    @property
-    def action(self) -> str: ...
-    @property
-    def arguments(self) -> Mapping[str, str]: ...
-    @property
-    def actor(self) -> str:
-        """`admin:` and the id of the operator's key."""
-        ...
-
-    async def record(self, **details: str) -> None:
-        """Put it into the ledger as an operation, with ids and numbers for details; raises where that must be and fails."""
-        ...
+    tenant: str
+    subject: str = ""
 
 
 class Text(Protocol):
@@ -190,7 +181,7 @@ class Text(Protocol):
         Under a rule that policy has in shadow or off nothing flows on otherwise.
 
         Errors: ValueError where the span is out of range or overlaps an earlier edit of the same hook; PermissionError
-        where the manifest does not say `mutates`, or where the reply has already been sent.
+        where the manifest does not say `mutates`, or where it is too late: from `on_send` on, or once a reply was sent.
         """
         ...
 
@@ -238,6 +229,11 @@ class Exchange(Protocol):
         ...
 
     @property
+    def subject(self) -> str:
+        """About whom it is: a keyed digest of what the request says where policy looks, within its tenant; or empty."""
+        ...
+
+    @property
     def route(self) -> str: ...
     @property
     def dialect(self) -> str: ...
@@ -245,6 +241,16 @@ class Exchange(Protocol):
     def model(self) -> str: ...
     @property
     def engine(self) -> str: ...
+    @property
+    def engine_version(self) -> str:
+        """The version of the engine's adapter; empty where a plugin answered."""
+        ...
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """The version of every plugin of the chain, by instance."""
+        ...
+
     @property
     def streamed(self) -> bool: ...
     @property
@@ -261,7 +267,7 @@ class Exchange(Protocol):
 
     @property
     def egress(self) -> str:
-        """`local` or `remote` once the engine has been asked, empty before and where it never was."""
+        """`local` or `remote` once the engine is asked, from `on_send` on; empty before and where it never was."""
         ...
 
     @property
@@ -352,6 +358,15 @@ class Exchange(Protocol):
 
         The plugin has named it in `engines`, with `calls="route"`. Error: PermissionError once there is a reply.
         """
+        ...
+
+    @property
+    def cache(self) -> CacheState | Literal[""]:
+        """What a plugin said by `set_cache`, or empty."""
+        ...
+
+    def set_cache(self, state: CacheState) -> None:
+        """Say whether the answer comes from a cache; the reply's header `x-cache` says it too. Error: ValueError."""
         ...
 
     def set_header(self, name: str, value: str) -> None:

@@ -6,11 +6,13 @@ digest, so what may only see masked text can never be handed raw text.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 from yumen.digest import Hmac
-from yumen.exchange import Finding, Kind, Principal, Trace, Usage
+from yumen.exchange import CacheState, Finding, Kind, Principal, Trace, Usage
 
 if TYPE_CHECKING:
     from yumen.dialects import Payload
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 DIGEST_BYTES = 16
 NO_MAC = Hmac(b"")
+NO_VERSIONS: Mapping[str, str] = MappingProxyType({})
 # A stored finding list is for people; masking itself is never capped.
 FINDINGS_MAX = 1000
 
@@ -91,10 +94,10 @@ class ExchangeState:
     """Everything the core knows about one exchange."""
 
     __slots__ = (
-        "accept_raw", "client", "detour", "dialect", "digest_mac", "egress", "engine", "findings", "findings_dropped",
-        "headers", "id", "masking", "masking_required", "model", "outcome", "path", "payload", "policy_hash", "principal",
-        "received_at", "reply", "reply_bytes", "request_bytes", "restored", "route", "sent_bytes", "sent_form", "session",
-        "streamed", "texts", "timings_ms", "trace",
+        "accept_raw", "cache", "client", "detour", "dialect", "digest_mac", "egress", "engine", "engine_version",
+        "findings", "findings_dropped", "headers", "id", "leaving", "masking", "masking_required", "model", "outcome",
+        "path", "payload", "policy_hash", "principal", "received_at", "reply", "reply_bytes", "request_bytes", "restored",
+        "route", "sent_bytes", "sent_form", "session", "streamed", "subject", "texts", "timings_ms", "trace", "versions",
     )  # fmt: skip
 
     def __init__(self, exchange_id: str, received_at: float, principal: Principal, payload: Payload) -> None:
@@ -110,8 +113,15 @@ class ExchangeState:
         self.reply_bytes = 0
         self.path = ""
         self.session = ""
+        self.subject = ""
         self.route = ""
         self.engine = ""
+        self.engine_version = ""
+        # The plugins of the chain by instance, with their versions.
+        self.versions: Mapping[str, str] = NO_VERSIONS
+        self.cache: CacheState | Literal[""] = ""
+        # Whether the request has been made up as the engine gets it, so that it cannot be edited any more.
+        self.leaving = False
         # What the engine was given, once it has been: see `yumen.exchange.Exchange`.
         self.egress = ""
         self.sent_form = ""

@@ -14,11 +14,13 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 
 from yumen.errors import CannotStart, Problem
 from yumen.keyfile import Entry, KeyFile, Role, Stamp
+from yumen.operators import Right
 from yumen.settings import Secret, Settings
 from yumen.telemetry import log
 
@@ -28,6 +30,7 @@ KEY_LENGTH_MIN = 8
 KEY_LENGTH_MAX = 256
 # How often a running gateway looks whether another process has changed the file.
 LOOK_EVERY_S = 1.0
+RIGHTS: tuple[Right, ...] = get_args(Right)
 NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 FIXED_KEY = re.compile(rf"[\x21-\x7e]{{{KEY_LENGTH_MIN},{KEY_LENGTH_MAX}}}")
 MISSING = "Send your key as `Authorization: Bearer KEY`."
@@ -60,12 +63,14 @@ class Keys:
         """Every key, revoked ones too, in the order of their making."""
         return self._file.read()
 
-    def create(self, *, tenant: str, app: str, role: Role = "app", trusted: bool = False) -> tuple[Entry, str]:
+    def create(
+        self, *, tenant: str, app: str, role: Role = "app", trusted: bool = False, rights: Iterable[str] = ()
+    ) -> tuple[Entry, str]:
         """Make a key. Returns what is kept of it, and the key itself, which is nowhere kept. Error: ValueError."""
         key = KEY_PREFIX + secrets.token_urlsafe(KEY_BYTES)
         with self._file.locked():
             entries = self._file.read()
-            entry = self._entry(entries, key, tenant, app, role, trusted=trusted)
+            entry = self._entry(entries, key, tenant, app, role, trusted=trusted, rights=check_rights(role, rights))
             self._save([*entries, entry])
         return entry, key
 
@@ -147,14 +152,22 @@ class Keys:
         return shown
 
     def _entry(
-        self, entries: builtins.list[Entry], key: str, tenant: str, app: str, role: Role, *, trusted: bool
-    ) -> Entry:
+        self, entries: builtins.list[Entry], key: str, tenant: str, app: str, role: Role, *, trusted: bool,
+        rights: tuple[Right, ...] = (),
+    ) -> Entry:  # fmt: skip
         if not NAME.fullmatch(tenant) or not NAME.fullmatch(app):
             raise ValueError("the name of a tenant or app is 1 to 64 letters, digits, dots, underscores and hyphens")
         taken = {entry.id for entry in entries}
         key_id = next(name for name in iter(lambda: f"k{secrets.token_hex(5)}", "") if name not in taken)
         return Entry(
-            id=key_id, hash=self._hash(key), tenant=tenant, app=app, role=role, trusted=trusted, created=_now()
+            id=key_id,
+            hash=self._hash(key),
+            tenant=tenant,
+            app=app,
+            role=role,
+            trusted=trusted,
+            rights=rights,
+            created=_now(),
         )
 
     def _hash(self, key: str) -> str:
@@ -189,6 +202,16 @@ def check_fixed_key(variable: str, key: str) -> None:
             f"{variable} must be {KEY_LENGTH_MIN} to {KEY_LENGTH_MAX} printable ASCII characters without blanks;"
             " set it so or unset it"
         )
+
+
+def check_rights(role: Role, rights: Iterable[str]) -> tuple[Right, ...]:
+    """Rights that a key may be given, each once. Error: ValueError."""
+    wanted = set(rights)
+    if unknown := sorted(wanted - set(RIGHTS)):
+        raise ValueError(f"there is no right `{unknown[0][:60]}`; a key may have: {', '.join(RIGHTS)}")
+    if wanted and role != "admin":
+        raise ValueError("only an admin key has rights; make one with the role `admin`")
+    return tuple(right for right in RIGHTS if right in wanted)
 
 
 def _check_role(known: Entry, role: Role) -> None:

@@ -18,6 +18,7 @@ import msgspec
 
 from yumen.errors import CannotStart
 from yumen.exchange import Principal
+from yumen.operators import Right
 
 Role = Literal["app", "admin"]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
@@ -27,7 +28,8 @@ RESTORE = "restore it from a backup; deleting it makes every key unknown"
 class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One key. `id` is public; `hash` is its keyed digest in hexadecimal; times are RFC 3339 in UTC, `revoked` may be empty.
 
-    An `app` key speaks to the data plane, an `admin` key to the control plane.
+    An `app` key speaks to the data plane, an `admin` key to the control plane. `rights` are what an `admin` key may do
+    beside what every such key may.
     """
 
     id: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9-]{1,32}$")]
@@ -36,6 +38,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     app: Name
     role: Role = "app"
     trusted: bool = False
+    rights: tuple[Right, ...] = ()
     created: str = ""
     revoked: str = ""
 

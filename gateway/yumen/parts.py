@@ -6,6 +6,7 @@ its model and its place in the ledger; what has changed is started beside it; wh
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -16,12 +17,17 @@ import structlog
 
 from yumen.engine import Engine, EngineError, EngineManifest
 from yumen.errors import CannotStart
+from yumen.exchange import Erasure
 from yumen.plugin import Metrics, NoConfig, Plugin, Store
 from yumen.policy.bundle import EngineSpec, Instance, StoreSpec
 from yumen.settings import Secret, Settings
 from yumen.store.memory import MemoryStore
 from yumen.store.redis import RedisStore
-from yumen.telemetry import PluginMetrics, log
+from yumen.subject import session_id, subject_id
+from yumen.telemetry import PluginMetrics, log, place
+
+# How long a plugin may take to forget somebody.
+ERASE_S = 60.0
 
 
 class Clock(Protocol):
@@ -49,6 +55,7 @@ class InstanceHost:
         engines: Mapping[str, Engine[Any]] | None = None,
         store: MemoryStore | RedisStore | None = None,
     ) -> None:
+        self._parts = parts
         self.instance = instance
         self.data_dir: Path = parts.settings.data_dir
         self.workers = parts.settings.workers
@@ -66,9 +73,21 @@ class InstanceHost:
         bound: structlog.typing.FilteringBoundLogger = log.bind(instance=self.instance)
         return bound
 
+    def subject_id(self, tenant: str, value: str) -> str:
+        """See `yumen.plugin.Host`."""
+        return subject_id(self._parts.secret, tenant, value)
+
+    def session_id(self, tenant: str, app: str, value: str) -> str:
+        """See `yumen.plugin.Host`."""
+        return session_id(self._parts.secret, tenant, app, value)
+
     def engine(self, name: str) -> Engine[Any]:
         """See `yumen.plugin.Host`."""
         return self._engines[name]
+
+    async def erase(self, erasure: Erasure) -> dict[str, int]:
+        """See `yumen.plugin.Host`."""
+        return await self._parts.erase(erasure, but=self.instance)
 
 
 class Unasked(Engine[NoConfig]):
@@ -184,6 +203,22 @@ class Parts:
         part.users += 1
         return part
 
+    async def erase(self, erasure: Erasure, *, but: str = "") -> dict[str, int]:
+        """Have every started plugin forget, but those of one instance. Returns what came of it, by instance.
+
+        A plugin that fails to is logged and has -1, and keeps no other from it. Where a reload has left two plugins of one
+        instance, what both have forgotten is added up.
+        """
+        told: dict[str, int] = {}
+        for part in [*self._parts]:
+            kind, name = part.identity[:2]
+            if kind != "plugin" or name == but or type(part.made).on_erase is Plugin.on_erase:
+                continue
+            forgotten = await _forgotten(part.made, name, erasure)
+            before = told.get(name, 0)
+            told[name] = -1 if forgotten < 0 or before < 0 else before + forgotten
+        return told
+
     async def give_back(self, part: Part) -> None:
         """Stop a part that nobody uses any more; one that fails to stop is logged."""
         part.users -= 1
@@ -200,6 +235,16 @@ async def _begun(starting: Awaitable[None], stop: Callable[[], Awaitable[None]],
     except BaseException:
         await _ended(stop, what)
         raise
+
+
+async def _forgotten(plugin: Plugin[Any], name: str, erasure: Erasure) -> int:
+    """How many things a plugin has forgotten; -1 where it failed."""
+    try:
+        async with asyncio.timeout(ERASE_S):
+            return await plugin.on_erase(erasure)
+    except Exception as error:  # a plugin may raise anything
+        log.error("erase_failed", plugin=name, tenant=erasure.tenant, error=type(error).__name__, at=place(error))
+        return -1
 
 
 async def _ended(stop: Callable[[], Awaitable[None]], what: str) -> None:

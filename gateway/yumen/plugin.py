@@ -4,12 +4,15 @@
 2. The policy file's `config:` becomes the plugin's own `Config`, checked strictly; `__init__` gets it.
 3. `start` is awaited once per process before the first exchange; raise `CannotStart` to refuse.
 4. `on_request` sees the exchange on its way down.
-5. `on_response` sees a plain reply on its way up; on a streamed reply the filters that `stream` returned do. A plugin that
+5. `on_send` is awaited for all of them, in the same order, right before an engine is asked: what leaves is made up by then,
+   and can be stopped but not edited.
+6. `on_response` sees a plain reply on its way up; on a streamed reply the filters that `stream` returned do. A plugin that
    has `on_response` but no `stream`, or says so in `whole`, gets a streamed reply whole: the core holds it back until the
    hook has decided, so that asking for a stream is never a way around a plugin.
-6. `on_complete` is awaited when the outcome is known, before the last byte leaves.
-7. `on_operation` is awaited when something was done to the gateway itself; `inspect` and `operate` when an operator asks.
-8. `stop` is awaited once.
+7. `on_complete` is awaited when the outcome is known, before the last byte leaves.
+8. `on_operation` is awaited when something was done to the gateway itself; `inspect` and `operate` when an operator asks;
+   `on_erase` when what is kept of somebody must go.
+9. `stop` is awaited once.
 
 Where policy can switch single things off, say which: `rules` lists them, and every finding, block and edit names its rule.
 `lint` says what is unwise or wrong in a configuration that has the right form, `engines` which engines it asks for, and
@@ -40,7 +43,8 @@ from typing import (
 
 import msgspec
 
-from yumen.exchange import AdminCall, Block, Decision, Exchange, Finding, Mode, Operation
+from yumen.exchange import Block, Decision, Erasure, Exchange, Finding, Mode, Operation
+from yumen.operators import AdminCall, Download
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -269,8 +273,23 @@ class Host(Protocol):
         """32 bytes derived from this gateway's secret for one purpose and context (a tenant, say); stable."""
         ...
 
+    def subject_id(self, tenant: str, value: str) -> str:
+        """`Exchange.subject` for what requests of a tenant call somebody."""
+        ...
+
+    def session_id(self, tenant: str, app: str, value: str) -> str:
+        """`Exchange.session` for what requests of an app of a tenant call a session."""
+        ...
+
     def engine(self, name: str) -> Engine[Any]:
         """A loaded engine that `Plugin.engines` has asked for. Error: KeyError for any other."""
+        ...
+
+    async def erase(self, erasure: Erasure) -> dict[str, int]:
+        """Have every other plugin of this process forget (`Plugin.on_erase`), of policies on their way out too.
+
+        Returns how many things each has forgotten, by instance, of those that have the hook; -1 for one that failed.
+        """
         ...
 
 
@@ -308,6 +327,9 @@ class Plugin(Generic[ConfigT]):
     async def on_request(self, exchange: Exchange) -> Decision | None:
         """The exchange on its way down."""
 
+    async def on_send(self, exchange: Exchange) -> Decision | None:
+        """An engine is asked next: `engine`, `egress`, `sent_form` and `sent_bytes` are known. A block sends nothing."""
+
     def stream(self, exchange: Exchange, channel: Channel) -> StreamFilter | None:
         """The filter for one channel of a streamed reply, or None to let it pass."""
 
@@ -324,14 +346,25 @@ class Plugin(Generic[ConfigT]):
     async def on_operation(self, operation: Operation) -> None:
         """Something was done to the gateway itself."""
 
-    async def inspect(self) -> Mapping[str, Any]:
-        """What operators may see of it at `/admin/<manifest.admin>`: what JSON can hold, and no text of a payload."""
+    async def on_erase(self, erasure: Erasure) -> int:
+        """Forget everything that is kept of a subject or tenant, beyond return; how many things that was.
+
+        What was never kept under a subject need not be looked for. Raise where something may be left: whoever asked is told.
+        """
+        return 0
+
+    async def inspect(self, query: Mapping[str, str]) -> Mapping[str, Any] | Download:
+        """What operators may see at `/admin/<manifest.admin>`: what JSON can hold, and no text of a payload; or a file.
+
+        `query` are the parameters as the caller wrote them. Errors: as of `operate`.
+        """
         return {}
 
     async def operate(self, call: AdminCall) -> Mapping[str, Any]:
         """Do what an operator asks for at `/admin/<manifest.admin>/<action>`; await `call.record` right before doing it.
 
-        Errors: ValueError for what cannot be done, in a sentence for the operator; LookupError for what is not there.
+        Errors: ValueError for what cannot be done, in a sentence for the operator; LookupError for what is not there;
+        PermissionError, likewise in a sentence, for what this operator may not do (`call.may`).
         """
         raise ValueError("there is nothing that operators can do here")
 

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from yumen.chain import Chain, Target
-from yumen.exchange import Operation
+from yumen.exchange import Erasure, Operation
 from yumen.parts import Part, Parts
 from yumen.plugin import Plugin
 from yumen.policy.bundle import Bundle
@@ -110,6 +110,10 @@ class Runtime:
                 taken = taken and (instance.on_error == "open" or instance.mode == "shadow")
                 log.error("operation_not_taken", plugin=name, kind=operation.kind, error=type(error).__name__)
         return taken
+
+    async def erase(self, erasure: Erasure) -> dict[str, int]:
+        """Have every plugin of this process forget; see `yumen.parts.Parts.erase`. Raises nothing."""
+        return await self.parts.erase(erasure)
 
     def pages(self) -> set[str]:
         """The names below `/admin/` under which operators reach plugins."""

@@ -39,3 +39,17 @@ def explain_record(record: Mapping[str, Any], settings: Settings, policies: str 
     from yumen.policy.explain import explain_record as explain  # as above
 
     return explain(record, settings, policies)
+
+
+def rule_cites(settings: Settings, policies: str = "") -> dict[str, tuple[str, ...]]:
+    """What the rules of a bundle cite, by rule: articles of laws and standards. Rules that are off are left out.
+
+    `policies` is the bundle, by default that of the settings. Errors: `CannotStart`; those of a bundle that is wrong.
+    """
+    from yumen.policy.load import load_bundle  # as above
+
+    bundle = load_bundle(policies or settings.policies)
+    rules = [rule for instance in bundle.instances.values() for rule in instance.rules.values() if rule.mode != "off"]
+    return {
+        rule.id: tuple(sorted({cite for one in rules if one.id == rule.id for cite in one.cites})) for rule in rules
+    }

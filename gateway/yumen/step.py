@@ -20,12 +20,13 @@ from yumen.forms import ExchangeState
 from yumen.plugin import Manifest, Plugin
 from yumen.policy.bundle import ANY
 from yumen.telemetry import log, metrics, place
-from yumen.view import NO_MODES, View
+from yumen.textview import NO_MODES
+from yumen.view import View
 
 if TYPE_CHECKING:
     from yumen.policy.bundle import Instance
 
-Hook = Literal["on_request", "on_response", "on_complete", "stream"]
+Hook = Literal["on_request", "on_send", "on_response", "on_complete", "stream"]
 Async = Callable[[Any], Coroutine[Any, Any, Decision | None]]
 
 
@@ -55,7 +56,7 @@ class Step:
         self._constant = None if changing else Posture(self._shadow, {rule.id: rule.mode for rule in self._quiet})
         # What holds where an exchange may leave in its masked form only.
         self._strict = Posture(False, {rule.id: rule.mode for rule in self._quiet if rule.mode == "off"})
-        hooks: tuple[Hook, ...] = ("on_request", "on_response", "on_complete")
+        hooks: tuple[Hook, ...] = ("on_request", "on_send", "on_response", "on_complete")
         self.hooks: dict[str, Async] = {
             hook: getattr(plugin, hook)
             for hook in hooks
@@ -99,7 +100,7 @@ class Step:
     def directed(self, hook: Hook) -> bool:
         """Whether the instance's `match.directions` lets this hook run; completion always does."""
         directions = self.instance.match.directions
-        return hook == "on_complete" or ("request" if hook == "on_request" else "reply") in directions
+        return hook == "on_complete" or ("request" if hook in ("on_request", "on_send") else "reply") in directions
 
     def wants_whole(self, view: View) -> bool:
         """Whether the plugin must see a streamed reply whole; one that fails to say so does."""

@@ -8,87 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 from yumen.errors import Code
-from yumen.exchange import Block, Direction, Finding, Kind, Mode, Principal, Text, Trace, Usage
-from yumen.forms import Edits, ExchangeState, ReplyState, TextState, note
+from yumen.exchange import Block, CacheState, Direction, Finding, Mode, Principal, Text, Trace, Usage
+from yumen.forms import ExchangeState, ReplyState, TextState, note
 from yumen.plugin import Manifest
+from yumen.textview import NO_MODES, TextView
 
 HEADER_NAME = re.compile(r"[a-z0-9-]{1,64}")
 HEADER_VALUE = re.compile(r"[\x20-\x7e]{0,1024}")
-# Where every rule enforces.
-NO_MODES: Mapping[str, Mode] = {}
-
-
-class TextView:
-    """One text in the form that the plugin may see, with the edits of the running hook.
-
-    `_unheld` are the edits of the masked form without those of rules in shadow; `_quiet` counts what such rules would have
-    replaced.
-    """
-
-    __slots__ = ("_manifest", "_masks", "_modes", "_quiet", "_replaces", "_sent", "_state", "_unheld", "value")
-
-    def __init__(
-        self, state: TextState, value: str, manifest: Manifest, sent: bool, modes: Mapping[str, Mode] = NO_MODES
-    ) -> None:
-        self._state = state
-        self._manifest = manifest
-        self._sent = sent
-        self._modes = modes
-        self._quiet = 0
-        self._replaces: Edits | None = None
-        self._masks: Edits | None = None
-        self._unheld: Edits | None = None
-        self.value = value
-
-    @property
-    def path(self) -> str:
-        return self._state.path
-
-    @property
-    def role(self) -> str:
-        return self._state.role
-
-    @property
-    def kind(self) -> Kind:
-        return self._state.kind
-
-    @property
-    def raw_chars(self) -> int:
-        return len(self._state.raw)
-
-    def replace(self, start: int, end: int, new: str, *, rule: str = "") -> None:
-        self._allow(self._manifest.mutates, "mutates")
-        mode = self._modes.get(rule) if self._modes else None
-        if mode is not None:
-            self._quiet += mode == "shadow"
-            return
-        if self._replaces is None:
-            self._replaces = Edits()
-        self._replaces.add(len(self.value), start, end, new)
-
-    def mask(self, start: int, end: int, new: str, *, rule: str = "") -> None:
-        self._allow(self._manifest.masks, "masks")
-        mode = self._modes.get(rule) if self._modes else None
-        if mode == "off":
-            return
-        if self._masks is None:
-            self._masks = Edits()
-        self._masks.add(len(self.value), start, end, new)
-        if not self._modes:
-            return
-        if self._unheld is None:
-            self._unheld = Edits()
-        if mode != "shadow":
-            self._unheld.add(len(self.value), start, end, new)
-
-    def _allow(self, allowed: bool, what: str) -> None:
-        if self._sent:
-            raise PermissionError("the reply has already been sent")
-        if not allowed:
-            raise PermissionError(f"the manifest of {self._manifest.name} does not say `{what}`")
+CACHE_STATES: tuple[str, ...] = get_args(CacheState)
+CACHE_HEADER = "x-cache"
 
 
 class ReplyView:
@@ -174,6 +105,14 @@ class View:
         return self._exchange.engine
 
     @property
+    def engine_version(self) -> str:
+        return self._exchange.engine_version
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        return self._exchange.versions
+
+    @property
     def streamed(self) -> bool:
         return self._exchange.streamed
 
@@ -226,6 +165,10 @@ class View:
         return self._exchange.session
 
     @property
+    def subject(self) -> str:
+        return self._exchange.subject
+
+    @property
     def model(self) -> str:
         """The model's name is the caller's own words too, so it comes in the form that the plugin may see."""
         named = self._exchange.payload.model_text
@@ -253,8 +196,8 @@ class View:
     def texts(self) -> Sequence[Text]:
         if self._texts is None:
             manifest = self._manifest
-            # Once a reply exists the request has gone to the engine, so its texts can be read but not edited.
-            sent = self._exchange.reply is not None
+            # Once it goes to the engine, or a reply exists, the request's texts can be read but not edited.
+            sent = self._exchange.leaving or self._exchange.reply is not None
             modes = self._modes
             self._texts = [TextView(text, self._form(text), manifest, sent, modes) for text in self._exchange.texts]
         return self._texts
@@ -315,10 +258,20 @@ class View:
         return True
 
     def _still_enforces(self, rule: str) -> bool:
-        """Whether a rule enforces. Error: PermissionError once there is a reply."""
-        if self._exchange.reply is not None:
-            raise PermissionError("the engine has been asked already")
+        """Whether a rule enforces. Error: PermissionError once the request is on its way, or there is a reply."""
+        if self._exchange.leaving or self._exchange.reply is not None:
+            raise PermissionError("it is too late: the engine is being asked, or there is a reply")
         return self.mode(rule) == "enforce"
+
+    @property
+    def cache(self) -> CacheState | Literal[""]:
+        return self._exchange.cache
+
+    def set_cache(self, state: CacheState) -> None:
+        if state not in CACHE_STATES:
+            raise ValueError(f"the state of a cache is one of: {', '.join(CACHE_STATES)}")
+        self._exchange.cache = state
+        self._exchange.headers[CACHE_HEADER] = state
 
     def set_header(self, name: str, value: str) -> None:
         if not HEADER_NAME.fullmatch(name) or not HEADER_VALUE.fullmatch(value):
@@ -353,7 +306,9 @@ class View:
                 if not shadow:
                     self._replace(view._state, view._replaces.apply(view.value))
             self.quiet_edits += view._quiet
-        if self._manifest.masks and not blocked:
+        # What goes out is made up by then, whatever a hook says that runs right before.
+        leaving = exchange.leaving and exchange.reply is None
+        if self._manifest.masks and not blocked and not leaving:
             self._settle(shadow)
         return edits
 

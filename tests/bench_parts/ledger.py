@@ -12,8 +12,6 @@ from rich.console import Console
 from rich.table import Table
 from tests.plugins.host import UnitHost
 
-from yumen import Hmac
-from yumen_plugins.audit.segment import Folder
 from yumen_plugins.audit.writer import Writer
 
 APPENDERS = 64
@@ -23,8 +21,9 @@ BODY = {"kind": "exchange", "text": "x" * 1200}
 async def sustained(folder: Path, seconds: float) -> tuple[float, float]:
     """Records per second, and records per sync, with many exchanges appending at once."""
     host = UnitHost(folder)
-    taken = Folder.take(folder / "ledger", Hmac(b"k" * 32), time.time, "bench")
-    writer = Writer(taken, host, segment_bytes=1 << 30, queue_records=100_000, gather_s=0.002)
+    writer = Writer(
+        folder, folder / "ledger", host, "bench", journal_bytes=8 << 20, queue_records=100_000, gather_s=0.002
+    )
     until = time.monotonic() + seconds
     count = 0
 

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 import msgspec
 import structlog.testing
+from tests import ledgers
 from tests.e2e.bypass_places import MADE_UP, VALUES, Wire, dump
 
 from yumen import (
@@ -124,7 +125,7 @@ class Gateway(Harness):
         cache = chain.steps[-1].plugin
         assert isinstance(cache, Cache)
         self.cache = cache
-        self._read: dict[Path, int] = {}
+        self._read = 0
         return self
 
     async def post(self, wire: Wire) -> Outcome:
@@ -143,13 +144,9 @@ class Gateway(Harness):
 
     def _written(self) -> str:
         """What the ledger has got since the last time."""
-        parts = []
-        for segment in sorted((self.data_dir / "ledger").rglob("*")):
-            if segment.is_file():
-                data = segment.read_bytes()
-                parts.append(data[self._read.get(segment, 0) :] if segment.name != "head" else data)
-                self._read[segment] = len(data)
-        return b"\n".join(parts).decode()
+        fresh = ledgers.records(self.data_dir)[self._read :]
+        self._read += len(fresh)
+        return dump(fresh)
 
 
 def bundle(folder: Path, replies: str) -> Bundle:

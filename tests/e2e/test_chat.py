@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from openai import APIStatusError, OpenAI
+from tests import ledgers
 from tests.serving import Gateway
 from tests.upstream import Upstream
 
@@ -175,14 +176,14 @@ def test_the_ledger_holds_it_and_shows_tampering(tmp_path_factory: pytest.TempPa
     shown = gateway.yumen("audit", "show", receipt, "--json")
     assert shown.returncode == 0, shown.stderr
     assert receipt in shown.stdout
-    segment = gateway.ledger_files[0]
-    content = bytearray(segment.read_bytes())
+    journal = next(path for path in ledgers.journals(gateway.data_dir) if receipt.encode() in path.read_bytes())
+    content = bytearray(journal.read_bytes())
     place = content.index(receipt.encode())
     content[place] ^= 1
-    segment.write_bytes(content)
+    journal.write_bytes(content)
     verified = gateway.yumen("audit", "verify")
     assert verified.returncode == 2
-    assert segment.name in verified.stdout + verified.stderr
+    assert journal.name in verified.stdout + verified.stderr
 
 
 @pytest.mark.parametrize(

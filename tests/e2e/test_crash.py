@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
+import shutil
 import signal
 import threading
 import time
 from pathlib import Path
 
 import pytest
+from tests import ledgers
 from tests.serving import Gateway
 from tests.upstream import Upstream
 
@@ -101,8 +103,8 @@ def test_a_client_that_leaves_ends_the_upstream_call(
         assert b'"client_disconnect"' in gateway.ledger()
     finally:
         gateway.stop()
-        for path in gateway.ledger_files:
-            path.unlink()
+        shutil.rmtree(gateway.data_dir / "ledger")
+        (gateway.data_dir / "signing.json").unlink()
 
 
 def test_an_unwritable_ledger_stops_traffic(tmp_path: Path, upstream: Upstream) -> None:
@@ -154,7 +156,7 @@ def test_workers_end_with_their_server(tmp_path: Path) -> None:
     gateway.start()
     try:
         assert gateway.yumen("audit", "show", receipt).returncode == 0
-        assert len({path.parent for path in gateway.ledger_files}) == 1
+        assert len(ledgers.writers(gateway.data_dir)) == 1
         assert gateway.yumen("audit", "verify").returncode == 0
     finally:
         gateway.stop()

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import ledgers
 from tests.reload.live import FILES, LIMITS, PHONE, Load, admin, ask, reload, shown, wait, write
 from tests.reload.odd import Policy, install
 from tests.serving import ADMIN_KEY, PROGRAM, Gateway
@@ -43,9 +44,7 @@ def gateway(tmp_path: Path, bundle: Path, upstream: Upstream) -> Iterator[Gatewa
 
 def operations(gateway: Gateway) -> list[dict[str, Any]]:
     """What the ledger knows of operations, in the order of its writers."""
-    lines = (line for path in gateway.ledger_files for line in path.read_bytes().splitlines())
-    records = (json.loads(line[line.index(b"{") :]) for line in lines)
-    return [record for record in records if record["kind"] == "operation"]
+    return [record for record in ledgers.records(gateway.data_dir) if record["kind"] == "operation"]
 
 
 def verified(gateway: Gateway) -> bool:
@@ -76,7 +75,7 @@ def test_an_edit_under_load(gateway: Gateway, bundle: Path) -> None:
     assert [(one["operation"], one["actor"]) for one in reloaded] == [("policy_reloaded", "watch")] * 3
     changes = [(one["details"]["old"], one["details"]["new"]) for one in reloaded]
     assert changes == list(itertools.pairwise(hashes))
-    assert len({path.parent for path in gateway.ledger_files}) == 1, "a ledger that did not change has one writer"
+    assert len(ledgers.writers(gateway.data_dir)) == 1, "a ledger that did not change has one writer"
     assert verified(gateway)
 
 
@@ -147,7 +146,7 @@ def test_a_stream_keeps_its_policy(gateway: Gateway, bundle: Path, name: str) ->
     assert verified(gateway)
     receipts = [reply.headers["x-audit-receipt"], quick.headers["x-audit-receipt"]]
     assert all(receipt.encode() in gateway.ledger() for receipt in receipts)
-    writers = {path.parent for path in gateway.ledger_files}
+    writers = ledgers.writers(gateway.data_dir)
     assert len(writers) == (2 if name == "audit.yaml" else 1)
     reloads = [one for one in operations(gateway) if one["operation"] == "policy_reloaded"]
     assert len(reloads) == len(writers), "each writer says why another follows it"

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from yumen import Engine, Secret
+from yumen import Engine, Erasure, Secret, session_id, subject_id
 
 
 class TestMetrics:
@@ -62,6 +62,15 @@ class UnitHost:
 
     def secret(self, purpose: str, *context: str) -> bytes:
         return self._secret.derive(purpose, *context)
+
+    def subject_id(self, tenant: str, value: str) -> str:
+        return subject_id(self._secret, tenant, value)
+
+    def session_id(self, tenant: str, app: str, value: str) -> str:
+        return session_id(self._secret, tenant, app, value)
+
+    async def erase(self, erasure: Erasure) -> dict[str, int]:
+        return {}
 
     def engine(self, name: str) -> Engine[Any]:
         return self._engines[name]

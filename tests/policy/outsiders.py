@@ -70,6 +70,17 @@ class Answers(Plugin[Config]):
         if any(word in text.value for text in exchange.texts for word in self.config.words):
             return Respond(Answer(["as always"]))
 
+class Lastword(Plugin[Config]):
+    """Right before an engine is asked: refuses the first word, answers the second, and fails on the third."""
+    manifest = Manifest(name="lastword", version="1", sees="masked")
+
+    async def on_send(self, exchange):
+        found = [number for number, word in enumerate(self.config.words)
+                 for text in exchange.texts if exchange.egress and word in text.value]
+        if found and found[0] == 2:
+            raise RuntimeError("broken")
+        return (Block("last"), Respond(Answer(["as always"])))[found[0]] if found else None
+
 class Hoards(Plugin[Config]):
     """Keeps things, and answers, refuses or fails by what it keeps."""
     manifest = Manifest(name="hoards", version="1", sees="masked", stores="masked")
@@ -106,7 +117,7 @@ def look(plugin, exchange, texts):
                 exchange.find(f"word.{number}", category="word", text=text, start=at, end=at + len(word))
                 return Block(f"word.{number}")
 '''
-NAMES = ("watchword", "afterword", "midword", "breaks", "flaky", "answers", "hoards", "counts")
+NAMES = ("watchword", "afterword", "midword", "breaks", "flaky", "answers", "lastword", "hoards", "counts")
 
 
 def install(site: Path) -> None:

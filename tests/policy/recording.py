@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 import structlog.testing
 from click.testing import CliRunner, Result
+from tests import ledgers
 from tests.kit import ScriptedEngine, chunk, completion, request
 from tests.plugins.host import UnitHost
 
-from yumen import Hmac, Principal, Secret, Settings
+from yumen import Principal, Secret, Settings
 from yumen.chain import Run
 from yumen.cli import main
 from yumen.dataplane import OPENAI, DataPlane, find_chain
@@ -24,7 +25,6 @@ from yumen.parts import Parts
 from yumen.policy.load import load_bundle
 from yumen.runtime import Runtime
 from yumen.streaming import StreamRun
-from yumen_plugins.audit.segment import Folder
 from yumen_plugins.audit.writer import Writer
 
 ROOT = b"s" * 32
@@ -139,8 +139,7 @@ def streamed(*pieces: str) -> list[Any]:
 
 def ledger_records(data_dir: Path) -> list[dict[str, Any]]:
     """The records of exchanges, as they lie there."""
-    lines = [line for path in sorted((data_dir / "ledger").rglob("*.log")) for line in path.read_bytes().splitlines()]
-    return [record for record in map(json.loads, lines) if record["kind"] == "exchange"]
+    return [record for record in ledgers.records(data_dir) if record["kind"] == "exchange"]
 
 
 def yumen(data_dir: Path, *arguments: str | Path) -> Result:
@@ -161,8 +160,9 @@ def write_records(data_dir: Path, *bodies: Mapping[str, Any]) -> None:
 
     async def write() -> None:
         host = UnitHost(data_dir, ROOT)
-        taken = Folder.take(data_dir / "ledger", Hmac(host.secret("ledger")), time.time, "test")
-        writer = Writer(taken, host, segment_bytes=1 << 20, queue_records=100_000, gather_s=0.0)
+        writer = Writer(
+            data_dir, data_dir / "ledger", host, "test", journal_bytes=1 << 20, queue_records=100_000, gather_s=0.0
+        )
         await asyncio.gather(*(writer.append(dict(body)) for body in bodies))
         await writer.stop()
 

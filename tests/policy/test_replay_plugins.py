@@ -70,6 +70,19 @@ def test_faults_are_of_that_day(case: Case) -> None:
     assert case.unknown(new)["failed"] == 1
 
 
+def test_what_is_decided_right_before_the_engine(case: Case) -> None:
+    """The hook runs in replays too: what it refused, answered or failed on then it does again, and what is new shows."""
+    chain, file = "audit, anonymize, lastword", plugin_file("lastword", "猎鹰", "falcon", "hawk")
+    old = case.bundle("old", chain, lastword=file)
+    assert case.record(old, "猎鹰计划", "falcon", "hawk", "hello") == ["policy_blocked", "ok", "plugin_fault", "ok"]
+    assert case.differences(old) == {}
+    other = case.bundle("other", chain, lastword=plugin_file("lastword", "hello", "falcon", "hawk"))
+    assert case.differences(other) == {
+        ("blocked -> allowed", "lastword:last"): (1, 0),
+        ("allowed -> blocked", "lastword:last"): (1, 0),
+    }
+
+
 def test_what_cannot_be_read_is_a_fact_of_the_exchange(case: Case) -> None:
     """An image is one in the record too, so `on_unsupported` of the new bundle decides about it."""
     image = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]

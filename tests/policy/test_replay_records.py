@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests import ledgers
 from tests.kit import ScriptedEngine
 from tests.lengths import times
 from tests.policy.outsiders import plugin_file
@@ -33,7 +34,7 @@ from yumen.policy.bundle import Bundle
 from yumen.policy.load import load_bundle
 from yumen.policy.replay import Options, replay
 from yumen.policy.replay.lengths import as_long
-from yumen.view import TextView
+from yumen.textview import TextView
 from yumen_plugins.limits import Limits
 from yumen_plugins.limits.tokens import estimate
 
@@ -44,8 +45,8 @@ def test_a_ledger_that_does_not_hold(case: Case) -> None:
     """Nothing is told about a ledger that somebody changed, but what is wrong; with `--unverified`, only what holds."""
     bundle = case.bundle("b")
     case.record(bundle, "one", "two", "three")
-    (segment,) = (case.data / "ledger").rglob("*.log")
-    segment.write_bytes(segment.read_bytes().replace(b'"outcome":"ok"', b'"outcome":"no"', 1))
+    (journal,) = ledgers.journals(case.data)
+    journal.write_bytes(journal.read_bytes().replace(b'"outcome":"ok"', b'"outcome":"no"', 1))
     result = yumen(case.data, "policy", "replay", "--policy", bundle)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "00000001.log:3: changed: record 2" in result.stderr

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests import ledgers
 from tests.policy.recording import START, Gateway, ledger_records, quiet, report, write_bundle, yumen
 
 from yumen.policy.shadow import shadow_report
@@ -110,8 +111,8 @@ def test_which_exchanges(data_dir: Path) -> None:
 
 def test_a_ledger_that_does_not_hold(data_dir: Path) -> None:
     """Of a ledger that was changed nothing is told but that; where there is none, that is said."""
-    (segment,) = (data_dir / "ledger").rglob("*.log")
-    segment.write_bytes(segment.read_bytes().replace(b'"outcome":"ok"', b'"outcome":"no"', 1))
+    (journal,) = ledgers.journals(data_dir)
+    journal.write_bytes(journal.read_bytes().replace(b'"outcome":"ok"', b'"outcome":"no"', 1))
     result = yumen(data_dir, *VERB)
     assert result.exit_code == 2
     assert "body_bytes" not in result.output

@@ -28,7 +28,7 @@ PATH = "/admin"
 
 
 def admins_only(connection: ASGIConnection, _: BaseRouteHandler) -> None:  # type: ignore[type-arg]  # of any kind
-    """Let a request pass that has an admin key, whose id handlers then know. Error: `Problem` unauthorized."""
+    """Let a request pass that has an admin key, which handlers then know. Error: `Problem` unauthorized."""
     keys: Keys = connection.app.state.key_ring
     try:
         entry = keys.authenticate(connection.scope["headers"])
@@ -37,7 +37,7 @@ def admins_only(connection: ASGIConnection, _: BaseRouteHandler) -> None:  # typ
     except Problem as problem:
         metrics.refused(problem.code)
         raise
-    connection.state.key_id = entry.id
+    connection.state.key = entry
 
 
 @get("/", sync_to_thread=False, summary="What there is below /admin")

@@ -4,34 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Mapping
+from typing import Any, TypeVar
 
-import msgspec
 from litestar import Request, Response, get, post
 from litestar.datastructures import State
 
+from yumen.admin.arguments import body_arguments, query_arguments
+from yumen.admin.download import Sent, close
 from yumen.dataplane import DataPlane
 from yumen.errors import Problem
 from yumen.exchange import Operation
+from yumen.keyfile import Entry
+from yumen.operators import Download, Right
 from yumen.plugin import Plugin
 from yumen.runtime import Runtime
-from yumen.telemetry import log, place
+from yumen.telemetry import log, metrics, place
 
-# What an operator may say about an action, and how long a plugin may take to answer.
-ARGUMENTS_MAX, ARGUMENT_CHARS_MAX = 16, 200
+# How long a plugin may take to answer, and until a download begins.
 ANSWER_S = 10.0
+AnswerT = TypeVar("AnswerT")
 
 
 class Call:
     """See `yumen.AdminCall`."""
 
-    def __init__(self, runtime: Runtime, instance: str, action: str, arguments: Mapping[str, str], actor: str) -> None:
+    def __init__(self, runtime: Runtime, instance: str, action: str, arguments: Mapping[str, str], key: Entry) -> None:
         self.action = action
         self.arguments = arguments
-        self.actor = actor
+        self.actor = f"admin:{key.id}"
+        self._rights = key.rights
         self._runtime = runtime
         self._instance = instance
+
+    def may(self, right: Right) -> bool:
+        """See `yumen.AdminCall`."""
+        return right in self._rights
 
     async def record(self, **details: str) -> None:
         """See `yumen.AdminCall`. Error: `Problem` ledger_unavailable."""
@@ -41,22 +49,29 @@ class Call:
 
 
 @get("/{page:str}", summary="What a plugin shows to operators")
-async def show_plugin(page: str, state: State) -> dict[str, Any]:
-    """By instance, as far as the worker knows that happens to be asked. Error: `Problem` not_found."""
+async def show_plugin(page: str, request: Request[None, None, State], state: State) -> Response[Any]:
+    """By instance, as far as the worker knows that happens to be asked; or a file. `instance` names one of several.
+
+    Errors: `Problem` not_found, bad_request, forbidden.
+    """
     plane: DataPlane = state.plane
-    found = plane.runtime.reachable(page)
-    if not found:
-        raise Problem("not_found")
-    return {name: await _shown(plugin, name) for name, plugin in found.items()}
-
-
-async def _shown(plugin: Plugin[Any], name: str) -> Mapping[str, Any]:
-    """What a plugin shows. Error: `Problem` plugin_fault for whatever it raises."""
-    try:
-        return await _answered(plugin.inspect(), name)
-    except (ValueError, LookupError) as error:
-        log.warning("plugin_fault", plugin=name, hook="admin", error=type(error).__name__, at=place(error))
-        raise Problem("plugin_fault") from None
+    found = _reachable(plane.runtime, page)
+    query = query_arguments(request.scope["query_string"])
+    if "instance" in query:
+        name = query.pop("instance")
+        if name not in found:
+            raise Problem("not_found")
+        found = {name: found[name]}
+    shown: dict[str, Any] = {}
+    for name, plugin in found.items():
+        answer = await _answered(plugin.inspect(query), name)
+        if isinstance(answer, Download):
+            if len(found) > 1:
+                await close(answer)
+                raise Problem("bad_request", f"There are several; say which with `instance`: {', '.join(found)}.")
+            return Sent(answer, name)
+        shown[name] = answer
+    return Response(shown)
 
 
 @post("/{page:str}/{action:str}", status_code=200, summary="Have a plugin do something")
@@ -65,43 +80,42 @@ async def ask_plugin(
 ) -> Response[dict[str, Any]]:
     """The body is a JSON object of texts; `instance` names one of several. What was done is in the ledger.
 
-    Errors: `Problem` not_found, bad_request, ledger_unavailable.
+    Errors: `Problem` not_found, bad_request, forbidden, ledger_unavailable.
     """
     plane: DataPlane = state.plane
-    found = plane.runtime.reachable(page)
-    arguments = _arguments(await request.body())
+    found = _reachable(plane.runtime, page)
+    arguments = body_arguments(await request.body())
     name = arguments.pop("instance", next(iter(found), ""))
     if name not in found:
         raise Problem("not_found")
-    call = Call(plane.runtime, name, action, arguments, f"admin:{request.state.key_id}")
+    call = Call(plane.runtime, name, action, arguments, request.state.key)
+    return Response(dict(await _answered(found[name].operate(call), name)))
+
+
+def _reachable(runtime: Runtime, page: str) -> dict[str, Plugin[Any]]:
+    """The plugins at a page, by instance. Error: `Problem` not_found."""
+    found = runtime.reachable(page)
+    if not found:
+        raise Problem("not_found")
+    return found
+
+
+async def _answered(asking: Awaitable[AnswerT], name: str) -> AnswerT:
+    """What a plugin answers. Errors: `Problem`, for what it may raise by its contract, and plugin_fault for any other."""
     try:
-        return Response(dict(await _answered(found[name].operate(call), name)))
+        async with asyncio.timeout(ANSWER_S):
+            return await asking
+    except Problem:
+        raise
     except ValueError as error:
         raise Problem("bad_request", str(error)) from None
     except LookupError:
         raise Problem("not_found") from None
-
-
-async def _answered(asking: Any, name: str) -> Mapping[str, Any]:
-    """What a plugin answers. Errors: those that it may raise by its contract; `Problem` plugin_fault for any other."""
-    try:
-        async with asyncio.timeout(ANSWER_S):
-            answer: Mapping[str, Any] = await asking
-    except (Problem, ValueError, LookupError):
-        raise
     except Exception as error:  # a plugin may raise anything
+        # With a number it is the system's, about a file of its own.
+        if isinstance(error, PermissionError) and error.errno is None:
+            log.warning("forbidden", plugin=name)
+            metrics.refused("forbidden")
+            raise Problem("forbidden", str(error)) from None
         log.warning("plugin_fault", plugin=name, hook="admin", error=type(error).__name__, at=place(error))
         raise Problem("plugin_fault") from None
-    return answer
-
-
-def _arguments(body: bytes) -> dict[str, str]:
-    """What the body says. Error: `Problem` bad_request."""
-    try:
-        arguments = msgspec.json.decode(body or b"{}", type=dict[str, str])
-    except msgspec.DecodeError:
-        raise Problem("bad_request", "The body is a JSON object of texts.") from None
-    long = any(len(part) > ARGUMENT_CHARS_MAX for pair in arguments.items() for part in pair)
-    if len(arguments) > ARGUMENTS_MAX or long:
-        raise Problem("bad_request", f"At most {ARGUMENTS_MAX} texts of at most {ARGUMENT_CHARS_MAX} characters.")
-    return arguments

@@ -64,7 +64,7 @@ def show_policy(state: State) -> PolicyView:
 async def reload_policy(request: Request[None, None, State], state: State) -> Response[Attempt]:
     """In all workers; the answer is that of one: 200, or 409 where the old policy stays because something is wrong."""
     reloader: Reloader = state.reloader
-    attempt = await reloader.reload_all(f"admin:{request.state.key_id}")
+    attempt = await reloader.reload_all(f"admin:{request.state.key.id}")
     return Response(attempt, status_code=409 if attempt.result == "refused" else 200)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from yumen.identity import NAME, Keys
+from yumen.identity import NAME, RIGHTS, Keys
 from yumen.keyfile import Entry, Role
 from yumen.screen import display
 from yumen.settings import Secret, Settings
@@ -32,11 +32,22 @@ def keys() -> None:
     "--role", type=click.Choice(["app", "admin"]), default="app", show_default=True, help="Which plane it opens."
 )
 @click.option("--trusted", is_flag=True, help="Exempt it from the rules that count requests.")
+@click.option(
+    "--may",
+    "rights",
+    type=click.Choice(RIGHTS),
+    multiple=True,
+    help="A right that an admin key has beside what all of them may; can be repeated.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def create(settings: Settings, tenant: str, app: str, role: Role, trusted: bool, as_json: bool) -> None:
+def create(
+    settings: Settings, tenant: str, app: str, role: Role, trusted: bool, rights: tuple[str, ...], as_json: bool
+) -> None:
     """Make a key and print it, this once."""
-    entry, key = _open(settings).create(tenant=tenant, app=app, role=role, trusted=trusted)
+    if rights and role != "admin":
+        raise click.BadParameter("only a key with `--role admin` can have it", param_hint="--may")
+    entry, key = _open(settings).create(tenant=tenant, app=app, role=role, trusted=trusted, rights=rights)
     if as_json:
         click.echo(json.dumps({"key": key, **_shown(entry)}))
         return
@@ -53,10 +64,17 @@ def list_(settings: Settings, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([_shown(entry) for entry in entries]))
         return
-    table = Table("id", "tenant", "app", "role", "trusted", "created", "revoked", box=None, pad_edge=False)
+    table = Table("id", "tenant", "app", "role", "trusted", "may", "created", "revoked", box=None, pad_edge=False)
     for entry in entries:
         table.add_row(
-            entry.id, entry.tenant, entry.app, entry.role, "yes" if entry.trusted else "", entry.created, entry.revoked
+            entry.id,
+            entry.tenant,
+            entry.app,
+            entry.role,
+            "yes" if entry.trusted else "",
+            " ".join(entry.rights),
+            entry.created,
+            entry.revoked,
         )
     # A fixed width, so that a pipe gets whole lines too.
     display(table)

@@ -52,6 +52,30 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     request_read_ms: Annotated[int, msgspec.Meta(ge=1, le=600_000, description="Time for a body to arrive.")] = 30_000
 
 
+class SubjectSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where requests say whom they are about; the header goes first. Error: ValueError where neither is named."""
+
+    header: Annotated[
+        str,
+        msgspec.Meta(
+            pattern=r"^([a-z0-9-]{1,64})?$", examples=["x-end-user"], description="A header, its name in lower case."
+        ),
+    ] = ""
+    field: Annotated[
+        str,
+        msgspec.Meta(
+            max_length=200,
+            pattern=r"^([^.]+(\.[^.]+)*)?$",
+            examples=["user", "metadata.user_id"],
+            description="A member of the JSON body, as names with dots between.",
+        ),
+    ] = ""
+
+    def __post_init__(self) -> None:
+        if not self.header and not self.field:
+            raise ValueError("a subject is named by a `header`, a `field`, or both")
+
+
 class StoreSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where plugins keep what outlives an exchange, if not in the memory of each process."""
 
@@ -145,6 +169,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] = ANY
     accept_raw: str = ""
     timeout_ms: int = 120_000
+    subject: SubjectSource | None = None
     file: str = ""
     line: int = 0
 

@@ -81,6 +81,13 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     session: Annotated[
         str, Meta(pattern=SESSION, description="What the header `x-session-id` says; none where it is empty.")
     ] = ""
+    subject: Annotated[
+        str,
+        Meta(
+            pattern=SESSION,
+            description="What the header says that the route's `subject` names; none where it is empty.",
+        ),
+    ] = ""
 
 
 class Texts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -32,6 +32,7 @@ def facts(exchange: ExchangeState) -> dict[str, Any]:
         "time": datetime.fromtimestamp(exchange.received_at, UTC).isoformat(timespec="milliseconds"),
         "tenant": exchange.principal.tenant,
         "app": exchange.principal.app,
+        "subject": exchange.subject,
         "policy": exchange.policy_hash,
         "route": exchange.route,
         "path": exchange.path,
@@ -95,6 +96,7 @@ def explain(record: Mapping[str, Any], bundle: Bundle | None, *more: str) -> Exp
         time=_text(record, "time"),
         tenant=_text(record, "tenant"),
         app=_text(record, "app"),
+        subject=_text(record, "subject"),
         policy=policy,
         route=_text(record, "route"),
         route_place=f"{route.file}:{route.line}" if route else "",
@@ -163,9 +165,12 @@ def _hooks(record: Mapping[str, Any], route: Route | None, bundle: Bundle | None
     for number, one in enumerate(down):
         if number not in shown:
             yield _hook(one, bundle, _found(findings, _text(one, "plugin"), "request", bundle))
+    for one in traced:
+        if one.get("hook") == "on_send":
+            yield _hook(one, bundle, ())
     told: set[str] = set()
     for one in traced:
-        if one.get("hook") != "on_request":
+        if one.get("hook") not in ("on_request", "on_send"):
             plugin = _text(one, "plugin")
             found = () if plugin in told else _found(findings, plugin, "reply", bundle)
             told.add(plugin)

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.tree import Tree
 
 TEXTS_SHOWN_MAX = 200
-ARROWS = {"on_request": "↓", "stream": "↑", "on_response": "↑", "on_complete": "✓"}
+ARROWS = {"on_request": "↓", "on_send": "→", "stream": "↑", "on_response": "↑", "on_complete": "✓"}
 
 
 class RuleSeen(msgspec.Struct, frozen=True):
@@ -57,6 +57,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     time: str
     tenant: str
     app: str
+    subject: str
     policy: str
     route: str
     route_place: str
@@ -82,12 +83,14 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     def tree(self) -> Tree:
         """The same for people."""
         tree = Tree(f"[bold]exchange {_cell(self.id)}[/]  {_cell(self.time)}  {_cell(self.tenant)}/{_cell(self.app)}")
+        if self.subject:
+            tree.add(f"about the subject {_cell(self.subject)}")
         route = tree.add(f"[bold]route {_cell(self.route) or 'none'}[/]: {_cell(self.why)}{_at(self.route_place)}")
         for reason in self.passed_over:
             route.add(_cell(reason))
         asked = False
         for hook in self.hooks:
-            if hook.hook != "on_request" and not asked:
+            if hook.hook not in ("on_request", "on_send") and not asked:
                 asked = self._draw_engine(tree)
             _draw_hook(tree, hook)
         if not asked:

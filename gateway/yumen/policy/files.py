@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from yumen.exchange import Mode
-from yumen.policy.bundle import ANY, Glob, Limits, Match, StoreSpec
+from yumen.policy.bundle import ANY, Glob, Limits, Match, StoreSpec, SubjectSource
 from yumen.policy.cases import MOMENT, MOMENTS, Case
 
 Version = Annotated[Literal[1], Meta(description="The version of this form; 1.")]
@@ -54,6 +54,7 @@ class RouteFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     chain: Annotated[tuple[str, ...], Meta(description="Plugin instances, in order.")] = ()
     accept_raw: Annotated[str, Meta(description="Why raw text may leave or be stored on this route.")] = ""
     timeout_ms: Annotated[int, Meta(ge=1, le=3_600_000, description="Time for the engine to answer.")] = 120_000
+    subject: Annotated[SubjectSource, Meta(description="Where requests say whom they are about.")] | None = None
 
 
 class GatewayFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -47,6 +47,7 @@ def compile_routes(
             chain=_chain(gateway, path, item, instances, form.limits, known),
             accept_raw=item.accept_raw,
             timeout_ms=item.timeout_ms,
+            subject=item.subject,
             file=gateway.place(path).file,
             line=gateway.place(path).line,
         )

@@ -161,9 +161,9 @@ class Anomaly(Plugin[AnomalyConfig]):
     def _look(self, exchange: Exchange, now: float) -> Look:
         return Look(exchange, self._lists, self._counting.subjects, self._zones, now)
 
-    async def inspect(self) -> Mapping[str, Any]:
+    async def inspect(self, query: Mapping[str, str]) -> Mapping[str, Any]:
         """Who is in quarantine, and which rules fired of late."""
-        return await self._operators.inspect()
+        return await self._operators.inspect(query)
 
     async def operate(self, call: AdminCall) -> Mapping[str, Any]:
         """Lift or extend a quarantine."""

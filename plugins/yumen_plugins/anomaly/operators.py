@@ -22,8 +22,10 @@ class Operators:
         self._host = host
         self._quarantines = quarantines
 
-    async def inspect(self) -> Mapping[str, Any]:
-        """Both, the latest first. Errors: those of the store."""
+    async def inspect(self, query: Mapping[str, str]) -> Mapping[str, Any]:
+        """Both, the latest first. Errors: ValueError for a parameter; those of the store."""
+        if query:
+            raise ValueError("this page takes no parameters but `instance`")
         active = await self._quarantines.active(self._host.now())
         return {
             "quarantines": [msgspec.to_builtins(one) for one in active],

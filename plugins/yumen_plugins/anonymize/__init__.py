@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from yumen import (
+    AdminCall,
     Block,
     Channel,
     Decision,
     EngineRef,
+    Erasure,
     Exchange,
     Finding,
     Host,
@@ -35,6 +37,7 @@ from yumen_plugins.anonymize.ner import engine_of
 from yumen_plugins.anonymize.pseudonym import Entry
 from yumen_plugins.anonymize.replies import Replies, ReplyFilter
 from yumen_plugins.anonymize.restore import places, restored
+from yumen_plugins.anonymize.reveal import reveal
 from yumen_plugins.anonymize.vault import Vault
 
 
@@ -44,7 +47,9 @@ class Anonymize(Plugin[AnonymizeConfig]):
     What its vault keeps is encrypted under a key that the store has not, so it stores nothing in the sense of the manifest.
     """
 
-    manifest: ClassVar[Manifest] = Manifest(name="anonymize", version="2.0.0", sees="raw", mutates=True, masks=True)
+    manifest: ClassVar[Manifest] = Manifest(
+        name="anonymize", version="2.1.0", sees="raw", mutates=True, masks=True, admin="anonymize"
+    )
 
     def __init__(self, config: AnonymizeConfig) -> None:
         super().__init__(config)
@@ -99,8 +104,10 @@ class Anonymize(Plugin[AnonymizeConfig]):
         for text in texts:
             if text.kind == "media":
                 raise Unsupported(f"media at {text.path}")
-        masking = exchange.state["masking"] = await self._masking(exchange)
-        found = await self._finder.find(texts, exchange, self._keys.memo(exchange.principal.tenant))
+        tenant, session, subject = exchange.principal.tenant, exchange.session, exchange.subject
+        known = await self._vault.known(tenant, session, subject)
+        masking = exchange.state["masking"] = self._knowing(exchange, known)
+        found = await self._finder.find(texts, exchange, self._keys.memo(tenant))
         for text, hits in zip(texts, found, strict=True):
             for hit in hits:
                 written = text.value[hit.start : hit.end]
@@ -114,7 +121,7 @@ class Anonymize(Plugin[AnonymizeConfig]):
         fresh = masking.pseudonyms.fresh
         if fresh:
             # Before the engine can have seen them: what it answers later must find them.
-            await self._vault.keep(exchange.principal.tenant, exchange.session, fresh)
+            await self._vault.keep(tenant, session, fresh, subject, known.seed)
             fresh.clear()
         return self._verdict(exchange, found, self._blocks) if self._blocks else None
 
@@ -177,8 +184,15 @@ class Anonymize(Plugin[AnonymizeConfig]):
         for start, end, value in places(text.value, masking.pseudonyms):
             text.replace(start, end, value)
 
-    async def _masking(self, exchange: Exchange) -> Masking:
-        return self._knowing(exchange, await self._vault.known(exchange.principal.tenant, exchange.session))
+    async def on_erase(self, erasure: Erasure) -> int:
+        """The vault forgets; what pseudonyms stood for is known to nobody any more."""
+        return await self._vault.forget(erasure.tenant, erasure.subject)
+
+    async def operate(self, call: AdminCall) -> Mapping[str, str]:
+        """Reveal what a pseudonym stands for."""
+        if call.action != "reveal":
+            raise ValueError("this plugin can be told to `reveal` what a pseudonym stands for")
+        return await reveal(call, self._vault, self._host, self._actions.restores)
 
     def _known(self, exchange: Exchange) -> Masking:
         """That of the exchange; one that knows nothing, where the request hook did not get so far."""

@@ -1,12 +1,15 @@
 """What pseudonyms stand for, kept beyond the exchange: encrypted, for a time, and for nobody but their session or tenant.
 
+Where an exchange is about a subject, both are narrower: the session or tenant as far as it is about that subject.
+
 Every exchange appends what is new as one batch, so that two at once lose nothing. A batch is
 
-    version (1 byte, 1) | nonce (12 random bytes) | AES-256-GCM of msgpack [moment, [[code, label, value, tag], …]]
+    version (1 byte, 2) | nonce (12 random bytes) | AES-256-GCM of msgpack [moment, [[code, label, value, tag], …]]
 
-with the version, the tenant and the scope as associated data, under a key of this tenant and scope; `moment` is in seconds
-since the epoch, and the value UTF-8. So a batch that was put under another key of the store opens nowhere else. The store's
-key is a digest of tenant and scope under the same secret. Nobody needs more than 2^32 batches under one key.
+with the version, the tenant and the scope as associated data, under a key of this tenant, this scope and its seeds (see
+`seeds`); `moment` is in seconds since the epoch, and the value UTF-8. So a batch that was put under another key of the store
+opens nowhere else. The store's key is a digest of tenant, scope and seeds under the same secret. Nobody needs more than
+2^32 batches under one key.
 
 Formats: https://github.com/msgpack/msgpack/blob/master/spec.md; NIST SP 800-38D.
 """
@@ -25,8 +28,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from yumen import Hmac, Store
 from yumen_plugins.anonymize.config import Vault as VaultConfig
 from yumen_plugins.anonymize.pseudonym import Entry
+from yumen_plugins.anonymize.seeds import Seeds
 
-VERSION = b"\x01"
+VERSION = b"\x02"
 NONCE_BYTES, KEY_DIGEST_BYTES = 12, 16
 # A longer value is not kept: it comes back within its own exchange only.
 VALUE_CHARS_MAX = 16_384
@@ -43,18 +47,24 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Batch).decode
 
 
+class Known(dict[str, Entry]):
+    """What is kept, by code. `seed` is what it was kept under, or None where nothing can have been."""
+
+    seed: bytes | None = None
+
+
 class Scope:
-    """The keys of one tenant and session, or of one whole tenant."""
+    """The keys of one tenant and session, or of one whole tenant, under its seeds."""
 
     __slots__ = ("bound", "key", "seal")
 
-    def __init__(self, key: bytes, tenant: str, scope_id: str) -> None:
+    def __init__(self, key: bytes, tenant: str, scope_id: str, seed: bytes) -> None:
         parts = [part.encode("utf-8", "surrogatepass") for part in (tenant, scope_id)]
         named = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
         mac = Hmac(key)
         self.bound = VERSION + named
-        self.key = "vault:" + mac(b"name" + named)[:KEY_DIGEST_BYTES].hex()
-        self.seal = AESGCM(mac(b"seal" + named))
+        self.key = "vault:" + mac(b"name" + named + seed)[:KEY_DIGEST_BYTES].hex()
+        self.seal = AESGCM(mac(b"seal" + named + seed))
 
 
 class Vault:
@@ -73,6 +83,7 @@ class Vault:
         ignored: Callable[[str], None] = lambda why: None,
     ) -> None:
         self._store = store
+        self._seeds = Seeds(store, key_of, config.ttl_s, now)
         self._key_of = key_of
         self._config = config
         self._now = now
@@ -81,26 +92,29 @@ class Vault:
         # How many batches may stay of a scope that was found too large.
         self._stay: OrderedDict[str, int] = OrderedDict()
 
-    def _scope(self, tenant: str, session: str) -> Scope | None:
-        """None where nothing outlives the exchange."""
+    def _scope_id(self, session: str, subject: str) -> str:
+        """Empty where nothing outlives the exchange."""
         config = self._config
         if config.scope == "exchange" or (config.scope == "session" and not session):
-            return None
+            return ""
         scope_id = "tenant" if config.scope == "tenant" else f"session {session}"
-        return Scope(self._key_of(tenant), tenant, scope_id)
+        return f"{scope_id} subject {subject}" if subject else scope_id
 
-    async def known(self, tenant: str, session: str) -> dict[str, Entry]:
+    async def known(self, tenant: str, session: str, subject: str = "") -> Known:
         """What is kept for a session, or its tenant, by code: the `entries_max` newest values.
 
-        `session` is the exchange's digest of it, or empty. A code under which two values are kept is left out.
+        `session` and `subject` are the exchange's digests, or empty. A code under which two values are kept is left out.
         """
-        scope = self._scope(tenant, session)
-        if scope is None:
-            return {}
+        scope_id = self._scope_id(session, subject)
+        seed = await self._seeds.find(tenant, subject) if scope_id else None
+        found = Known()
+        found.seed = seed
+        if seed is None:
+            return found
+        scope = Scope(self._key_of(tenant), tenant, scope_id, seed)
         config, now = self._config, self._now()
         blobs = await self._store.items(scope.key)
         self._measure(scope.key, blobs)
-        found: dict[str, Entry] = {}
         twice: set[str] = set()
         for blob in reversed(blobs):
             if len(found) >= config.entries_max:
@@ -122,11 +136,24 @@ class Vault:
             del found[code]
         return found
 
-    async def keep(self, tenant: str, session: str, entries: Mapping[str, Entry]) -> None:
-        """Keep more; the oldest go where there are too many."""
-        scope = self._scope(tenant, session)
-        if scope is None:
+    async def keep(
+        self,
+        tenant: str,
+        session: str,
+        entries: Mapping[str, Entry],
+        subject: str = "",
+        under: bytes | None = None,
+    ) -> None:
+        """Keep more; the oldest go where there are too many.
+
+        `under` is the seed of what was known before. Where that has been forgotten since, nobody finds these entries: some
+        of them may have been known before, too.
+        """
+        scope_id = self._scope_id(session, subject)
+        if not scope_id:
             return
+        seed = await self._seeds.make(tenant, subject)
+        scope = Scope(self._key_of(tenant), tenant, scope_id, seed if under is None else under)
         now = int(self._now())
         for rows in _batches(entries):
             nonce = secrets.token_bytes(NONCE_BYTES)
@@ -134,6 +161,13 @@ class Vault:
             # None is empty, so that as many batches as values are enough.
             stay = self._stay.pop(scope.key, self._config.entries_max)
             await self._store.append(scope.key, blob, self._config.ttl_s, stay)
+
+    async def forget(self, tenant: str, subject: str = "") -> int:
+        """Make what is kept of a subject unreadable for good, or of the whole tenant where it is empty.
+
+        Returns 1 where something can have been kept, else 0. It does not matter what is kept under which configuration.
+        """
+        return int(await self._seeds.forget(tenant, subject))
 
     def _measure(self, key: str, blobs: list[bytes]) -> None:
         if sum(map(len, blobs)) <= self._bytes_max:

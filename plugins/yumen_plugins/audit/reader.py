@@ -1,110 +1,108 @@
-"""Reads a ledger: the records that hold, in one pass that also says what does not; and single records unverified."""
+"""The ledger as the framework's commands read it: the records that hold, and what does not; see `yumen.LedgerReader`."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from yumen import CannotStart, Hmac, LedgerReader, Progress, Secret, Settings
-from yumen_plugins.audit.chain import decode, segment_name, segment_numbers
-from yumen_plugins.audit.shape import ExchangeRecord, OtherRecord, Record, completed, shaped
-from yumen_plugins.audit.verify import WriterReport, printable, read_lines, read_writer, writers
-
-SECRET_BYTES = 32
+from yumen import CannotStart, Hmac, LedgerReader, Progress, Settings
+from yumen_plugins.audit.entries import decode
+from yumen_plugins.audit.folder import logs_in, old_folders, writer_folders
+from yumen_plugins.audit.old.chain import segment_name, segment_numbers
+from yumen_plugins.audit.old.verify import WriterReport, read_writer
+from yumen_plugins.audit.proving.ledger import verify_ledger
+from yumen_plugins.audit.proving.report import LedgerReport
+from yumen_plugins.audit.reading import LedgerFolder, keyring_of, root_secret, unreadable
+from yumen_plugins.audit.shape import ExchangeRecord, completed, shaped_record
+from yumen_plugins.audit.signing import current_public
+from yumen_plugins.audit.subjects import Keyring
 
 
 class Ledger:
-    """See `yumen.LedgerReader`. `reports` are those of the last pass, one for each writer. Error: `CannotStart`."""
+    """See `yumen.LedgerReader`. `report` is that of the last pass. Error: `CannotStart`."""
 
-    def __init__(self, folder: Path, mac: Hmac) -> None:
+    def __init__(self, folder: Path, trusted: Sequence[bytes], mac: Hmac | None, keys: Keyring | None = None) -> None:
+        self._folder = folder
+        self._trusted = trusted
         self._mac = mac
-        self.reports: list[WriterReport] = []
+        self._keys = keys
+        self.report: LedgerReport | None = None
         try:
-            self._writers = writers(folder)
-            segments = [path / segment_name(number) for path in self._writers for number in segment_numbers(path)]
-            self.total_bytes = sum(segment.stat().st_size for segment in segments)
+            self.total_bytes = size_of(folder)
         except OSError as error:
             raise unreadable(error) from None
 
     @property
     def wrong(self) -> list[str]:
-        return [line for report in self.reports for line in report.problems]
+        return [str(one) for one in self.report.wrong] if self.report is not None else []
 
     def verify(self, progress: Progress) -> list[str]:
-        deque(self._read(progress), maxlen=0)
+        self._verify(progress, jobs=os.cpu_count() or 1)
         return self.wrong
 
-    def records(self, progress: Progress) -> Iterator[dict[str, Any]]:
-        for line, record in self._read(progress):
-            yield completed(decode(line)) if isinstance(record, ExchangeRecord) else decode(line)
-
-    def _read(self, progress: Progress) -> Iterator[tuple[bytes, Record | OtherRecord]]:
-        self.reports = []
+    def _verify(self, progress: Progress, *, jobs: int) -> None:
         try:
-            for writer in self._writers:
-                report = WriterReport(writer=printable(writer.name))
-                self.reports.append(report)
-                yield from read_writer(writer, self._mac, report, progress)
+            self.report = verify_ledger(self._folder, self._trusted, old_mac=self._mac, jobs=jobs, progress=progress)
         except OSError as error:
             raise unreadable(error) from None
 
+    def records(self, progress: Progress) -> Iterator[dict[str, Any]]:
+        self._verify(progress, jobs=1)
+        try:
+            yield from self._old_records()
+            ledger = LedgerFolder(self._folder, self._keys)
+            for log in ledger.names():
+                for _, record in ledger.records(log):
+                    shape = shaped_record(record)
+                    if shape is not None:
+                        yield completed(record) if isinstance(shape, ExchangeRecord) else record
+        except OSError as error:
+            raise unreadable(error) from None
+
+    def _old_records(self) -> Iterator[dict[str, Any]]:
+        if self._mac is None:
+            return
+        for writer in old_folders(self._folder):
+            for line, record in read_writer(writer, self._mac, WriterReport(writer=writer.name), lambda size: None):
+                yield completed(decode(line)) if isinstance(record, ExchangeRecord) else decode(line)
+
+
+def size_of(folder: Path) -> int:
+    """How many bytes there are to read, of records and of what holds them together. Error: OSError."""
+    return sum(path.stat().st_size for path in _files(folder))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for writer in writer_folders(folder):
+        for log in logs_in(writer):
+            yield from (path for path in log.rglob("*") if path.is_file())
+    for writer in old_folders(folder):
+        yield from (writer / segment_name(number) for number in segment_numbers(writer))
+
 
 def open_ledger(folder: Path, settings: Settings, secret: Path | None = None) -> LedgerReader | None:
-    """The ledger in a folder, or None where it is none of ours. Error: `CannotStart` if it or the secret is unreadable."""
-    try:
-        ours = any(segment_numbers(path) or (path / "head").is_file() for path in writers(folder))
-    except OSError as error:
-        raise unreadable(error) from None
-    return Ledger(folder, ledger_mac(settings, secret)) if ours else None
+    """The ledger in a folder, or None where it is none of ours. Error: `CannotStart` if it or the secret is unreadable.
 
-
-def ledger_mac(settings: Settings, secret: Path | None) -> Hmac:
-    """The key of the ledger, from a copy of the secret or the data directory's own. Error: `CannotStart`."""
-    path = secret or settings.data_dir / "secret"
-    try:
-        root = path.read_bytes()
-    except FileNotFoundError:
-        raise CannotStart(f"there is no secret at {path}; name it with --secret, or set YUMEN_DATA") from None
-    except OSError as error:
-        raise CannotStart(f"cannot read {path}: {error.strerror}; run this as the user who owns it") from None
-    if len(root) != SECRET_BYTES:
-        raise CannotStart(f"{path} is not {SECRET_BYTES} bytes long, so it is not a gateway's secret")
-    return Hmac(Secret(root).derive("ledger"))
-
-
-def unverified(folder: Path, wanted: str | None = None) -> Iterator[tuple[bytes, dict[str, Any]]]:
-    """Every line that can be decoded, and its record; or those that hold a word somewhere. They may be anybody's.
-
-    Error: `CannotStart`.
+    It is verified by the key of the data directory's gateway.
     """
-    word = (wanted or "").encode("utf-8", "surrogateescape")
     try:
-        for writer in writers(folder):
-            for number in segment_numbers(writer):
-                for line in read_lines(writer / segment_name(number)):
-                    # Searching bytes is fast enough to need no index: a line is decoded only where the word is in it.
-                    if word in line and (record := _decoded(line)) is not None:
-                        yield line, record
+        if not (old_folders(folder) or any(logs_in(writer) for writer in writer_folders(folder))):
+            return None
     except OSError as error:
         raise unreadable(error) from None
+    root = root_secret(settings, secret)
+    own = current_public(settings.data_dir)
+    if root is None:
+        raise CannotStart(f"there is no secret in {settings.data_dir}; name it with --secret, or set YUMEN_DATA")
+    mac = Hmac(root.derive("ledger"))
+    return Ledger(folder, [own] if own else [], mac, keyring_of(settings, secret))
 
 
-def exchange_in(line: bytes) -> dict[str, Any] | None:
-    """The exchange in an unverified line, with the members and types of a verified one; None where it has others."""
-    return completed(decode(line)) if isinstance(shaped(line), ExchangeRecord) else None
+def exchange_of(record: dict[str, Any]) -> dict[str, Any] | None:
+    """An unverified record with the members and types of a verified exchange; None where it has others."""
+    return completed(record) if isinstance(shaped_record(record), ExchangeRecord) else None
 
 
-def unreadable(error: OSError) -> CannotStart:
-    """What is said where files cannot be read."""
-    return CannotStart(f"cannot read the ledger: {error.strerror}; run this as the user who owns it")
-
-
-def _decoded(line: bytes) -> dict[str, Any] | None:
-    try:
-        return decode(line)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None
+__all__ = ["Ledger", "exchange_of", "open_ledger"]

@@ -17,7 +17,7 @@ class Record(msgspec.Struct, tag_field="kind"):
 
     seq: int
     time: str = ""
-    broken: str | msgspec.UnsetType = msgspec.UNSET
+    broken: str | list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Header(Record, tag="header"):
@@ -37,6 +37,40 @@ class Recovery(Record, tag="recovery"):
 
 class Failure(Record, tag="failure"):
     """Writing goes on after it had failed."""
+
+
+class Checkpoint(Record, tag="checkpoint"):
+    """What the log had come to an hour later."""
+
+    note: str = ""
+
+
+class Key(Record, tag="key"):
+    """Another key signs from here on."""
+
+    number: int = 0
+    statement: str = ""
+    before: str = ""
+
+
+class Retention(Record, tag="retention"):
+    """Records that had been kept long enough were dropped."""
+
+    first: int = 0
+    end: int = 0
+    days: int = 0
+
+
+class Intent(Record, tag="intent"):
+    """Text was about to leave."""
+
+    id: str = ""
+    receipt: str = ""
+    tenant: str = ""
+    subject: str = ""
+    route: str = ""
+    policy: str = ""
+    engine: str = ""
 
 
 class Stop(Record, tag="stop"):
@@ -61,6 +95,7 @@ class TextEntry(msgspec.Struct):
     role: str = ""
     text: str = ""
     digest: str = ""
+    sealed: bool = False
 
 
 class ExchangeRecord(Record, tag="exchange"):
@@ -71,6 +106,7 @@ class ExchangeRecord(Record, tag="exchange"):
     tenant: str = ""
     app: str = ""
     key: str = ""
+    subject: str = ""
     trusted: bool = False
     client: str = ""
     route: str = ""
@@ -78,6 +114,9 @@ class ExchangeRecord(Record, tag="exchange"):
     dialect: str = ""
     model: str = ""
     engine: str = ""
+    engine_version: str = ""
+    plugins: dict[str, str] = {}
+    cache: str = ""
     streamed: bool = False
     policy: str = ""
     accept_raw: str = ""
@@ -108,8 +147,20 @@ class OtherRecord(msgspec.Struct):
     broken: str | msgspec.UnsetType = msgspec.UNSET
 
 
-_Known = Header | Start | ExchangeRecord | OperationRecord | Recovery | Failure | Stop
-_KINDS = frozenset({"header", "start", "exchange", "operation", "recovery", "failure", "stop"})
+_Known = (
+    Header
+    | Start
+    | ExchangeRecord
+    | OperationRecord
+    | Recovery
+    | Failure
+    | Stop
+    | Checkpoint
+    | Key
+    | Retention
+    | Intent
+)
+_KINDS = frozenset("header start exchange operation recovery failure stop checkpoint key retention intent".split())
 _known = msgspec.json.Decoder(_Known).decode
 _other = msgspec.json.Decoder(OtherRecord).decode
 
@@ -133,6 +184,14 @@ def shaped(line: bytes) -> Record | OtherRecord | None:
         except (msgspec.MsgspecError, ValueError, RecursionError):
             return None
         return None if other.kind in _KINDS else other
+
+
+def shaped_record(record: dict[str, Any]) -> Record | OtherRecord | None:
+    """The same of a record that was decoded already."""
+    try:
+        return shaped(msgspec.json.encode(record))
+    except (msgspec.MsgspecError, ValueError, TypeError, RecursionError):
+        return None
 
 
 def completed(record: dict[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,12 @@
-"""Writes the ledger: records are sealed on the event loop, one thread writes and syncs many of them at once.
+"""Writes the ledger: one thread hashes, signs, writes and syncs what exchanges have queued, many records at once.
 
-A record is acknowledged when the sync that covers it has returned. A lone record is written at once; while exchanges
-overlap, what arrives within `gather_ms` of the last batch shares a sync. Handing work to a thread and back costs an
-interpreter with one lock more than sealing a record does, so the thread does nothing but write and sync.
+A record is acknowledged when the sync that covers it has returned; with `batch` when the operating system has it, so that
+it outlives the process and not the machine; with `async` at once. A lone record is written at once; while exchanges overlap, what
+arrives within `gather_ms` of the last batch shares a sync.
 
 After a failed write or sync nobody knows what the file holds, and a second sync of the same descriptor may claim a success
-that never was. So the writer gives the file up, refuses everything, and after a while begins a new segment: the failed one
-is cut back to what had been acknowledged, and a record says that it happened.
+that never was. So the writer gives the file up, refuses everything, and after a while goes on: the journal is cut back to
+what had been acknowledged, and a record says that it happened.
 """
 
 from __future__ import annotations
@@ -18,14 +18,26 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
 
 from yumen import Host
-from yumen_plugins.audit.chain import encode
-from yumen_plugins.audit.segment import Folder, Segment
+from yumen_plugins.audit.config import Ack
+from yumen_plugins.audit.entries import encoded
+from yumen_plugins.audit.folder import FOREVER, WriterFolder
+from yumen_plugins.audit.log.appender import Appender, LogBroken
+from yumen_plugins.audit.record import moment
+from yumen_plugins.audit.signing import Signing, stamp
 
 RETRY_FIRST_S, RETRY_MOST_S = 1.0, 30.0
 STOP_S = 10.0
+TICK_S, PUBLISH_S = 1.0, 60.0
+NO_STAMP = (0, 0)
+# A frame holds no more than 64 MiB; a batch ends at so many bytes, or so many entries.
+BATCH_BYTES_MAX, BATCH_ENTRIES_MAX = 8 << 20, 16_384
+
+Done = TypeVar("Done")
 
 
 class LedgerUnavailable(Exception):
@@ -35,23 +47,44 @@ class LedgerUnavailable(Exception):
 
 
 class Waiting:
-    """One record on its way to the disk."""
+    """One record on its way to the disk, as the entries that hold it."""
 
-    __slots__ = ("future", "queued_at", "record")
+    __slots__ = ("ack", "entries", "future", "keep", "queued_at", "size")
 
-    def __init__(self, record: bytes, future: asyncio.Future[None], queued_at: float) -> None:
-        self.record = record
+    def __init__(
+        self, keep: str, entries: list[bytes], ack: Ack, future: asyncio.Future[None], queued_at: float
+    ) -> None:
+        self.keep = keep
+        self.entries = entries
+        self.size = sum(map(len, entries))
+        self.ack = ack
         self.future = future
         self.queued_at = queued_at
 
+    def acknowledge(self) -> None:
+        """Whoever waits may go on."""
+        if not self.future.done():
+            self.future.set_result(None)
+
 
 class Writer:
-    """Owns one writer folder. Everything here runs on the event loop, except what is given to `_in_thread`."""
+    """Owns one writer's folder. Everything here runs on the event loop, except what is given to `_in_thread`."""
 
-    def __init__(self, folder: Folder, host: Host, *, segment_bytes: int, queue_records: int, gather_s: float) -> None:
-        self._folder = folder
-        self._host = host
-        self._segment_bytes = segment_bytes
+    def __init__(
+        self,
+        data_dir: Path,
+        ledger: Path,
+        host: Host,
+        version: str,
+        *,
+        journal_bytes: int,
+        queue_records: int,
+        gather_s: float,
+    ) -> None:
+        """Take a folder and begin. Errors: OSError; `CannotStart` where there is no key to sign with."""
+        self._data_dir, self._ledger = data_dir, ledger
+        self._host, self._version = host, version
+        self._journal_bytes = journal_bytes
         self._queue_records = queue_records
         self._gather_s = gather_s
         self._waiting: list[Waiting] = []
@@ -60,44 +93,89 @@ class Writer:
         self._flush_timer: asyncio.Handle | None = None
         self._batch_size = 0
         self._batch_at = 0.0
+        self._published_at = time.monotonic()
         self._closing = False
         self._retry_s = RETRY_FIRST_S
         self.failure = ""
+        # Set as long as the ledger can be written.
+        self.working = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._segment: Segment | None = folder.begin("start")
+        self._settler = ThreadPoolExecutor(1, thread_name_prefix="ledger-settle")
+        self._unsettled: OSError | None = None
+        self._stamp = NO_STAMP
+        self._folder = self._take()
+        self.working.set()
         self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None] = queue.SimpleQueue()
-        self._syncer = threading.Thread(target=self._work, name=f"ledger-{folder.writer}", daemon=True)
-        self._syncer.start()
+        self._thread = threading.Thread(target=self._work, name=f"ledger-{self.name}", daemon=True)
+        self._thread.start()
+        self._ticking = self._loop.call_later(TICK_S, self._tick)
 
-    def append(self, body: dict[str, Any]) -> asyncio.Future[None]:
-        """Queue a record; the future is done when it is durable. Error: `LedgerUnavailable`, at once or in the future."""
+    @property
+    def name(self) -> str:
+        """The writer's name, with which receipts begin."""
+        return self._folder.writer
+
+    def _take(self) -> WriterFolder:
+        signing = Signing.open(self._data_dir, self._ledger, lambda: moment(self._host.now()))
+        # A key may be replaced at this moment: the first tick looks again.
+        self._stamp = NO_STAMP
+        return WriterFolder.take(
+            self._ledger,
+            signing,
+            self._host.now,
+            self._version,
+            journal_bytes=self._journal_bytes,
+            settle=self._settle,
+        )
+
+    def append(self, body: dict[str, Any], keep: str = FOREVER, ack: Ack = "durable") -> asyncio.Future[None]:
+        """Queue a record; the future is done when it is acknowledged. Error: `LedgerUnavailable`, at once or later."""
         if self.failure or self._closing:
             raise LedgerUnavailable(self.failure or "the ledger is closing")
         if len(self._waiting) >= self._queue_records:
             self._host.metrics.count("refused")
             raise LedgerUnavailable("too many records wait for the disk")
         try:
-            record = encode(body)
+            entries = encoded(body)
         except Exception as error:  # one record that cannot be written must not fail the others
             self._host.log.error("record_not_encodable", error=type(error).__name__)
             raise LedgerUnavailable("the record cannot be encoded") from None
-        waiting = Waiting(record, self._loop.create_future(), time.monotonic())
+        waiting = Waiting(keep, entries, ack, self._loop.create_future(), time.monotonic())
+        if ack == "async":
+            waiting.acknowledge()
         self._waiting.append(waiting)
         self._flush_soon()
         return waiting.future
 
+    async def with_folder(self, job: Callable[[WriterFolder], Done]) -> Done:
+        """Do something with the folder between two batches, in the thread. Errors: `LedgerUnavailable`; those of the job.
+
+        An OSError of the job is as one of a write: nobody knows what is on disk, so the journal is given up.
+        """
+        if self.failure or self._closing:
+            raise LedgerUnavailable(self.failure or "the ledger is closing")
+        try:
+            done: Done = await self._in_thread(lambda: job(self._folder))
+        except OSError as error:
+            self._failed(error, [])
+            raise
+        return done
+
     async def stop(self) -> None:
         """Write what is queued and a last record, and close."""
         self._closing = True
-        with contextlib.suppress(TimeoutError):
+        self._ticking.cancel()
+        try:
             async with asyncio.timeout(STOP_S):
                 while self._waiting or not self._idle.is_set():
                     await self._idle.wait()
                     self._flush_soon()
                     await asyncio.sleep(0)
                 await self._in_thread(self._finish)
+        except OSError as error:  # TimeoutError is one
+            self._host.log.error("ledger_not_closed_in_order", error=type(error).__name__)
         self._jobs.put(None)
-        await asyncio.to_thread(self._syncer.join, STOP_S)
+        await asyncio.to_thread(self._thread.join, STOP_S)
 
     def _flush_soon(self) -> None:
         if not self._idle.is_set() or self._flush_timer is not None or not self._waiting:
@@ -111,68 +189,125 @@ class Writer:
 
     def _flush(self) -> None:
         self._flush_timer = None
-        segment = self._segment
-        if segment is None or not self._waiting:
+        if self.failure or not self._waiting:
             return
-        batch, self._waiting = self._waiting, []
+        batch = self._batch()
         self._idle.clear()
         self._batch_size, self._batch_at = len(batch), time.monotonic()
-        data = segment.seal([b'{"seq":%d,' % (segment.seq + index) + one.record[1:] for index, one in enumerate(batch)])
+        self._in_thread(lambda: self._write(batch)).add_done_callback(lambda done: self._written(done, batch))
 
-        def write() -> None:
-            segment.write(data)
-            self._folder.note_head(segment)
+    def _batch(self) -> list[Waiting]:
+        """What goes to the disk now, in the order in which it came."""
+        room, entries = BATCH_BYTES_MAX, BATCH_ENTRIES_MAX
+        for index, one in enumerate(self._waiting):
+            room, entries = room - one.size, entries - len(one.entries)
+            if index and (room < 0 or entries < 0):
+                batch, self._waiting = self._waiting[:index], self._waiting[index:]
+                return batch
+        batch, self._waiting = self._waiting, []
+        return batch
 
-        self._in_thread(write).add_done_callback(lambda done: self._written(done, segment, batch))
+    def _write(self, batch: list[Waiting]) -> None:
+        """In the thread: all records of the batch, log by log. Errors: OSError; `LogBroken`."""
+        if self._unsettled is not None:
+            raise self._unsettled
+        by_log: dict[str, list[bytes]] = {}
+        for one in batch:
+            by_log.setdefault(one.keep, []).extend(one.entries)
+        logs: list[Appender] = [self._folder.write(keep, entries) for keep, entries in by_log.items()]
+        early = [one for one in batch if one.ack == "batch"]
+        if early:
+            self._loop.call_soon_threadsafe(_acknowledge, early)
+        for log in logs:
+            log.sync()
 
-    def _written(self, done: asyncio.Future[Any], segment: Segment, batch: list[Waiting]) -> None:
+    def _settle(self, job: Callable[[], None]) -> None:
+        """Let files be synced beside the batches; a failure ends the next one, since nobody knows what they hold."""
+
+        def settled(done: Future[None]) -> None:
+            error = done.exception()
+            if error is not None:
+                self._unsettled = error if isinstance(error, OSError) else OSError(0, type(error).__name__)
+
+        self._settler.submit(job).add_done_callback(settled)
+
+    def _written(self, done: asyncio.Future[Any], batch: list[Waiting]) -> None:
         error = done.exception()
         if error is not None:
             self._failed(error, batch)
             return
         now = time.monotonic()
-        for one in batch:
-            if not one.future.done():
-                one.future.set_result(None)
+        _acknowledge(batch)
         metrics = self._host.metrics
         metrics.count("records", len(batch))
         metrics.observe("sync_seconds", now - self._batch_at)
         metrics.gauge("lag_seconds", now - batch[0].queued_at)
-        if segment.size >= self._segment_bytes:
-            self._in_thread(lambda: self._folder.next(segment)).add_done_callback(self._rotated)
-        else:
-            self._idle.set()
-            self._flush_soon()
+        self._idle.set()
+        self._flush_soon()
 
-    def _rotated(self, done: asyncio.Future[Any]) -> None:
+    def _tick(self) -> None:
+        """Once a second: whether another key signs by now, and what is due by the hour."""
+        self._ticking = self._loop.call_later(TICK_S, self._tick)
+        if self.failure or not self._idle.is_set():
+            return
+        publish = time.monotonic() - self._published_at >= PUBLISH_S
+        if publish:
+            self._published_at = time.monotonic()
+        self._idle.clear()
+        self._in_thread(lambda: self._care(publish)).add_done_callback(self._cared)
+
+    def _care(self, publish: bool) -> None:
+        found = stamp(self._data_dir)
+        if found != self._stamp:
+            self._folder.use(Signing.open(self._data_dir, self._ledger, lambda: moment(self._host.now())))
+            self._stamp = found
+        self._folder.tick()
+        if publish:
+            self._folder.publish()
+
+    def _cared(self, done: asyncio.Future[Any]) -> None:
         error = done.exception()
         if error is not None:
             self._failed(error, [])
             return
-        self._segment = done.result()
         self._idle.set()
         self._flush_soon()
 
     def _failed(self, error: BaseException, batch: list[Waiting]) -> None:
+        recovering = bool(self.failure)
         number = error.errno if isinstance(error, OSError) else None
         reason = f"{type(error).__name__} {os.strerror(number) if number else ''}".strip()
         self.failure = f"the ledger cannot be written: {reason}"
+        self.working.clear()
         self._host.log.error("ledger_failed", error=reason, records=len(batch))
         self._host.metrics.count("failures")
-        if self._segment is not None:
-            self._folder.abandon(self._segment)
-        self._segment = None
         self._idle.set()
         refused, self._waiting = batch + self._waiting, []
         for one in refused:
             if not one.future.done():
                 one.future.set_exception(LedgerUnavailable(self.failure))
                 one.future.exception()  # a waiter that has left must not make the loop complain
-        self._loop.call_later(self._retry_s, self._recover)
+            elif one.ack != "durable":
+                self._host.metrics.count("lost")
+        if not recovering:
+            self._loop.call_later(self._retry_s, self._recover)
 
     def _recover(self) -> None:
         if not self._closing:
-            self._in_thread(lambda: self._folder.begin("failure", self.failure)).add_done_callback(self._recovered)
+            self._in_thread(self._go_on).add_done_callback(self._recovered)
+
+    def _go_on(self) -> None:
+        """In the thread: the same folder again, or another one where what is on disk is not what was written."""
+        # What is being settled must not remove journals from which bundles are made anew.
+        self._settler.submit(int).result()
+        self._unsettled = None
+        if not self._folder.closed:
+            try:
+                self._folder.fail(self.failure)
+                return
+            except LogBroken:
+                self._folder.close()
+        self._folder = self._take()
 
     def _recovered(self, done: asyncio.Future[Any]) -> None:
         error = done.exception()
@@ -181,16 +316,18 @@ class Writer:
             self._host.log.error("ledger_still_failed", error=type(error).__name__)
             self._loop.call_later(self._retry_s, self._recover)
             return
-        self._segment, self.failure, self._retry_s = done.result(), "", RETRY_FIRST_S
+        self.failure, self._retry_s = "", RETRY_FIRST_S
+        self.working.set()
         self._host.log.info("ledger_recovered")
 
     def _finish(self) -> None:
-        segment = self._segment
-        if segment is not None:
-            segment.write(segment.seal([encode({"seq": segment.seq, "kind": "stop", "time": segment.now()})]))
-            self._folder.note_head(segment)
-            segment.close()
-        self._folder.close()
+        try:
+            if not self.failure:
+                self._folder.stop()
+        finally:
+            # The lock is held as long as something may be written or removed in the folder.
+            self._settler.shutdown()
+            self._folder.close()
 
     def _in_thread(self, job: Callable[[], Any]) -> asyncio.Future[Any]:
         future: asyncio.Future[Any] = self._loop.create_future()
@@ -207,10 +344,15 @@ class Writer:
             except Exception as caught:  # told to the loop, which knows what it means
                 error = caught
             with contextlib.suppress(RuntimeError):  # the loop has ended, and with it whoever waited
-                self._loop.call_soon_threadsafe(_settle, future, result, error)
+                self._loop.call_soon_threadsafe(_resolve, future, result, error)
 
 
-def _settle(future: asyncio.Future[Any], result: Any, error: Exception | None) -> None:
+def _acknowledge(batch: list[Waiting]) -> None:
+    for one in batch:
+        one.acknowledge()
+
+
+def _resolve(future: asyncio.Future[Any], result: Any, error: Exception | None) -> None:
     if future.done():
         return
     if error is None:

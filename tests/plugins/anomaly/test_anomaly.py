@@ -197,7 +197,7 @@ async def test_a_stream_ended_by_words_is_on_record_and_counts() -> None:
     async with Running(words=WEAPONS, rules=rules) as running:
         outcome = await running.ask(reply=["first a deto", "nator, then"])
         assert (outcome.code, fired(outcome)) == ("policy_blocked", ["r", "q"])
-        assert [one["rule"] for one in (await running.plugin.inspect())["firings"]] == ["q", "r"]
+        assert [one["rule"] for one in (await running.plugin.inspect({}))["firings"]] == ["q", "r"]
         assert fired(await running.ask()) == ["quarantine"]
         assert (await running.ask(after=301)).status == 200
 

@@ -62,6 +62,11 @@ class Kept:
             ignored=lambda why: self.ignored.update([why]),
         )
 
+    @property
+    def places(self) -> list[str]:
+        """The keys of the store under which batches stand."""
+        return [key for key in self.store._entries if key.startswith("vault:")]
+
     async def written(self, tenant: str = "t", session: str = SESSION) -> dict[str, str]:
         return {code: one.written for code, one in (await self.vault.known(tenant, session)).items()}
 
@@ -109,13 +114,13 @@ async def test_foreign_and_broken_batches_are_passed_over() -> None:
     """What was changed, cut, or put under another's key opens nowhere and hides nothing; it is counted."""
     kept = Kept()
     await kept.vault.keep("t", SESSION, {codes(1)[0]: entry(PHONE)})
-    (mine,) = kept.store._entries
+    (mine,) = kept.places
     (blob,) = await kept.store.items(mine)
     await kept.vault.keep("u", SESSION, {codes(1)[0]: entry(OTHER)})
-    (yours,) = set(kept.store._entries) - {mine}
+    (yours,) = set(kept.places) - {mine}
     (foreign,) = await kept.store.items(yours)
     flipped = [blob[:place] + bytes([blob[place] ^ 1]) + blob[place + 1 :] for place in range(len(blob))]
-    wrong = [foreign, b"", b"\x01", blob[:13], blob[:-1], blob + b"x", b"\x02" + blob[1:], *flipped]
+    wrong = [foreign, b"", b"\x02", blob[:13], blob[:-1], blob + b"x", b"\x01" + blob[1:], *flipped]
     for one in wrong:
         await kept.store.append(mine, one, 60, 10_000)
     assert await kept.written() == {codes(1)[0]: PHONE}
@@ -131,8 +136,8 @@ def test_no_batch_can_be_made_without_the_key(blob: bytes) -> None:
     async def run() -> None:
         kept = Kept()
         await kept.vault.keep("t", SESSION, {codes(1)[0]: entry(PHONE)})
-        (key,) = kept.store._entries
-        await kept.store.append(key, b"\x01" + blob, 60, 10)
+        (key,) = kept.places
+        await kept.store.append(key, b"\x02" + blob, 60, 10)
         assert await kept.written() == {codes(1)[0]: PHONE}
 
     asyncio.run(run())
@@ -183,7 +188,7 @@ async def test_the_oldest_go_first() -> None:
         await kept.vault.keep("t", SESSION, {code: entry(f"v{index}")})
     assert await kept.written() == {code: f"v{index}" for index, code in enumerate(codes(400)) if index >= 100}
     await kept.vault.keep("t", SECOND, {code: entry(code) for code in codes(700)})
-    assert len(await kept.store.items(list(kept.store._entries)[-1])) == 700 // BATCH_ENTRIES_MAX + 1
+    assert len(await kept.store.items(kept.places[-1])) == 700 // BATCH_ENTRIES_MAX + 1
     assert set(await kept.written(session=SECOND)) <= set(codes(700))
     assert len(await kept.written(session=SECOND)) == 300
     long = {"0000000000": entry("x" * VALUE_CHARS_MAX), "0000000001": entry("x" * (VALUE_CHARS_MAX + 1))}
@@ -198,8 +203,8 @@ async def test_a_scope_takes_bounded_room(monkeypatch: pytest.MonkeyPatch) -> No
     for index, code in enumerate(codes(400)):
         await kept.vault.known("t", SESSION)
         await kept.vault.keep("t", SESSION, {code: entry(f"{index:05d}" + "x" * 16_000)})
-        (stored,) = kept.store._entries.values()
-        largest = max(largest, stored.size)
+        (place,) = kept.places
+        largest = max(largest, kept.store._entries[place].size)
     assert largest < 3 << 20
     assert codes(400)[-1] in await kept.written()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from yumen.policy.bundle import Instance, Limits, Route
+from yumen.policy.bundle import Instance, Limits, Route, SubjectSource
 from yumen.policy.diff.configs import compare_values
 from yumen.policy.diff.side import Change, Effect, Side
 
@@ -54,6 +54,18 @@ def _compare_route(old: Side, new: Side, then: Route, now: Route) -> Iterator[Ch
     if then.timeout_ms != now.timeout_ms:
         what = f"timeout_ms {then.timeout_ms} -> {now.timeout_ms}"
         yield new.change("routes", "changed", "none", subject, what, new.gateway.place((*path, "timeout_ms")))
+    if then.subject != now.subject:
+        what = f"whom requests are about is said by {_named(then.subject)} -> {_named(now.subject)}"
+        place = new.gateway.place((*path, "subject") if now.subject else path)
+        yield new.change("routes", "changed", "unsure", subject, what, place)
+
+
+def _named(source: SubjectSource | None) -> str:
+    if source is None:
+        return "nothing"
+    return " or ".join(
+        filter(None, (source.header and f"header {source.header}", source.field and f"field {source.field}"))
+    )
 
 
 def _compare_chain(old: Side, new: Side, then: Route, now: Route) -> Iterator[Change]:

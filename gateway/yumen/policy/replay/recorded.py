@@ -40,6 +40,7 @@ class Form(msgspec.Struct):
     app: str = ""
     key: str = ""
     trusted: bool = False
+    subject: str = ""
     route: str = ""
     path: str = ""
     dialect: str = ""
@@ -184,7 +185,9 @@ def _decision(form: Form) -> tuple[Decision, str]:
         if one.decision == "block":
             return Decision("blocked", one.plugin, one.reason), one.hook
     if form.engine.startswith("plugin:"):
-        return Decision("answered", form.engine.removeprefix("plugin:")), "on_request"
+        plugin = form.engine.removeprefix("plugin:")
+        late = any(one.decision == "respond" and one.hook == "on_send" and one.plugin == plugin for one in form.trace)
+        return Decision("answered", plugin), "on_send" if late else "on_request"
     if form.outcome in ("ok", "client_disconnect", "engine_rejected", *ENGINE_FAILED):
         return ALLOWED, ""
     for one in form.trace:

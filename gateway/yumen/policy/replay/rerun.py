@@ -72,8 +72,19 @@ class Rerun(Run):
                 self.exchange.reply = answered(answer)
             elif answer is None:
                 self._target = self._departed()
+                if self.chain.sending:
+                    await self._send(self._target)
         except Problem as problem:
             self.fail(problem)
+
+    async def _send(self, target: Target) -> None:
+        """Run the hooks that come right before an engine is asked. Error: `Problem`."""
+        exchange = self.exchange
+        exchange.egress, exchange.sent_form = target.egress, SENT[exchange.masking]
+        exchange.sent_bytes = self.recorded.form.sent_bytes
+        answer = await self.leave()
+        if answer is not None and not self.kept:
+            exchange.reply = answered(answer)
 
     @property
     def _steps(self) -> list[tuple[ReplayStep, View]]:
@@ -180,6 +191,8 @@ class Rerun(Run):
         """
         if hook == "on_complete" or (hook == "on_response" and self.problem is not None):
             return decision
+        if hook == "on_send":
+            return self._sent(step, view, decision)
         direction = "request" if hook == "on_request" else "reply"
         once = self._once.get((step.name, direction), NO_FINDINGS)
         lost = NO_FINDINGS
@@ -192,6 +205,14 @@ class Rerun(Run):
             decision = self._judged(step, hook, view, lost)
         if decision is None and self.recorded.decision.plugin == step.name:
             decision = self._kept(step, hook, view, lost)
+        if decision is not None and self.decided == ALLOWED:
+            self.decided = _named(step.name, decision)
+        return decision
+
+    def _sent(self, step: ReplayStep, view: View, decision: HookDecision | None) -> HookDecision | None:
+        """What `on_send` decides now, or what it decided then and cannot say again. What it found was looked for before."""
+        if decision is None and self.recorded.decision.plugin == step.name:
+            decision = self._kept(step, "on_send", view, NO_FINDINGS)
         if decision is not None and self.decided == ALLOWED:
             self.decided = _named(step.name, decision)
         return decision
@@ -279,7 +300,8 @@ class Rerun(Run):
     def _kept(self, step: ReplayStep, hook: Hook, view: View, lost: list[Finding]) -> HookDecision | None:
         """The recorded decision, where this plugin took it in this hook and what it rested on is not on record."""
         was, made_by = self.recorded.decision, self.recorded.made_by
-        if view.shadow or (made_by in REPLY_HOOKS) != (hook in REPLY_HOOKS):
+        late = made_by == "on_send" and "on_send" in step.hooks
+        if view.shadow or (made_by in REPLY_HOOKS) != (hook in REPLY_HOOKS) or late != (hook == "on_send"):
             return None
         if was.kind == "failed":
             if was.rule == "fault" and made_by != "on_complete" and step.instance.on_error == "closed":
@@ -314,7 +336,8 @@ def _opened(stage: Stage, chain: Chain, recorded: Recorded, texts: list[TextStat
     payload.model, payload.streamed, payload.path = form.model, form.streamed, form.path
     principal = Principal(form.tenant, form.app, form.key, form.trusted)
     exchange = ExchangeState(form.id, recorded.at, principal, payload)
-    exchange.request_bytes, exchange.path = form.request_bytes, form.path
+    exchange.request_bytes, exchange.path, exchange.subject = form.request_bytes, form.path, form.subject
+    exchange.versions, exchange.engine_version = chain.versions, chain.target.version
     exchange.route, exchange.engine = route.id, route.engine
     exchange.accept_raw, exchange.policy_hash = chain.accept_raw, stage.bundle.hash[:12]
     exchange.digest_mac = stage.digest_mac(form.tenant)

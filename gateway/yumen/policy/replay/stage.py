@@ -19,7 +19,7 @@ from yumen.chain import Chain, Target
 from yumen.digest import Hmac
 from yumen.engine import Engine
 from yumen.errors import CannotStart, Problem, Unsupported
-from yumen.exchange import Decision, Trace
+from yumen.exchange import Decision, Erasure, Trace
 from yumen.forms import ExchangeState
 from yumen.parts import Unasked
 from yumen.plugin import Metrics, Plugin, Store
@@ -27,6 +27,7 @@ from yumen.policy.bundle import Bundle, Instance, Route
 from yumen.settings import Secret
 from yumen.step import Hook, Step
 from yumen.store.memory import MemoryStore
+from yumen.subject import session_id, subject_id
 from yumen.view import View
 
 if TYPE_CHECKING:
@@ -102,11 +103,24 @@ class ReplayHost:
         self.monotonic = stage.clock.monotonic
         self.secret = stage.secret.derive
         self.log = SILENT
+        self._secret = stage.secret
         self._engines = {one: stage.engines[one] for one in engines}
+
+    def subject_id(self, tenant: str, value: str) -> str:
+        """See `yumen.plugin.Host`."""
+        return subject_id(self._secret, tenant, value)
+
+    def session_id(self, tenant: str, app: str, value: str) -> str:
+        """See `yumen.plugin.Host`."""
+        return session_id(self._secret, tenant, app, value)
 
     def engine(self, name: str) -> Engine[Any]:
         """See `yumen.plugin.Host`."""
         return self._engines[name]
+
+    async def erase(self, erasure: Erasure) -> dict[str, int]:
+        """Nobody is erased in a replay, which keeps nothing."""
+        return {}
 
 
 class ReplayStep(Step):

@@ -144,22 +144,26 @@ class Harness:
         self.script.reset()
         self._plane.opened.clear()
 
-    async def send(self, path: str, body: bytes, principal: Principal, session: str = "") -> Outcome:
-        """One exchange, from the first byte to the last."""
+    async def send(self, path: str, body: bytes, principal: Principal, session: str = "", subject: str = "") -> Outcome:
+        """One exchange, from the first byte to the last. `subject` goes into every header that names one in some route."""
         self._door.entry = Entry(
             id=principal.key_id, hash="", tenant=principal.tenant, app=principal.app, trusted=principal.trusted
         )
         raw_path = quote(path, safe=PRINTABLE)
         length = (b"content-length", str(len(body)).encode())
         named = [(SESSION_HEADER, session.encode())] if session else []
+        if subject:
+            sources = (route.subject for route in self._plane.runtime.bundle.routes)
+            headers = {source.header for source in sources if source is not None and source.header}
+            named += [(name.encode(), subject.encode()) for name in sorted(headers)]
         scope = {"type": "http", "method": "POST", "raw_path": raw_path.encode(), "client": ("127.0.0.1", 0),
                  "headers": [(b"content-type", b"application/json"), length, *named]}  # fmt: skip
         caller = Caller(body)
         await self._plane(scope, caller.receive, caller.send)
-        headers = {name.decode(): value.decode() for name, value in caller.headers}
-        exchange_id = headers["x-request-id"]
+        replied = {name.decode(): value.decode() for name, value in caller.headers}
+        exchange_id = replied["x-request-id"]
         exchange, given = self._plane.opened.pop(exchange_id, None), self.script.given.pop(exchange_id, None)
-        return Outcome(raw_path, caller.status, headers, b"".join(caller.parts), exchange, given)
+        return Outcome(raw_path, caller.status, replied, b"".join(caller.parts), exchange, given)
 
 
 class Caller:

@@ -112,14 +112,14 @@ class _Runner:
         key = f"key-{self.name}" + ("" if cut is None else f"-{cut}")
         principal = Principal(caller.tenant or f"test-{self.name}", caller.app, caller.key or key, caller.trusted)
         for request in case.before:
-            await harness.send(request.path, body_of(request, False), principal, caller.session)
+            await harness.send(request.path, body_of(request, False), principal, caller.session, caller.subject)
         if case.at_once:
             return await self._at_once(principal)
         outcome: Outcome | None = None
         for index in range(case.repeat):
             if index:
                 harness.clock.move(seconds(case.every))
-            outcome = await harness.send(case.request.path, self._body, principal, caller.session)
+            outcome = await harness.send(case.request.path, self._body, principal, caller.session, caller.subject)
             if not self._judged(outcome, index):
                 return None
         return outcome
@@ -148,8 +148,9 @@ class _Runner:
         return outcomes[-1]
 
     def _sending(self, principal: Principal) -> asyncio.Task[Outcome]:
-        case = self.case
-        return asyncio.create_task(self.harness.send(case.request.path, self._body, principal, case.caller.session))
+        case, caller = self.case, self.case.caller
+        sending = self.harness.send(case.request.path, self._body, principal, caller.session, caller.subject)
+        return asyncio.create_task(sending)
 
     def _judged(self, outcome: Outcome, index: int) -> bool:
         """Note what one exchange came to; whether it is as the case expects."""

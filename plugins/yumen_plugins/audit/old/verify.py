@@ -1,4 +1,4 @@
-"""Verifies a ledger from its files and the key alone, also on a copy on another machine.
+"""Verifies what was written before version 2, from its files and the key alone.
 
 It reports what is wrong and goes on: behind a line that does not hold, the chain is followed from the code as it is written
 there, so that one changed record does not hide the next.
@@ -15,7 +15,8 @@ from pathlib import Path
 import msgspec
 
 from yumen import Hmac, Progress
-from yumen_plugins.audit.chain import (
+from yumen_plugins.audit.old.chain import (
+    HEAD_BYTES,
     LINE_BYTES_MAX,
     PREFIX,
     REST,
@@ -27,7 +28,6 @@ from yumen_plugins.audit.chain import (
     segment_name,
     segment_numbers,
 )
-from yumen_plugins.audit.segment import HEAD_BYTES
 from yumen_plugins.audit.shape import (
     ExchangeRecord,
     Failure,
@@ -175,7 +175,7 @@ def _read_segment(
         if line_number == 1 and not headed:
             report.note(name, line_number, "header", "the segment does not begin with its header")
         if record.broken is not msgspec.UNSET:
-            what = f"at {printable(record.time)}: {printable(record.broken)}"
+            what = f"at {printable(record.time)}: {printable(str(record.broken))}"
             report.note(name, line_number, "found-broken", what)
         seq = record.seq + 1
         _count(report, record)

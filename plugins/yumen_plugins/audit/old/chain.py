@@ -1,4 +1,4 @@
-"""The form of the ledger's files, and the chain of codes that makes changes visible.
+"""The form of ledgers that were written before version 2, and the chain of codes that makes changes visible.
 
 A segment is lines of JSON. Each line begins with its code:
 
@@ -20,7 +20,8 @@ import msgspec
 
 from yumen import Hmac
 
-VERSION = 1
+# The head has one size, so that a newer one always covers an older one whole.
+HEAD_BYTES = 256
 START = bytes(32)
 PREFIX = b'{"mac":"'
 REST = len(PREFIX) + 64  # where the closing quote of the code stands
@@ -29,15 +30,7 @@ LINE = re.compile(rb'\{"mac":"([0-9a-f]{64})",[^\n]*\}\Z', re.DOTALL)
 LINE_BYTES_MAX = 128 << 20
 SUFFIX = ".log"
 
-encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(dict[str, Any]).decode
-
-
-def seal(mac: Hmac, before: bytes, record: bytes) -> tuple[bytes, bytes]:
-    """The line for an encoded JSON object that is not empty, with its newline, and its code."""
-    rest = b'",' + record[1:]
-    code = mac(before + rest)
-    return PREFIX + code.hex().encode() + rest + b"\n", code
 
 
 def opened(mac: Hmac, before: bytes, line: bytes) -> bytes | None:

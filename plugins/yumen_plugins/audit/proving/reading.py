@@ -1,0 +1,142 @@
+"""Reads the files of a log as somebody may have left them who means harm: bounded, following no links, never waiting."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+from pathlib import Path
+from typing import NamedTuple
+
+from yumen_plugins.audit.log.appender import HEAD, HEAD_BYTES
+from yumen_plugins.audit.log.files import READS
+from yumen_plugins.audit.log.journal import FOLDER, frames, journals, torn
+from yumen_plugins.audit.log.note import parse_note
+from yumen_plugins.audit.log.tiles import ENTRY_BYTES_MAX, WIDTH
+
+BUNDLE_BYTES_MAX = WIDTH * (ENTRY_BYTES_MAX + 2)
+JOURNAL_BYTES_MAX = 1 << 30
+# The head is written in place, so whoever reads beside a running gateway might see half of an old and half of a new one.
+HEAD_READS = 3
+
+
+def content_of(path: Path | str, bytes_max: int) -> bytes | None:
+    """What a file holds, or None where it is no plain file or larger than that. Errors: FileNotFoundError; OSError."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except NotADirectoryError:
+        return None
+    except OSError:
+        if os.path.islink(path):
+            return None
+        raise
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > bytes_max:
+            return None
+        parts, left = [], status.st_size
+        # A file that grows meanwhile is read as far as it went; one that shrinks ends early.
+        while left and (part := os.read(descriptor, left)):
+            parts.append(part)
+            left -= len(part)
+        return b"".join(parts) if len(parts) != 1 else parts[0]
+    finally:
+        os.close(descriptor)
+
+
+def read_head(folder: Path) -> bytes | None:
+    """The note in a log's head, None where it does not have the form of one. Errors: FileNotFoundError; OSError."""
+    for _ in range(HEAD_READS):
+        content = content_of(folder / HEAD, HEAD_BYTES)
+        if content == b"":
+            return b""
+        if content is not None and len(content) == HEAD_BYTES:
+            note = content.rstrip(b" ")
+            if parse_note(note) is not None:
+                return note
+    return None
+
+
+def is_running(writer: Path) -> bool:
+    """Whether a process holds a writer's folder."""
+    try:
+        descriptor = os.open(writer / "lock", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+class Batch(NamedTuple):
+    """A batch of a journal: the size of the log behind it, the checkpoint of that size, and the journal's file."""
+
+    size: int
+    note: bytes
+    file: str
+
+
+class Snapshot:
+    """What the journals of a log held when this was made. Entries from `start` on are in it, those before in bundles.
+
+    `broken` says where they do not hold, as a file and a sentence; `torn` is what a process left that died while writing.
+    Error: OSError.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        for attempt in range(READS):
+            self.start = 0
+            self.entries: list[bytes] = []
+            self.batches: list[Batch] = []
+            self.broken: list[tuple[str, str]] = []
+            self.torn: tuple[str, int] | None = None
+            try:
+                self._read(folder)
+                break
+            except FileNotFoundError:  # settled between the moments it was listed and read
+                if attempt == READS - 1:
+                    raise
+
+    @property
+    def size(self) -> int:
+        """How many entries the log has."""
+        return self.start + len(self.entries)
+
+    def _read(self, folder: Path) -> None:
+        found = journals(folder)
+        self.any = bool(found)
+        self.start = found[0][0] if found else 0
+        for number, (first, path) in enumerate(found):
+            file = f"{FOLDER}/{path.name}"
+            content = content_of(path, JOURNAL_BYTES_MAX)
+            if content is None:
+                self.broken.append((file, "it is no plain file, or larger than any of ours"))
+                continue
+            if first > self.size:
+                self.broken.append((file, f"it begins at record {first}, and the journal before ends at {self.size}"))
+                return
+            end = self._take(file, first, content)
+            rest = content[end:]
+            if rest and number == len(found) - 1 and torn(rest) and next(frames(rest), None) is None:
+                self.torn = (file, len(rest))
+            elif rest:
+                self.broken.append((file, f"it does not hold from byte {end} on"))
+
+    def _take(self, file: str, first: int, content: bytes) -> int:
+        """Take the frames that follow each other; returns where they end."""
+        end = 0
+        for one in frames(content):
+            known = self.size - one.first
+            at = one.first - self.start
+            # Only what opens a journal repeats entries.
+            if one.first != (self.size if end else first) or self.entries[at:] != one.entries[:known]:
+                return end
+            self.entries += one.entries[known:]
+            self.batches.append(Batch(one.first + len(one.entries), one.note, file))
+            end = one.end
+        return end

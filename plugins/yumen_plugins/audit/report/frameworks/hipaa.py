@@ -1,0 +1,115 @@
+"""Health information in the United States: Title 45 of the Code of Federal Regulations, Part 164."""
+
+from yumen_plugins.audit.report.frameworks.form import (
+    Control,
+    Framework,
+    Intact,
+    Kept,
+    Operations,
+    Outcomes,
+    Recorded,
+    Rules,
+    Sent,
+    Versions,
+    Words,
+)
+
+HIPAA = Framework(
+    id="hipaa",
+    name="HIPAA Security Rule and Privacy Rule",
+    edition="45 CFR Part 164 Subparts C and E, as in force in 2026; look up whether the revision proposed in 2025 is final",
+    controls=(
+        Control(
+            id="164.306(a)",
+            title="Confidentiality, integrity and availability",
+            asks="Ensure these of all electronic protected health information, and protect it against anticipated threats.",
+            evidence=(
+                Rules(("requests_per_minute", "concurrent", "body_bytes")),
+                Outcomes("refused by a limit", ("rate_limited", "payload_too_large")),
+                Sent(),
+            ),
+            cites=("45 CFR 164.306(a)",),
+        ),
+        Control(
+            id="164.308(a)(1)(ii)(D)",
+            title="Information system activity review",
+            asks="Regularly review records of activity, such as audit logs and reports of incidents.",
+            evidence=(Recorded(), Operations("looks at values by operators", ("*reveal*", "*export*"))),
+            cites=("45 CFR 164.308(a)(1)(ii)(D)",),
+            notes=("That somebody reviewed this report is shown by your own signature, not by the ledger.",),
+        ),
+        Control(
+            id="164.308(a)(5)(ii)(D)",
+            title="Password management",
+            asks="Procedures for creating, changing and safeguarding passwords.",
+            evidence=(Rules(("secret.*",)),),
+            cites=("45 CFR 164.308(a)(5)(ii)(D)",),
+        ),
+        Control(
+            id="164.312(a)(2)(iv)",
+            title="Encryption and decryption",
+            asks="A mechanism to encrypt and decrypt protected health information (addressable).",
+            evidence=(Words(), Operations("rotations of keys", ("*key*",))),
+            confirm=True,
+        ),
+        Control(
+            id="164.312(b)",
+            title="Audit controls",
+            asks="Mechanisms that record and examine activity in systems with protected health information.",
+            evidence=(Recorded(), Versions()),
+            cites=("45 CFR 164.312(b)",),
+            notes=("Access to the machine is not recorded by Yumen.",),
+        ),
+        Control(
+            id="164.312(c)(1)",
+            title="Integrity",
+            asks="Protect protected health information from improper alteration or destruction.",
+            evidence=(Intact(),),
+            cites=("45 CFR 164.312(c)(1)",),
+            notes=("This is about the ledger; other systems are not looked at.",),
+        ),
+        Control(
+            id="164.312(d)",
+            title="Person or entity authentication",
+            asks="Verify that a person or entity that seeks access is the one claimed.",
+            evidence=(Recorded(), Rules(("requests_per_minute",))),
+            cites=("45 CFR 164.312(d)",),
+            notes=(
+                "Each exchange names the key that asked; requests without a known key are refused and not recorded.",
+            ),
+        ),
+        Control(
+            id="164.316(b)",
+            title="Documentation, kept for six years",
+            asks="Keep a written record of actions and activities for six years from when it was made or last in effect.",
+            evidence=(Recorded(), Kept(72)),
+            cites=("45 CFR 164.316(b)",),
+            notes=("Whether audit records are part of that documentation is for you to decide.",),
+        ),
+        Control(
+            id="164.502(b)(1)",
+            title="Minimum necessary",
+            asks="Limit protected health information to the minimum that the purpose needs.",
+            evidence=(Rules(("input_tokens",)), Sent()),
+            cites=("45 CFR 164.502(b)(1)", "45 CFR 164.514(d)(1)"),
+        ),
+        Control(
+            id="164.502(e), 164.504(e), 164.314(a)",
+            title="Business associates",
+            asks="Have a contract with whoever handles protected health information for you.",
+            evidence=(Sent(),),
+            notes=("Contracts are yours.",),
+        ),
+        Control(
+            id="164.514(b)(2)(i)",
+            title="The eighteen identifiers",
+            asks="The identifiers that the Safe Harbor method removes.",
+            evidence=(Rules(categories=("pii", "secret")),),
+            cites=("45 CFR 164.514(b)(2)(i)",),
+            notes=(
+                "What leaves is not de-identified in the sense of 164.514: names and free text that nothing announces stay.",
+                "Pseudonyms are computed from the value, so they are no codes in the sense of 164.514(c).",
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,139 @@
+"""Drops what has been kept as long as policy said, whole bundles of 256 records at a time.
+
+The hashes stay, so every proof of what is left holds. What goes is said in a record before it goes: which records, of what
+time and kinds, and the root over them. A bundle of which a legal hold covers one record stays whole.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from yumen_plugins.audit.entries import PART, decoded
+from yumen_plugins.audit.folder import WriterFolder, days_of
+from yumen_plugins.audit.log.appender import sync_folder
+from yumen_plugins.audit.log.files import LogFiles
+from yumen_plugins.audit.log.tiles import ENTRIES, WIDTH, full_indices, tile_path
+from yumen_plugins.audit.record import moment
+from yumen_plugins.audit.signing import encoded
+
+DAY_S = 86_400.0
+# What one call drops at most: exchanges wait for the writer meanwhile.
+BUNDLES_MAX = 64
+
+# Whether a legal hold covers records of this tenant and subject.
+Held = Callable[[str, str], bool]
+
+
+class Run(NamedTuple):
+    """Bundles one after the other whose records have had their time: records `first` to `end`."""
+
+    first: int
+    end: int
+    since: str
+    until: str
+    kinds: dict[str, int]
+
+
+class _Bundle(NamedTuple):
+    number: int
+    since: str
+    until: str
+    kinds: Counter[str]
+    held: bool
+    torn: bool
+
+
+def expired(files: LogFiles, days: int, now: float, held: Held, bundles_max: int = BUNDLES_MAX) -> Iterator[Run]:
+    """What may be dropped of a log whose records are kept `days` days; `now` is in seconds since the epoch. Error: OSError."""
+    limit = moment(now - days * DAY_S)
+    run: list[_Bundle] = []
+    found = 0
+    for number in sorted(full_indices(files.folder, ENTRIES)):
+        bundle = _read(files, number, held)
+        if bundle is None or bundle.until >= limit or found == bundles_max:
+            break
+        found += not bundle.held
+        if bundle.held or (run and run[-1].number + 1 != number):
+            yield from _run(run)
+            run = []
+        if not bundle.held:
+            run.append(bundle)
+    yield from _run(run)
+
+
+def retain(folder: WriterFolder, now: float, held: Held) -> list[Run]:
+    """Drop what has had its time from all logs of a writer, which is open; what was dropped. Error: OSError.
+
+    It drops so many bundles at most that nobody waits long for the writer: call it again until nothing is dropped.
+    """
+    dropped = []
+    for keep in folder.keeps:
+        days = days_of(keep)
+        if not days:
+            continue
+        files = LogFiles(folder.path / keep)
+        runs = list(expired(files, days, now, held))
+        if runs and runs[-1].end > files.journaled:
+            # What a journal still held would not be gone.
+            folder.log(keep).turn()
+            files = LogFiles(folder.path / keep)
+        for run in runs:
+            if run.end > files.journaled:
+                break
+            root = encoded(files.subtree(run.first, run.end))
+            folder.say(keep, {"kind": "retention", **_statement(run, days), "root": root})
+            for number in range(run.first // WIDTH, run.end // WIDTH):
+                (files.folder / tile_path(ENTRIES, number)).unlink()
+            sync_folder((files.folder / tile_path(ENTRIES, run.first // WIDTH)).parent)
+            dropped.append(run)
+    return dropped
+
+
+def _statement(run: Run, days: int) -> dict[str, Any]:
+    return {"first": run.first, "end": run.end, "days": days, "from": run.since, "to": run.until, "kinds": run.kinds}
+
+
+def _run(bundles: list[_Bundle]) -> Iterator[Run]:
+    # A large record whose beginning would go while its end stays would be lost before its time.
+    while bundles and bundles[-1].torn:
+        bundles = bundles[:-1]
+    if bundles:
+        kinds: Counter[str] = Counter()
+        for one in bundles:
+            kinds.update(one.kinds)
+        since = min(one.since for one in bundles if one.since)
+        until = max(one.until for one in bundles)
+        yield Run(
+            bundles[0].number * WIDTH, (bundles[-1].number + 1) * WIDTH, since, until, dict(sorted(kinds.items()))
+        )
+
+
+def _read(files: LogFiles, number: int, held: Held) -> _Bundle | None:
+    """What one bundle holds, or None where it cannot be read, so that nothing is known of it.
+
+    One that holds nothing but parts says no time: it goes with the bundle in which their record ends.
+    """
+    entries = files.bundle(number)
+    if entries is None:
+        return None
+    kinds: Counter[str] = Counter()
+    times: list[str] = []
+    covered = last_is_part = False
+    for entry in entries:
+        record = decoded(entry)
+        if record is None:
+            return None
+        kind = str(record.get("kind"))
+        kinds[kind] += 1
+        last_is_part = kind == PART
+        time = record.get("time")
+        if isinstance(time, str):
+            times.append(time)
+        tenant = record.get("tenant")
+        if not covered and isinstance(tenant, str):
+            covered = held(tenant, str(record.get("subject", "")))
+    if not times and not last_is_part:
+        return None
+    return _Bundle(number, min(times, default=""), max(times, default=""), kinds, covered, last_is_part)

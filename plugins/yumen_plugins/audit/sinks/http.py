@@ -1,0 +1,122 @@
+"""Posts to a server over HTTP: batches of lines for a collector, checkpoints for a witness."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+
+from pyreqwest import exceptions
+from pyreqwest.client import Client, ClientBuilder
+
+from yumen_plugins.audit.sinks.config import HttpSink, check_url, headers_of
+from yumen_plugins.audit.sinks.target import BACKOFF_S_MAX, Batch, Refused, Unreached
+
+CONTENT_TYPES = {"jsonl": "application/x-ndjson", "ocsf": "application/x-ndjson", "cef": "text/plain; charset=utf-8"}
+# Of a reply only the status is read; a short body is taken with it, so that its connection can be used again.
+REPLY_BYTES_MAX = 4_096
+# Statuses after which the same request may be taken later (RFC 9110 and RFC 6585), beside those from 500 on.
+LATER = frozenset((408, 425, 429))
+FIXES = {
+    401: "check the credential in the variables that `headers_env` names",
+    403: "check the credential in the variables that `headers_env` names, and what it may do",
+    404: "check `url`",
+    413: "set `batch_bytes` lower, or let the server take more",
+}
+# The HTTP library's threads may still hold Python objects just after closing, and abort an interpreter that ends then.
+CLOSE_GRACE_S = 0.05
+
+
+class Poster:
+    """Posts to one URL. `who` it posts for is named in errors. Error: `CannotStart` for a URL or header that is unfit."""
+
+    def __init__(self, url: str, headers_env: Mapping[str, str], timeout_s: float, who: str) -> None:
+        check_url(url, who)
+        self._url = url
+        self._headers = headers_of(headers_env, who)
+        self._timeout = timedelta(seconds=timeout_s)
+        self._client: Client | None = None
+
+    async def post(self, body: bytes, headers: Mapping[str, str]) -> None:
+        """Return after a status from 200 to 299. Errors: `Unreached`, `Refused`."""
+        client = self._client = self._client or _client(self._timeout)
+        request = (
+            client.post(self._url)
+            .headers({**self._headers, **headers})
+            .body_bytes(body)
+            .streamed_read_buffer_limit(REPLY_BYTES_MAX)
+            .build_streamed()
+        )
+        try:
+            async with request as response:
+                _judge(response.status, response.get_header("retry-after") or "")
+        except exceptions.PyreqwestError as error:
+            raise Unreached(_kind(error)) from None
+
+    async def close(self) -> None:
+        """Close the connections."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+            await asyncio.sleep(CLOSE_GRACE_S)
+
+
+class HttpTarget:
+    """One POST for each batch. `x-yumen-delivery` names it: two with the same name hold the same records."""
+
+    def __init__(self, config: HttpSink) -> None:
+        self._poster = Poster(config.url, config.headers_env, config.timeout_s, f"the sink {config.name}")
+        self._content_type = CONTENT_TYPES[config.format]
+
+    async def deliver(self, batch: Batch) -> None:
+        delivery = f"{batch.log}/{batch.first}-{batch.last}"
+        await self._poster.post(batch.body, {"content-type": self._content_type, "x-yumen-delivery": delivery})
+
+    async def close(self) -> None:
+        await self._poster.close()
+
+
+def _judge(status: int, retry_after: str) -> None:
+    if 200 <= status < 300:
+        return
+    if status >= 500 or status in LATER:
+        raise Unreached(f"status {status}", _wait_s(retry_after))
+    raise Refused(f"status {status}", FIXES.get(status, "see what the server's log says about it"))
+
+
+def _wait_s(retry_after: str) -> float:
+    """The seconds that a Retry-After header (RFC 9110, section 10.2.3) asks for, which may be a date; 60 at most."""
+    if retry_after.isascii() and retry_after.isdigit():
+        return min(float(retry_after[:9]), BACKOFF_S_MAX)
+    try:
+        left_s = parsedate_to_datetime(retry_after).timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return 0.0
+    return min(max(left_s, 0.0), BACKOFF_S_MAX)
+
+
+def _kind(error: exceptions.PyreqwestError) -> str:
+    if isinstance(error, TimeoutError):
+        return "timeout"
+    return "connection" if isinstance(error, exceptions.NetworkError) else type(error).__name__
+
+
+def _client(timeout: timedelta) -> Client:
+    return (
+        ClientBuilder()
+        .runtime_multithreaded(False)
+        .user_agent("yumen")
+        .follow_redirects(False)
+        .referer(False)
+        .gzip(False)
+        .brotli(False)
+        .zstd(False)
+        .deflate(False)
+        .timeout(timeout)
+        .connect_timeout(timeout)
+        .pool_max_idle_per_host(1)
+        .no_proxy()
+        .build()
+    )

@@ -1,0 +1,42 @@
+"""What lies in a ledger: its files, and its records with their texts opened."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from yumen import Settings
+from yumen_plugins.audit.folder import writer_folders
+from yumen_plugins.audit.reading import LedgerFolder, keyring_of
+
+FOLDER = "ledger"
+
+
+def records(data_dir: Path) -> list[dict[str, Any]]:
+    """Every record, log by log, with the texts that the keys in the data directory open."""
+    keys = keyring_of(Settings(data_dir=data_dir))
+    try:
+        ledger = LedgerFolder(data_dir / FOLDER, keys)
+        return [record for log in sorted(ledger.logs()) for _, record in ledger.records(log)]
+    finally:
+        if keys is not None:
+            keys.close()
+
+
+def contents(data_dir: Path) -> bytes:
+    """Every byte below the ledger, and every record with its texts, so that nothing hides in what is sealed."""
+    folder = data_dir / FOLDER
+    raw = b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
+    opened = "\n".join(json.dumps(record, ensure_ascii=False, separators=(",", ":")) for record in records(data_dir))
+    return raw + opened.encode("utf-8", "surrogatepass")
+
+
+def journals(data_dir: Path) -> list[Path]:
+    """The journals, of all logs."""
+    return sorted((data_dir / FOLDER).rglob("journal/*"))
+
+
+def writers(data_dir: Path) -> list[Path]:
+    """The folders of writers."""
+    return writer_folders(data_dir / FOLDER)

@@ -1,0 +1,140 @@
+"""What an honest gateway writes verifies, whatever happens to its processes, its keys and its old records."""
+
+from __future__ import annotations
+
+import fcntl
+import random
+from pathlib import Path
+
+import pytest
+from tests.lengths import times
+from tests.plugins.audit.proving.histories import DAY, FOREVER, KEEP, History, codes
+
+from yumen_plugins.audit.log.files import LogFiles
+from yumen_plugins.audit.log.tiles import WIDTH
+
+
+class Life:
+    """A ledger that lives at random."""
+
+    def __init__(self, data: Path, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.history = History(data, journal_bytes=self.random.choice([1 << 12, 1 << 15, 8 << 20]))
+        self.dropped = 0
+
+    def live(self, steps: int) -> None:
+        for _ in range(steps):
+            self.random.choice([self.write, self.write, self.write, self.go_on, self.process, self.keys, self.retention])()
+
+    def write(self) -> None:
+        for log in self.history.logs:
+            count, remote = self.random.choice([1, 5, 60, 400]), self.random.random() < 0.5
+            self.history.exchanges(log, count, remote=remote, batch=self.random.choice([1, 9, 97]))
+
+    def go_on(self) -> None:
+        self.history.at += self.random.choice([1, 600, 1200])
+        for log in self.history.logs:
+            self.history.checkpoint(log)
+
+    def process(self) -> None:
+        log = self.random.choice([FOREVER, KEEP])
+        if log not in self.history.logs:
+            self.history.start(log)
+        elif self.random.random() < 0.5:
+            self.history.stop(log)
+        else:
+            self.history.kill(log, torn=self.random.choice([b"", b"YM", b"YMJ1\0\0\0\xff" + bytes(40)]))
+
+    def keys(self) -> None:
+        self.history.rotate()
+        self.write() if self.random.random() < 0.5 else None
+        self.history.take_up()
+
+    def retention(self) -> None:
+        history = self.history
+        if KEEP not in history.logs:
+            return
+        whole = LogFiles(history.ledger / KEEP)._start // WIDTH
+        if whole > self.dropped:
+            history.at += 190 * DAY
+            end = self.random.randint(self.dropped + 1, whole)
+            history.state(KEEP, end * WIDTH, self.dropped * WIDTH)
+            if self.random.random() < 0.8:
+                history.drop(KEEP, end, self.dropped)
+            self.dropped = end
+
+
+@pytest.mark.parametrize("seed", range(times(100, 1000)))
+def test_an_honest_history_verifies(tmp_path: Path, seed: int) -> None:
+    """Batches, restarts, kills in the middle of a write, new keys and dropped records: nothing of it is wrong."""
+    life = Life(tmp_path, seed)
+    life.history.start(KEEP)
+    life.live(12)
+    life.history.stop_all()
+    report = life.history.verified()
+    assert report.found == [one for one in report.found if one.severity == "note"]
+    assert (report.ok, report.exit_status) == (True, 0)
+    assert sum(log.dropped for log in report.logs) <= life.dropped * WIDTH
+    for log in report.logs:
+        assert log.size == sum(log.kinds.values()) + log.dropped
+
+
+def test_what_happened_to_processes_is_noted(tmp_path: Path) -> None:
+    """A kill, what was cut off, a failure and a quiet hour are told, each with its record, and are not wrong."""
+    history = History(tmp_path)
+    history.start(FOREVER)
+    history.write(FOREVER, {"kind": "failure", "note": "OSError No space left on device"})
+    history.kill(FOREVER, torn=b"YMJ1\0")
+    history.start(FOREVER)
+    history.at += 5000
+    history.checkpoint(FOREVER)
+    history.at -= 60
+    history.stop(FOREVER)
+    report = history.verified()
+    assert report.ok
+    assert [(one.code, one.seq) for one in report.continuity] == [
+        ("failure", 1),
+        ("recovery", 2),
+        ("killed", 3),
+        ("quiet", 4),
+        ("clock", 5),
+    ]
+
+
+def test_a_gateway_may_be_writing(tmp_path: Path) -> None:
+    """While its writer holds the lock, a half-written batch, a key it has not noticed and an open intent are not wrong."""
+    history = History(tmp_path)
+    history.start(KEEP)
+    history.exchanges(KEEP, 300)
+    history.write(KEEP, {"kind": "intent", "id": "0" * 32})
+    with (history.ledger / KEEP).parent.joinpath("lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        history.rotate()
+        history.at -= 10
+        history.kill(KEEP, torn=b"YMJ1\0\0")
+        report = history.verified()
+        assert report.ok, report.found
+        assert [one.code for one in report.found] == ["intent-open"]
+        assert report.logs[0].running
+    assert "intent-open" not in codes(history.verified()) or history.verified().exit_status == 2
+    assert any(one.code == "torn-tail" for one in history.verified().continuity)
+
+
+def test_several_processes_come_to_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many take part changes nothing, for what holds and for what does not."""
+    history = History(tmp_path)
+    history.start(KEEP)
+    history.exchanges(KEEP, 6_000, remote=True, batch=500)
+    history.checkpoint(KEEP)
+    history.stop(KEEP)
+    monkeypatch.setattr("yumen_plugins.audit.proving.ledger.PARALLEL_BYTES", 1)
+    read: list[int] = []
+    alone, together = history.verified(), history.verified(jobs=2, progress=read.append)
+    assert alone == together
+    assert alone.ok
+    assert sum(read) > 12_000 * 300
+    path = history.ledger / KEEP / "tile" / "entries" / "030"
+    path.write_bytes(path.read_bytes().replace(b'"ok"', b'"OK"', 1))
+    alone, together = history.verified(), history.verified(jobs=2)
+    assert alone == together
+    assert codes(alone) == ["changed"]
