@@ -144,6 +144,18 @@ async def test_a_record_is_explained_as_the_exchange_was(tmp_path: Path) -> None
         assert requests(recorded) == requests(said)
 
 
+def test_what_stopped_it_at_the_door_stands_before_the_engine() -> None:
+    """The hook right before an engine is asked is shown there, and so is about whom the exchange was."""
+    send = {"plugin": "audit", "hook": "on_send", "ms": 1.5, "decision": "fault", "reason": "OSError"}
+    request = {"plugin": "audit", "hook": "on_request", "ms": 0.5, "decision": "allow", "reason": ""}
+    record = {"id": "0" * 32, "subject": "ab" * 16, "outcome": "plugin_fault", "trace": [request, send]}
+    said = explain(record, None)
+    assert [hook.hook for hook in said.hooks] == ["on_request", "on_send"]
+    lines = shown(said)
+    assert lines.index("on_request") < lines.index("on_send") < lines.index("nothing was sent to an engine")
+    assert f"about the subject {'ab' * 16}" in lines
+
+
 async def test_another_policy_gives_no_lines(tmp_path: Path) -> None:
     """A record of another version of the policy is not explained by lines that it did not run under."""
     folder = written(tmp_path / "b")

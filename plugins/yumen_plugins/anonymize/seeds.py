@@ -16,12 +16,14 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from yumen import Hmac, Store
 
 RANDOM_BYTES, MOMENT_BYTES, KEY_DIGEST_BYTES = 16, 8, 16
 # How much longer a list lives than what is kept under its seed, at least, and how often that can be put off: for years.
 SLACK_S, ITEMS_MAX = 7 * 86_400, 512
+NAMES_MAX = 4096
 
 
 class Seeds:
@@ -33,6 +35,8 @@ class Seeds:
         self._ttl_s = ttl_s
         self._slack_s = max(SLACK_S, ttl_s)
         self._now = now
+        # Making a name costs as much as reading what stands under it, in memory.
+        self._key = lru_cache(NAMES_MAX)(self._named)
 
     async def find(self, tenant: str, subject: str) -> bytes | None:
         """The seed of a tenant, and of a subject unless that is empty, as one; None where nothing can have been kept."""
@@ -66,14 +70,14 @@ class Seeds:
         return items[0] if items else fresh
 
     async def _lists(self, keys: Sequence[str]) -> list[list[bytes]]:
-        if self._store.shared:
+        if self._store.shared and len(keys) > 1:
             return await asyncio.gather(*map(self._store.items, keys))
         return [await self._store.items(key) for key in keys]
 
     def _keys(self, tenant: str, subject: str) -> list[str]:
         return [self._key(tenant, ""), *([self._key(tenant, subject)] if subject else ())]
 
-    def _key(self, tenant: str, subject: str) -> str:
+    def _named(self, tenant: str, subject: str) -> str:
         whose = f"seed\x00{tenant}\x00{subject}".encode("utf-8", "surrogatepass")
         return "vault-of:" + Hmac(self._key_of(tenant))(whose)[:KEY_DIGEST_BYTES].hex()
 

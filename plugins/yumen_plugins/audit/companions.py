@@ -19,7 +19,7 @@ from yumen_plugins.audit.index import IndexUnavailable
 from yumen_plugins.audit.reading import LedgerFolder
 from yumen_plugins.audit.retention import DAY_S, retain
 from yumen_plugins.audit.searching import Carried, Search, index_of
-from yumen_plugins.audit.sinks import Sinks, Witness
+from yumen_plugins.audit.sinks import Sinks, Status, Witness
 from yumen_plugins.audit.subjects import Erasure as Erased
 from yumen_plugins.audit.subjects import Keyring, KeyringUnavailable
 from yumen_plugins.audit.writer import LedgerUnavailable, Writer
@@ -27,6 +27,9 @@ from yumen_plugins.audit.writer import LedgerUnavailable, Writer
 # Less than the time for which the keyring trusts what it has in memory.
 ERASURES_S = 0.4
 INDEX_S = 5.0
+PUSH_S = 1.0
+# For each second of indexing so many of rest: exchanges need the processors.
+INDEX_REST = 4
 RETAIN_FIRST_S, RETAIN_S = 60.0, 3600.0
 # Other stores may keep things of a subject for a month at most; erasures that were made while no gateway ran are repeated.
 REPEATED_S = 31 * DAY_S
@@ -48,7 +51,7 @@ class Companions:
         self._started_at = host.now()
         index = index_of(host.data_dir, config.index_url_env, self._say)
         self.search = Search(LedgerFolder(ledger, keys), index)
-        self.sinks = Sinks(config.sinks, Carried(ledger), LINES, host.data_dir, metrics=host.metrics)
+        self.sinks = Sinks(config.sinks, Carried(ledger), LINES, host.data_dir, metrics=host.metrics, notice=self._told)
         self.witnesses = [Witness(one, host.data_dir, metrics=host.metrics) for one in config.witness]
         self._stopping = False
         self._tasks = [asyncio.create_task(job) for job in (self._forget(), self._retain(), self._follow())]
@@ -75,6 +78,12 @@ class Companions:
         for witness in self.witnesses:
             witness.stop(STOP_S)
         self.search.close()
+
+    def _told(self, status: Status) -> None:
+        if status.last_error:
+            self._host.log.warning(
+                "sink", sink=status.name, state=status.state, error=status.last_error, fix=status.fix
+            )
 
     def _say(self, what: str) -> None:
         self._host.log.warning("ledger_index", what=what)
@@ -121,6 +130,7 @@ class Companions:
             try:
                 while await self._writer.with_folder(lambda folder: retain(folder, self._host.now(), self._held)):
                     await asyncio.sleep(0)  # exchanges come between
+                await asyncio.to_thread(self.search.forget_dropped)
             except Exception as error:  # whatever one record or the keys are like, the next hour is another try
                 self._host.log.error("retention_failed", error=type(error).__name__)
             await asyncio.sleep(RETAIN_S)
@@ -134,17 +144,22 @@ class Companions:
             await self._indexed()
 
     async def _indexed(self) -> None:
+        """Bring the index up to date, batch by batch; whoever searches does the rest at once."""
+        count = 1
         try:
-            began = time.monotonic()
-            count = await asyncio.to_thread(self.search.catch_up, stop=lambda: self._stopping)
-            if count:
-                self._host.metrics.observe("index_seconds", time.monotonic() - began)
+            while count:
+                began = time.monotonic()
+                count = await asyncio.to_thread(self.search.catch_up_some)
+                spent = time.monotonic() - began
+                if count:
+                    self._host.metrics.observe("index_seconds", spent)
+                await asyncio.sleep(spent * INDEX_REST)
         except (OSError, IndexUnavailable) as error:
             self._host.log.error("index_behind", error=type(error).__name__)
 
     async def _push(self) -> None:
         while True:
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(PUSH_S)
             with contextlib.suppress(OSError, LedgerUnavailable):
                 for log, size, content in await self._writer.with_folder(lambda folder: folder.notes()):
                     for witness in self.witnesses:

@@ -159,9 +159,12 @@ class WriterFolder:
         self, kind: str, *, broken: Sequence[str] = (), note: str = "", before: dict[str, Any] | None = None
     ) -> None:
         """Open the logs that there are, and `forever` in any case; say so in each. Errors: OSError; `LogBroken`."""
-        keeps = {path.name for path in logs_in(self.path)} | {FOREVER}
-        for keep in sorted(keeps):
+        keeps = sorted({path.name for path in logs_in(self.path)} | {FOREVER})
+        for keep in keeps:
+            # All of them hold before anything is added to one: else the folder stays as it is.
             self._open(keep)
+        for keep in keeps:
+            self._go_on(keep)
             body: dict[str, Any] = {"kind": kind, **({"note": note} if note else {})}
             if kind == "start" or not self._logs[keep].size:
                 body = self._start(keep)
@@ -187,6 +190,7 @@ class WriterFolder:
         """The log of this name, which begins if there is none. Errors: OSError; `LogBroken`."""
         if keep not in self._logs:
             self._open(keep)
+            self._go_on(keep)
             self.say(keep, self._start(keep))
         return self._logs[keep]
 
@@ -258,14 +262,17 @@ class WriterFolder:
             raise LogBroken(f"{name}: {error}") from None
         self._checked_at[keep] = self._clock()
         self._cuts.setdefault(keep, []).extend(log.cuts)
-        if log.size:
+        log.cuts.clear()
+
+    def _go_on(self, keep: str) -> None:
+        """Say what comes before anything else in a log that is open: another key, and what was cut off."""
+        if self._logs[keep].size:
             self._note_key(keep)
             cuts = [self._body({"kind": "recovery", "file": one.file, "cut_bytes": one.size, "cut_sha256": one.sha256})
                     for one in self._cuts[keep]]  # fmt: skip
             if cuts:
                 self.write(keep, cuts).sync()
         self._cuts[keep] = []
-        log.cuts.clear()
 
     def _note_key(self, keep: str) -> None:
         """Where the log's last checkpoint is signed by an earlier key, say which key signs from here on, and since what."""

@@ -11,7 +11,7 @@ from typing import Any
 from yumen import CannotStart, Secret, Settings
 from yumen_plugins.audit.entries import PART, decoded, joined
 from yumen_plugins.audit.folder import logs_in, old_folders, writer_folders
-from yumen_plugins.audit.log.files import LogFiles, Missing
+from yumen_plugins.audit.log.files import READS, LogFiles, Missing, head_size
 from yumen_plugins.audit.log.journal import journals
 from yumen_plugins.audit.old.chain import segment_name, segment_numbers
 from yumen_plugins.audit.old.verify import read_lines
@@ -116,10 +116,10 @@ class LedgerFolder:
     def _log(self, name: str) -> LogFiles:
         """The log's files; read anew where they have changed."""
         folder = self.folder / name
-        stamps = [(path.name, path.stat().st_size) for _, path in journals(folder)]
+        stamps = _stamps(folder)
         held = self._files.get(name)
         if held is None or held[0] != stamps:
-            held = self._files[name] = (stamps, LogFiles(folder))
+            held = self._files[name] = (stamps, LogFiles(folder, settled=True))
         return held[1]
 
     def _old_from(self, name: str, start: int) -> Iterator[Found]:
@@ -142,6 +142,17 @@ class LedgerFolder:
             found.append((seq, record))
         self._old[name] = (start + limit, records)
         return found
+
+
+def _stamps(log: Path) -> object:
+    """What is another whenever the log has changed."""
+    for attempt in range(READS):
+        try:
+            return [(path.name, path.stat().st_size) for _, path in journals(log)], head_size(log)
+        except FileNotFoundError:  # a journal has gone at this moment, and what it held is in bundles
+            if attempt == READS - 1:
+                raise
+    return None
 
 
 def _old_size(path: Path) -> int:

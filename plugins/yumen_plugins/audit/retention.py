@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from yumen_plugins.audit.entries import PART, decoded
 from yumen_plugins.audit.folder import WriterFolder, days_of
 from yumen_plugins.audit.log.appender import sync_folder
 from yumen_plugins.audit.log.files import LogFiles
+from yumen_plugins.audit.log.journal import journals
 from yumen_plugins.audit.log.tiles import ENTRIES, WIDTH, full_indices, tile_path
 from yumen_plugins.audit.record import moment
 from yumen_plugins.audit.signing import encoded
@@ -89,6 +91,13 @@ def retain(folder: WriterFolder, now: float, held: Held) -> list[Run]:
             sync_folder((files.folder / tile_path(ENTRIES, run.first // WIDTH)).parent)
             dropped.append(run)
     return dropped
+
+
+def kept_from(log: Path) -> int:
+    """The number of the first record that a log still has whole: what is below it was dropped. Error: OSError."""
+    bundles = min(full_indices(log, ENTRIES), default=None)
+    first = journals(log)[0][0] if journals(log) else 0
+    return first if bundles is None else min(first, bundles * WIDTH)
 
 
 def _statement(run: Run, days: int) -> dict[str, Any]:

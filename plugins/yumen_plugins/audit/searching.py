@@ -17,6 +17,7 @@ from yumen_plugins.audit.index.postgres import PostgresIndex
 from yumen_plugins.audit.index.sqlite import SqliteIndex
 from yumen_plugins.audit.log.files import Missing
 from yumen_plugins.audit.reading import LedgerFolder
+from yumen_plugins.audit.retention import kept_from
 from yumen_plugins.audit.sinks import Item
 
 FILE = Path("index") / "ledger.sqlite"
@@ -53,6 +54,25 @@ class Search:
         """Add to the index what is new; how many records that were."""
         with self._turn:
             return catch_up(self._index, self._ledger, progress, stop)
+
+    def catch_up_some(self) -> int:
+        """Add to the index one batch of what is new; how many entries that were, 0 where there is nothing more."""
+        read = 0
+
+        def progress(count: int) -> None:
+            nonlocal read
+            read += count
+
+        self.catch_up(progress, lambda: read > 0)
+        return read
+
+    def forget_dropped(self) -> None:
+        """Remove from the index what retention has dropped from the front of logs."""
+        with self._turn:
+            for name in self._ledger.names():
+                below = kept_from(self._ledger.folder / name)
+                if below:
+                    self._index.forget(name, below)
 
     def behind(self) -> int:
         """How many entries the index lacks."""

@@ -223,7 +223,8 @@ def _first(data_dir: Path, ledger: Path, now: str, content: _Content | None) -> 
     _write(data_dir, content)
     public, gateway = content.current.public, gateway_of(content.current.public)
     lines = [TITLE, gateway, "1", encoded(public), NONE, now]
-    (ledger / KEYS).mkdir(parents=True, mode=0o700, exist_ok=True)
+    for path in (ledger, ledger / KEYS):
+        path.mkdir(mode=0o700, exist_ok=True)
     _state(ledger, 1, lines, gateway, [content.current.private])
     sync_folder(ledger)
     return content

@@ -1,8 +1,8 @@
 """Writes the ledger: one thread hashes, signs, writes and syncs what exchanges have queued, many records at once.
 
 A record is acknowledged when the sync that covers it has returned; with `batch` when the operating system has it, so that
-it outlives the process and not the machine; with `async` at once. A lone record is written at once; while exchanges overlap, what
-arrives within `gather_ms` of the last batch shares a sync.
+it outlives the process and not the machine; with `async` at once. A lone record is written at once; while exchanges
+overlap, what arrives within `gather_ms` of the last batch shares a sync.
 
 After a failed write or sync nobody knows what the file holds, and a second sync of the same descriptor may claim a success
 that never was. So the writer gives the file up, refuses everything, and after a while goes on: the journal is cut back to

@@ -2,88 +2,179 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
+import base64
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, cast
 
 from click.testing import CliRunner, Result
-from tests.kit import ScriptedEngine, completion, exchange, request, step
+from tests.kit import Outcome, ScriptedEngine, completion, exchange, request, step
 from tests.plugins.host import UnitHost
 
-from yumen import Hmac
+from yumen import Erasure, Manifest, NoConfig, Plugin
 from yumen.cli import main
 from yumen_plugins.audit import Audit
-from yumen_plugins.audit.chain import START, head_start, seal
 from yumen_plugins.audit.config import AuditConfig
-from yumen_plugins.audit.verify import Wrong, verify_writer, writers
+from yumen_plugins.audit.folder import logs_in, writer_folders
+from yumen_plugins.audit.log.files import LogFiles
+from yumen_plugins.audit.log.journal import frames, journals
+from yumen_plugins.audit.log.note import opened
+from yumen_plugins.audit.reading import LedgerFolder
+from yumen_plugins.audit.signing import KeyChain
+from yumen_plugins.audit.subjects import Keyring
 
 ROOT = b"s" * 32
+EXCHANGE, OPERATION = "exchange", "operation"
 
 
-def host(data_dir: Path) -> UnitHost:
+class ClockHost(UnitHost):
+    """A host whose clock can be put on, and that remembers whom other plugins were told to forget.
+
+    Only with `live` does the plugin search, drop and forget beside the writer.
+    """
+
+    def __init__(self, data_dir: Path, *, live: bool = False) -> None:
+        super().__init__(data_dir, ROOT)
+        self.live = live
+        self.ahead_s = 0.0
+        self.told: list[Erasure] = []
+
+    def now(self) -> float:
+        return time.time() + self.ahead_s
+
+    async def erase(self, erasure: Erasure) -> dict[str, int]:
+        self.told.append(erasure)
+        return {"anonymize": 3}
+
+
+def host(data_dir: Path, *, live: bool = False) -> ClockHost:
+    """A host on a data directory with its secret."""
     data_dir.mkdir(exist_ok=True)
     (data_dir / "secret").write_bytes(ROOT)
-    return UnitHost(data_dir, ROOT)
+    return ClockHost(data_dir, live=live)
 
 
-async def started(data_dir: Path, **config: Any) -> Audit:
+async def started(where: Path | ClockHost, **config: Any) -> Audit:
+    """The plugin, writing below a data directory."""
     plugin = Audit(AuditConfig(**config))
-    await plugin.start(host(data_dir))
+    await plugin.start(where if isinstance(where, ClockHost) else host(where))
     return plugin
 
 
-async def record(data_dir: Path, said: list[str], **config: Any) -> list[str]:
+class Named(Plugin[NoConfig]):
+    """Stands for what finds out whom an exchange is about, and masks: with it, records hold texts."""
+
+    manifest: ClassVar[Manifest] = Manifest(name="named", version="1", sees="raw", mutates=True, masks=True)
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(NoConfig())
+        self.subject = subject
+
+    async def on_request(self, exchange: Any) -> None:
+        exchange._exchange.subject = self.subject
+
+
+async def say(plugin: Audit, text: str = "hello", *, subject: str | None = None, **more: Any) -> Outcome:
+    """One exchange through a chain with the plugin; with `subject`, which may be empty, its texts are kept."""
+    engine = more.pop("engine", None) or ScriptedEngine(completion(f"re: {text}"))
+    steps = [step(plugin)] if subject is None else [step(Named(subject)), step(plugin)]
+    return await exchange(steps, engine, request(text), **more)
+
+
+async def record(where: Path | ClockHost, said: list[str], **config: Any) -> list[str]:
     """Run exchanges through a chain with the plugin; return their receipts."""
-    plugin = await started(data_dir, **config)
+    plugin = await started(where, **config)
     receipts = []
     for text in said:
-        outcome = await exchange([step(plugin)], ScriptedEngine(completion(f"re: {text}")), request(text))
+        outcome = await say(plugin, text)
         assert outcome.status == 200
         receipts.append(outcome.exchange.headers["x-audit-receipt"])
     await plugin.stop()
     return receipts
 
 
-def sealed(data_dir: Path, bodies: list[bytes], writer: str = "0123abcd", head: bytes | None = None) -> Path:
-    """A ledger of one segment with these records behind its header, whatever they are, written with the right key.
-
-    Each body is the rest of an object behind `seq`, whose number the records get in turn.
-    """
-    folder = data_dir / "ledger" / writer
-    folder.mkdir(parents=True)
-    host(data_dir)
-    mac = Hmac(UnitHost(root=ROOT).secret("ledger"))
-    header = (
-        b'"time":"2026-11-24T02:12:06.882210Z","kind":"header","version":1,"writer":"%s","segment":1}' % writer.encode()
-    )
-    code, lines = START, []
-    for seq, body in enumerate([header, *bodies]):
-        line, code = seal(mac, code, b'{"seq":%d,' % seq + body)
-        lines.append(line)
-    (folder / "00000001.log").write_bytes(b"".join(lines))
-    covered = b'{"segment":1,"seq":%d,"code":"%s"}' % (len(lines), code.hex().encode())
-    line, _ = seal(mac, head_start(mac, writer), head or covered)
-    (folder / "head").write_bytes(line.ljust(256))
-    return folder
-
-
-def problems(data_dir: Path) -> list[Wrong]:
-    mac = Hmac(UnitHost(root=ROOT).secret("ledger"))
-    return [wrong for writer in writers(data_dir / "ledger") for wrong in verify_writer(writer, mac).wrong]
-
-
-def yumen_audit(data_dir: Path, *arguments: str, **env: str) -> Result:
-    return CliRunner().invoke(main, ["audit", *arguments], env={"YUMEN_DATA": str(data_dir), **env})
+def logs(data_dir: Path) -> list[Path]:
+    """The folders of all logs."""
+    return [log for writer in writer_folders(data_dir / "ledger") for log in logs_in(writer)]
 
 
 def only_writer(data_dir: Path) -> Path:
-    (writer,) = writers(data_dir / "ledger")
+    """The folder of the one writer that there is."""
+    (writer,) = writer_folders(data_dir / "ledger")
     return writer
 
 
-def segments(data_dir: Path) -> list[Path]:
-    return sorted(only_writer(data_dir).glob("*.log"))
+def keyring(data_dir: Path) -> Keyring:
+    """The keys of subjects, opened as another process would."""
+    return Keyring.open(data_dir, UnitHost(root=ROOT).secret("ledger", "subjects"))
 
 
-def records(data_dir: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for path in segments(data_dir) for line in path.read_bytes().splitlines()]
+def records(data_dir: Path, kind: str = "", *, texts: bool = False) -> list[dict[str, Any]]:
+    """Every record that readers are given, log by log; of one kind, and with its texts opened."""
+    keys = keyring(data_dir) if texts else None
+    try:
+        ledger = LedgerFolder(data_dir / "ledger", keys)
+        found = [one for log in ledger.names() for _, one in ledger.records(log)]
+    finally:
+        if keys is not None:
+            keys.close()
+    return [one for one in found if kind in ("", one["kind"])]
+
+
+def kinds(data_dir: Path, keep: str = "forever") -> list[str]:
+    """The kinds of the records of the one writer's log, in their order."""
+    ledger = LedgerFolder(data_dir / "ledger")
+    return [one["kind"] for _, one in ledger.records(f"{only_writer(data_dir).name}/{keep}")]
+
+
+def problems(data_dir: Path) -> list[str]:
+    """What is wrong with the ledger, according to `verify`."""
+    from yumen_plugins.audit.proving import verify_ledger
+
+    chain = KeyChain.read(data_dir / "ledger")
+    found = verify_ledger(data_dir / "ledger", [chain.eras[-1].public], now=lambda: time.time() + 1e9)
+    return [str(one) for one in found.wrong]
+
+
+def hold_together(data_dir: Path) -> None:
+    """Every log is what its newest checkpoint says, which is signed, and so is every batch in its journals.
+
+    `verify` says far more; this is what a crash could break, and is done in no time.
+    """
+    chain = KeyChain.read(data_dir / "ledger")
+    for log in logs(data_dir):
+        name = f"{log.parent.name}/{log.name}"
+        files = LogFiles(log)
+        head = opened(files.note, chain.origin(name), [era.public for era in chain.eras])
+        assert head is not None, name
+        assert (head.size, head.root) == (files.size, files.root()), name
+        for _, path in journals(log):
+            content = path.read_bytes()
+            ends = [one.end for one in frames(content)]
+            assert (ends or [0])[-1] == len(content), path
+        for number, (index, _) in enumerate(files.entries()):
+            assert number == index, name
+
+
+def yumen_audit(data_dir: Path, *arguments: str, **env: str) -> Result:
+    """A command of the plugin's command line on a data directory."""
+    return CliRunner().invoke(main, ["audit", *arguments], env={"YUMEN_DATA": str(data_dir), **env})
+
+
+def sealed_texts(one: dict[str, Any]) -> bytes:
+    """What stands sealed in a record."""
+    return base64.b64decode(one["sealed"]["texts"])
+
+
+async def until(true: Callable[[], Any], seconds: float = 20.0) -> None:
+    """Wait for something that comes by itself. Error: TimeoutError."""
+    async with asyncio.timeout(seconds):
+        while not true():
+            await asyncio.sleep(0.01)
+
+
+def metric(plugin: Audit, name: str) -> int:
+    """What the plugin has counted."""
+    return cast(ClockHost, plugin._host).metrics.counts[name]  # type: ignore[no-any-return]

@@ -13,11 +13,13 @@ from yumen import Block, Exchange, Manifest, Mode, NoConfig, Operation, Plugin, 
 from yumen.policy.bundle import RulePolicy
 from yumen.step import Step
 from yumen.view import View
-from yumen_plugins.audit.chain import decode, encode
 from yumen_plugins.audit.config import AuditConfig
-from yumen_plugins.audit.record import TRACE_MAX, Digester, operation_record, record_of
+from yumen_plugins.audit.entries import decode, encode
+from yumen_plugins.audit.record import TRACE_MAX, Digester, intent_record, open_texts, operation_record, record_of
+from yumen_plugins.audit.subjects.sealing import Wrapping
 
 DIGEST = Digester(b"k" * 32)
+KEY, _ = Wrapping(b"w" * 32).new("tenant", "")
 
 
 class Hook(Plugin[NoConfig]):
@@ -48,9 +50,16 @@ def mask_digits(exchange: Any) -> None:
 
 
 def record_from(outcome: Outcome, **config: Any) -> dict[str, Any]:
-    """The record that the plugin makes of an exchange, as a reader gets it."""
-    view = cast(Exchange, View(outcome.exchange, "audit", Ledger.manifest))
-    return decode(encode(record_of(view, "r", AuditConfig(**config), DIGEST)))
+    """The record that the plugin makes of an exchange, as a reader gets it who has the keys."""
+    record = decode(encode(record_of(shown(outcome), "r", AuditConfig(**config), DIGEST, KEY)))
+    if "sealed" in record:
+        open_texts(record, KEY)
+    return record
+
+
+def shown(outcome: Outcome) -> Exchange:
+    """An exchange as the plugin is shown it."""
+    return cast(Exchange, View(outcome.exchange, "audit", Ledger.manifest))
 
 
 @pytest.mark.parametrize("text", ["my phone is 13812345678", "我的电话是13812345678"])
@@ -67,6 +76,49 @@ async def test_a_record_says_what_the_engine_got(text: str) -> None:
     assert "raw_chars" not in model
     assert all("raw_chars" not in one for one in record["reply"])
     assert "13812345678" not in json.dumps(record)
+
+
+@pytest.mark.parametrize("texts", ["masked", "digest", "none"])
+async def test_what_is_kept_of_texts(texts: str) -> None:
+    """Policy says whether records hold the masked form, sealed, digests of it, or lengths only."""
+    outcome = await exchange([hook(mask_digits)], ScriptedEngine(completion("好")), request("打给13812345678"))
+    raw = decode(encode(record_of(shown(outcome), "r", AuditConfig(texts=texts), DIGEST, KEY)))  # type: ignore[arg-type]
+    for entry in (*raw["request"], *raw["reply"]):
+        assert {"text", "digest", "sealed"} & set(entry) == {"masked": {"sealed"}, "digest": {"digest"}, "none": set()}[texts]
+    assert ("sealed" in raw) == (texts == "masked")
+    assert raw["request"][-1]["chars"] == len("打给<P>")
+    if texts == "digest":
+        assert raw["request"][-1]["digest"] == KEY.digest("打给<P>")
+    if texts == "masked":
+        assert raw["sealed"]["key"] == KEY.id
+        assert "打给" not in json.dumps(raw, ensure_ascii=False)
+        assert record_from(outcome)["request"][-1]["text"] == "打给<P>"
+
+
+async def test_the_address_belongs_to_the_subject_where_one_is_known() -> None:
+    """Under a subject's salt it is forgotten with the subject; else it is the same for every caller of the gateway."""
+    outcome = await exchange([], ScriptedEngine(completion("ok")))
+    outcome.exchange.client = "192.0.2.7"
+    assert record_from(outcome)["client"] == DIGEST("192.0.2.7")
+    outcome.exchange.subject = "ab" * 16
+    assert record_from(outcome)["client"] == KEY.digest("192.0.2.7") != DIGEST("192.0.2.7")
+
+
+async def test_texts_beyond_what_is_kept_are_digested() -> None:
+    """A record grows with no caller: what is longer than policy lets records be is there as its digest and its length."""
+    outcome = await exchange([hook(lambda _: None)], ScriptedEngine(completion("短")), request("长" * 50))
+    record = record_from(outcome, text_chars_max=20)
+    assert record["request"][-1]["digest"] == KEY.digest("长" * 50)
+    assert record["reply"][-1]["text"] == "短"
+
+
+async def test_an_intent_holds_no_text() -> None:
+    """It says who sends how much where, and nothing of what."""
+    outcome = await exchange([hook(mask_digits)], ScriptedEngine(completion("ok")), request("你好"), egress="remote")
+    intent = intent_record(shown(outcome), "r")
+    assert (intent["egress"], intent["sent_form"], intent["engine"]) == ("remote", "masked", "llm")
+    assert not {"request", "reply", "client", "path"} & set(intent)
+    assert "你好" not in json.dumps(intent, ensure_ascii=False)
 
 
 async def test_nothing_was_sent_where_no_engine_was_asked() -> None:
@@ -142,7 +194,7 @@ async def test_the_cap_of_a_trace_keeps_every_different_deed(trace: str) -> None
 def test_an_operation_is_cleaned_and_bounded() -> None:
     """Whatever the details are, a record holds short texts without anything that a terminal acts on."""
     hostile = {"new\x1b[2J": "a\nb\x9b\u202e" + "长" * 500, **{f"n{number}": "v" for number in range(100)}}
-    record = operation_record(Operation(kind="policy\x00loaded", actor="x" * 300, at=0.5, details=hostile))
+    record = operation_record(Operation(kind="policy\x00loaded", actor="x" * 300, at=0.5, details=hostile), "i", "r")
     assert (record["kind"], record["operation"], record["actor"]) == ("operation", "policy?loaded", "x" * 200)
     assert record["time"] == "1970-01-01T00:00:00.500000Z"
     assert (len(record["details"]), record["details_left_out"]) == (32, 69)

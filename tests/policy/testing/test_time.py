@@ -109,9 +109,9 @@ async def _principal(harness: Harness, placed: Any) -> Principal:
     principals = []
     send = harness.send
 
-    async def noting(path: str, body: bytes, principal: Principal, session: str = "") -> Any:
+    async def noting(path: str, body: bytes, principal: Principal, session: str = "", subject: str = "") -> Any:
         principals.append(principal)
-        return await send(path, body, principal, session)
+        return await send(path, body, principal, session, subject)
 
     harness.send = noting  # type: ignore[method-assign]  # the real one is called
     await run_case(harness, placed)

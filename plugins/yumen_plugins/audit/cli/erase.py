@@ -11,7 +11,7 @@ import msgspec
 from rich.table import Table
 
 from yumen import CannotStart, Operation, Settings, display, subject_id
-from yumen_plugins.audit.cli.common import ACTOR, FOLDER, cell, open_keys, query_of, recorded, writing
+from yumen_plugins.audit.cli.common import ACTOR, FOLDER, cell, open_keys, query_of, recorded, searching, writing
 from yumen_plugins.audit.folder import writer_folders
 from yumen_plugins.audit.operating import erased
 from yumen_plugins.audit.reading import root_secret
@@ -157,6 +157,8 @@ def retain(settings: Settings, as_json: bool) -> None:
                     folder, time.time(), lambda tenant, subject: keys.held(tenant, subject) is not None
                 ):
                     dropped += [{"writer": folder.writer, **run._asdict()} for run in runs]
+        with searching(settings) as search:
+            search.forget_dropped()
     except KeyringUnavailable as error:
         raise CannotStart(str(error)) from None
     finally:

@@ -69,7 +69,7 @@ def rotate(settings: Settings, as_json: bool) -> None:
 
 
 def _heads(ledger: Path, chain: KeyChain) -> dict[str, tuple[int, bytes]]:
-    """What every log has come to, as its head says, which is signed. Errors: OSError; `CannotStart` where one does not hold."""
+    """What every log has come to, as its signed head says. Errors: OSError; `CannotStart` where one does not hold."""
     heads = {}
     for writer in writer_folders(ledger):
         for log in logs_in(writer):

@@ -13,7 +13,7 @@ LINES: Mapping[str, Callable[[dict[str, Any]], bytes]] = {"jsonl": jsonl.line, "
 FORMATS = (*LINES, "parquet")
 MEDIA: Mapping[str, str] = {
     "jsonl": "application/x-ndjson",
-    "cef": "text/plain; charset=utf-8",
+    "cef": "text/plain",
     "ocsf": "application/x-ndjson",
     "parquet": "application/vnd.apache.parquet",
 }

@@ -1,8 +1,7 @@
 """Lines of the Common Event Format, which ArcSight and most other monitoring systems read.
 
-Format: "ArcSight Common Event Format (CEF) Implementation Standard", CEF:0,
-https://www.microfocus.com/documentation/arcsight/arcsight-smartconnectors-25.1/cef-implementation-standard/. The syslog
-header in front of it is for whoever sends it. Texts of an exchange never stand in it.
+Format: "Micro Focus Security ArcSight Common Event Format", version 25 of September 28, 2017, CEF:0. The syslog header in
+front of it is for whoever sends it. Texts of an exchange never stand in it.
 """
 
 from __future__ import annotations

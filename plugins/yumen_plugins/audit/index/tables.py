@@ -10,6 +10,7 @@ https://nlp.stanford.edu/IR-book/html/htmledition/a-first-take-at-building-an-in
 from __future__ import annotations
 
 import secrets
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -60,7 +61,8 @@ class Tables(ABC):
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
-        self._epoch = b""
+        # Each thread adds to what it has read itself.
+        self._read = threading.local()
 
     @abstractmethod
     def open(self) -> None: ...
@@ -92,12 +94,12 @@ class Tables(ABC):
 
     def positions(self) -> dict[str, int]:
         with self._transaction():
-            self._epoch = self._key()
+            self._read.epoch = self._key()
             return dict(self._run("SELECT name, next FROM log"))
 
     def add(self, rows: Sequence[Row], positions: Mapping[str, int]) -> None:
         with self._transaction(writes=True):
-            if self._key(self.shared) != self._epoch:
+            if self._key(self.shared) != getattr(self._read, "epoch", b""):
                 raise IndexRenewed
             logs = {name: self._log(name) for name in sorted({row.log for row in rows} | set(positions))}
             entries, postings = list[tuple[Any, ...]](), list[Posting]()

@@ -12,7 +12,7 @@ import os
 import shutil
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -25,6 +25,7 @@ HEAD = "head"
 CHECKPOINT = "checkpoint"
 # The head has one size, so that a newer one always covers an older one whole.
 HEAD_BYTES = 512
+PARTIALS_KEPT = 2
 
 
 class Signer(Protocol):
@@ -84,7 +85,8 @@ class Appender:
         self._first = 0
         self._size = self.durable = 0
         self._journal = self._head = -1
-        (folder / FOLDER).mkdir(parents=True, exist_ok=True, mode=0o700)
+        for path in (folder, folder / FOLDER):  # `parents` would make them readable for others
+            path.mkdir(exist_ok=True, mode=0o700)
         try:
             self._open()
         except BaseException:
@@ -144,6 +146,7 @@ class Appender:
         self._settle_files(self._partials())
         write_whole(self.folder / CHECKPOINT, self.note)
         sync_folder(self.folder)
+        self._drop_partials()
 
     def give_up(self) -> None:
         """After an OSError: close, and cut off what was not acknowledged, since nobody knows how much of it is on disk.
@@ -177,18 +180,21 @@ class Appender:
 
     def _grow(self, entries: Sequence[bytes], hashes: Sequence[bytes]) -> None:
         """Take entries whose frames are written into bundles and tiles; those that have become full go to disk."""
-        index = self._tree.size - len(entries)
-        for entry, new in zip(entries, hashes, strict=True):
-            self._pending.append(entry)
-            self._levels[0].append(new)
-            index += 1
+        complete, self._tree.complete = iter(self._tree.complete), []
+        start, end = self._tree.size - len(entries), self._tree.size
+        at = start
+        while at < end:
+            upto = min(end, (at // WIDTH + 1) * WIDTH)
+            self._pending += entries[at - start : upto - start]
+            self._levels[0] += hashes[at - start : upto - start]
+            at = upto
             if len(self._pending) == WIDTH:
-                self._put(tile_path(ENTRIES, index // WIDTH - 1), bundled(self._pending))
+                self._put(tile_path(ENTRIES, at // WIDTH - 1), bundled(self._pending))
                 self._pending = []
-                self._fill(index)
+                self._fill(at, complete)
 
-    def _fill(self, index: int) -> None:
-        """Write the tiles that are full with `index` leaves, from the lowest level up."""
+    def _fill(self, index: int, complete: Iterator[bytes]) -> None:
+        """Write the tiles that are full with `index` leaves, from the lowest level up; `complete` has their roots."""
         level = 0
         while len(self._levels[level]) == WIDTH:
             hashes, self._levels[level] = self._levels[level], []
@@ -196,7 +202,7 @@ class Appender:
             level += 1
             if level == len(self._levels):
                 self._levels.append([])
-            self._levels[level].append(root_of(hashes))
+            self._levels[level].append(next(complete))
 
     def _put(self, name: str, content: bytes) -> None:
         path = self.folder / name
@@ -220,10 +226,14 @@ class Appender:
             if not path.exists():
                 write_whole(path, content)
                 paths.append(path)
-            for other in path.parent.iterdir():
-                if other.name.isdigit() and int(other.name) < len(held):
-                    other.unlink()
         return paths
+
+    def _drop_partials(self) -> None:
+        """Remove tiles that are not full but those of this checkpoint and of the one before, which somebody may be reading by."""
+        for parent in self.folder.glob("tile/*/**/*.p"):
+            widths = sorted((path for path in parent.iterdir() if path.name.isdigit()), key=lambda path: int(path.name))
+            for path in widths[:-PARTIALS_KEPT]:
+                path.unlink()
 
     def turn(self) -> None:
         """Begin a new journal now, so that full bundles stand in no journal when this returns. Error: OSError."""

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from yumen_plugins.audit.log.appender import HEAD
 from yumen_plugins.audit.log.journal import frames, journals
 from yumen_plugins.audit.log.merkle import consistency_proof, inclusion_proof, leaf_hash, root_of
+from yumen_plugins.audit.log.note import checkpoint_of, parse_note
 from yumen_plugins.audit.log.tiles import ENTRIES, HEIGHT, WIDTH, hashes_in, tile_path, unbundled
 
 # A journal may go, its entries being in bundles by then, between the moment it is listed and the moment it is read.
@@ -20,14 +22,25 @@ class Missing(Exception):
     """Something that should be in the log's files is not there, or is not what it should be; the text says what."""
 
 
+def head_size(log: Path) -> int | None:
+    """How many entries a log's head speaks of, or None where there is no such head. Error: OSError."""
+    try:
+        found = checkpoint_of(parse_note((log / HEAD).read_bytes().rstrip(b" ")))
+    except FileNotFoundError:
+        return None
+    return found.size if found is not None else None
+
+
 class LogFiles:
     """One log as it was when this was made: `size` entries, of which those below `kept` may have been dropped.
 
-    Error: OSError, also later.
+    With `settled` a last batch is left out that its writer has not synced yet: it may still be given up, and others take its
+    numbers. Error: OSError, also later.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, settled: bool = False) -> None:
         self.folder = folder
+        self._settled = settled
         self.note = b""
         self._tail: list[bytes] = []
         self._start = 0
@@ -55,13 +68,20 @@ class LogFiles:
         found = journals(self.folder)
         self._start = found[0][0] if found else 0
         self._tail, self.note = [], b""
+        before = (0, b"")
         for _, path in found:
             for one in frames(path.read_bytes()):
                 known = self.size - one.first
                 if not 0 <= known <= self.size - self._start:
                     return
+                if one.entries[known:]:
+                    before = (len(self._tail), self.note)
                 self._tail += one.entries[known:]
                 self.note = one.note
+        # The head is read behind the journals: a writer notes it before it writes the next batch.
+        if self._settled and self._tail and self._start + before[0] == head_size(self.folder):
+            del self._tail[before[0] :]
+            self.note = before[1]
 
     def entries(self, start: int = 0) -> Iterator[tuple[int, bytes]]:
         """The entries from an index on that are there, each with its index; what was dropped is passed over."""

@@ -39,36 +39,43 @@ def root_of(hashes: Sequence[bytes]) -> bytes:
 
 
 class Frontier:
-    """The right edge of a tree that grows: as many hashes as its size has bits that are set."""
+    """The right edge of a tree that grows: as many hashes as its size has bits that are set.
 
-    __slots__ = ("_edge", "size")
+    `complete` takes the roots of subtrees of 256^n leaves, n > 0, in the order in which `extend` completed them.
+    """
+
+    __slots__ = ("_edge", "complete", "size")
 
     def __init__(self) -> None:
         self.size = 0
+        self.complete: list[bytes] = []
         self._edge: list[bytes] = []
-
-    def append(self, new: bytes) -> None:
-        """Add the hash of a leaf."""
-        self._merge(new, self.size)
-        self.size += 1
 
     def extend(self, hashes: Iterable[bytes]) -> None:
         """Add hashes of leaves."""
-        for new in hashes:
-            self.append(new)
+        sha256, edge, size = hashlib.sha256, self._edge, self.size
+        for leaf in hashes:
+            new, before, height = leaf, size, 0
+            while before & 1:
+                new = sha256(b"\1" + edge.pop() + new).digest()
+                before >>= 1
+                height += 1
+                if not height & 7:
+                    self.complete.append(new)
+            edge.append(new)
+            size += 1
+        self.size = size
 
     def append_subtree(self, new: bytes, height: int) -> None:
         """Add the root over 2^`height` leaves at once. Error: ValueError where the size is no multiple of that."""
         if self.size & ((1 << height) - 1):
             raise ValueError("the tree does not end where such a subtree could begin")
-        self._merge(new, self.size >> height)
-        self.size += 1 << height
-
-    def _merge(self, new: bytes, before: int) -> None:
+        before = self.size >> height
         while before & 1:
             new = node_hash(self._edge.pop(), new)
             before >>= 1
         self._edge.append(new)
+        self.size += 1 << height
 
     def root(self) -> bytes:
         """The root of the tree as it is."""
@@ -103,7 +110,7 @@ def inclusion_proof(index: int, size: int, subtree: Subtree) -> list[bytes]:
 
 
 def consistency_proof(old: int, new: int, subtree: Subtree) -> list[bytes]:
-    """That a tree of `old` leaves is the beginning of one of `new` (PROOF of RFC 6962). Error: ValueError unless 0 < old <= new."""
+    """That a tree of `old` leaves begins one of `new` (PROOF of RFC 6962). Error: ValueError unless 0 < old <= new."""
     if not 0 < old <= new:
         raise ValueError("consistency is proven from a smaller tree that is not empty to one at least as large")
     path: list[bytes] = []

@@ -49,7 +49,7 @@ class Trees:
     def leaf(self, new: bytes) -> None:
         """Add the hash of one leaf."""
         for front in self._fronts:
-            front.append(new)
+            front.append_subtree(new, 0)
         self._row.append(new)
         self.size += 1
         if len(self._row) == WIDTH:

@@ -15,6 +15,7 @@ from yumen import Hmac
 from yumen_plugins.audit.log.appender import CHECKPOINT, HEAD, HEAD_BYTES
 from yumen_plugins.audit.log.note import checkpoint_of, parse_note
 from yumen_plugins.audit.log.tiles import ENTRIES, WIDTH, tile_path
+from yumen_plugins.audit.old.chain import PREFIX, REST
 from yumen_plugins.audit.old.verify import WriterReport as OldReport
 from yumen_plugins.audit.old.verify import printable, read_writer
 from yumen_plugins.audit.proving.chunk import Chunk, read_chunk
@@ -22,7 +23,7 @@ from yumen_plugins.audit.proving.keys import read_keys
 from yumen_plugins.audit.proving.onelog import Chunks, Keys, LogCheck, Progress, Said
 from yumen_plugins.audit.proving.reading import content_of, read_head
 from yumen_plugins.audit.proving.report import Findings, LedgerReport
-from yumen_plugins.audit.proving.scan import seconds
+from yumen_plugins.audit.proving.scan import OldHead, seconds
 from yumen_plugins.audit.proving.timeline import FUTURE_S
 from yumen_plugins.audit.signing import KEYS, NAME, KeyChain
 
@@ -59,7 +60,9 @@ class _Ledger:
     def __init__(self, folder: Path, against: Sequence[bytes], now: Callable[[], float]) -> None:
         self.folder, self._against, self._now = folder, against, now
         self._findings = Findings()
-        self._report = LedgerReport()
+        self._report = LedgerReport(ok=True)
+        # What signed records say of writers of version 1.
+        self._old_heads: dict[str, list[OldHead]] = {}
 
     def verify(
         self, trusted: Sequence[bytes] | None, gateway: str, old_mac: Hmac | None, jobs: int, progress: Progress
@@ -68,14 +71,16 @@ class _Ledger:
         # then only ever further.
         logs = {log: _said(self.folder / log) for log in self._logs()}
         old = self._old_writers()
-        if logs or not old or trusted is not None or self._against or (self.folder / KEYS).exists():
+        if logs or not old or trusted or self._against or (self.folder / KEYS).exists():
             keys = self._keys()
             if keys is not None and self._trusts(keys.chain, trusted, gateway):
                 self._verify_logs(logs, keys, jobs, progress)
+        for name in sorted(self._old_heads.keys() - {path.name for path in old}):
+            what = "the writer of version 1 is not there, and a start names it"
+            self._findings.add("log-missing", what, file=name)
         for writer in old:
             self._verify_old(writer, old_mac, progress)
         self._findings.into(self._report)
-        self._report.ok = not self._report.wrong and not self._report.left_out
         return self._report
 
     # What is there
@@ -155,6 +160,9 @@ class _Ledger:
                     if one is not other:
                         one.matching.across(other.matching)
             for one in same_writer:
+                for _, heads in one.old:
+                    for name, head in heads.items():
+                        self._old_heads.setdefault(name, []).append(head)
                 one.report_open()
                 one.findings.into(self._report)
                 self._report.logs.append(one.report)
@@ -221,8 +229,18 @@ class _Ledger:
             what = "it was written before version 2, and is not verified without the gateway's secret"
             self._findings.add("not-verified", what, file=name)
             return
-        report = OldReport(writer=name)
-        deque(read_writer(writer, mac, report, progress), maxlen=0)
+        report, codes = (
+            OldReport(writer=name),
+            {head.records - 1: head for head in self._old_heads.get(writer.name, ())},
+        )
+        codes.pop(-1, None)
+        for line, record in read_writer(writer, mac, report, progress):
+            head = codes.pop(record.seq, None) if codes else None
+            if head is not None and line[len(PREFIX) : REST].decode() != head.code:
+                what = "the record is another one than it was when version 2 began, with the right secret all the same"
+                self._findings.add("old", what, file=name, seq=record.seq)
+        for seq in codes:
+            self._findings.add("tail-missing", f"a start says that record {seq} was there", file=name, seq=seq)
         for one in report.wrong:
             self._findings.add("old", f"{one.code}: {one.what}", file=one.file, seq=one.line)
         self._findings.left_out += report.wrong_left_out

@@ -17,7 +17,7 @@ from yumen_plugins.audit.proving.matching import Matching
 from yumen_plugins.audit.proving.reading import Snapshot, content_of, is_running
 from yumen_plugins.audit.proving.report import Findings, LogReport
 from yumen_plugins.audit.proving.retention import Drops
-from yumen_plugins.audit.proving.scan import Event, Scan, scan
+from yumen_plugins.audit.proving.scan import Event, OldHead, Scan, scan
 from yumen_plugins.audit.proving.settled import Settled
 from yumen_plugins.audit.proving.timeline import Timeline
 from yumen_plugins.audit.signing import KeyChain
@@ -60,7 +60,8 @@ class LogCheck:
         self._signers: list[tuple[int, int, str, int]] = []
         self._odd: list[Bundle] = []
         self._must_reach: list[tuple[int, str]] = []
-        self._forged: set[tuple[str, int]] = set()
+        # Whether a key was seen that is newer than this reading.
+        self._newer = False
 
     def check(self, chunks: Chunks, progress: Progress) -> None:
         """Verify everything that is there."""
@@ -80,6 +81,11 @@ class LogCheck:
         self._conclude(size, running)
         Settled(self.folder, self._trees, snapshot, self.findings, running).check()
         self._sum(size, snapshot)
+
+    @property
+    def old(self) -> list[tuple[int, dict[str, OldHead]]]:
+        """What records of the log say of writers of version 1, each with the record's seq."""
+        return self._timeline.old
 
     def report_open(self) -> None:
         """Say which intents stayed open, when other logs have been asked."""
@@ -141,7 +147,8 @@ class LogCheck:
         found = self._opened(note)
         if found is None:
             if self.report.running and (newer := self._keys.again()) is not None and newer.era_of(note, self.log):
-                return  # a key that is newer than this reading
+                self._newer = True
+                return
             self._unsigned(note, file, size)
         elif found[1].size != size:
             self.findings.add("changed", f"a batch ends at {size}, and its checkpoint is of {found[1].size}", file=file)
@@ -249,8 +256,13 @@ class LogCheck:
     # What follows
 
     def _conclude(self, size: int, running: bool) -> None:
+        if size and self._said.head == b"":
+            self.findings.add("head-missing", "it is empty, and the log is not", file=HEAD)
         self._reached(size)
         self._compared()
+        if self._anchors.holds < size and not self._newer and not self.findings.wrong:
+            what = "no checkpoint covers it and what follows"
+            self.findings.add("signature", what, seq=self._anchors.holds)
         self._drops.conclude(self._trees, self._anchors.holds)
         self.matching.dropped_to = self._drops.dropped_to
         for signed, number, file, seq in self._signers:
@@ -276,10 +288,9 @@ class LogCheck:
             else:
                 what = f"there is another log of size {one.size} that was signed too"
                 self.findings.add("fork", what, file=one.file, seq=one.seq)
-        decided = False
         for bundle in self._odd:
-            decided = self._differs(bundle) or decided
-        if anchors.broken and not decided:
+            self._differs(bundle)
+        if anchors.broken and not self._odd:
             first = anchors.broken[0]
             what = (
                 f"what was signed in {first.file or f'record {first.seq}'} is another log from record {anchors.holds}"
@@ -289,7 +300,7 @@ class LogCheck:
             if first.kind == "statement":
                 self.findings.add("statement", "the log is another one than the statement says", file=first.file)
 
-    def _differs(self, bundle: Bundle) -> bool:
+    def _differs(self, bundle: Bundle) -> None:
         """A bundle and its tile say different things: say which of them is what was signed, if one is."""
         own, tile = self._anchors.good
         end = bundle.at + 1
@@ -299,7 +310,6 @@ class LogCheck:
         else:
             known = "" if tile < end else "; its tile holds the hash of what was signed"
             self.findings.add("changed", f"the record is not what was written{known}", seq=bundle.at)
-        return True
 
     def _replaced(self, size: int, running: bool) -> None:
         """A log whose key was replaced, and that has not taken up the new one, must have ended when that happened."""

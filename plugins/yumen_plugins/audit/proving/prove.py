@@ -2,12 +2,13 @@
 log has only grown. docs/verify_receipt.py verifies them, and needs nothing of ours.
 
 Each is an object of JSON. Both have `format`, `gateway`, `log`, `checkpoint` (the newest signed note of the log), `keys` (the
-notes that state the gateway's keys, in order), and `heads`: for each statement that names the log, its `number` and the `proof`
-that what the log was by then is the beginning of what the checkpoint says. Hashes and entries are base64.
+notes that state the gateway's keys, in order), and `heads`: for each statement that names the log, its `number` and the
+`proof` that what the log was by then is the beginning of what the checkpoint says. Hashes and entries are base64.
 
-- `yumen-proof-1`: `index`, `entry`, `proof` (RFC 6962, section 2.1.1) and `receipt`; and `parts`, with the same members each,
-  which stand right before the record.
-- `yumen-consistency-1`: `old`, a signed note, and `proof` (RFC 6962, section 2.1.2) that it is the beginning of `checkpoint`.
+- `yumen-proof-1`: `index`, `entry`, `proof` (RFC 6962, section 2.1.1), `receipt`, and `parts`, which stand right before the
+  record and have the first three members each.
+- `yumen-consistency-1`: `old`, a signed note, and `proof` (RFC 6962, section 2.1.2) that it is the beginning of
+  `checkpoint`.
 """
 
 from __future__ import annotations
@@ -47,11 +48,12 @@ def prove(ledger: Path, log: str, seq: int, chain: KeyChain) -> dict[str, Any]:
         raise Missing(f"record {seq} is not what was written; {VERIFY}") from None
     if not 0 <= record.parts <= seq:
         raise Missing(f"record {seq} is not what was written; {VERIFY}")
+    included = source.included(seq, entry)
     parts = [source.included(part, source.files.entry(part)) for part in range(seq - record.parts, seq)]
     return {
         "format": PROOF,
         **source.common(),
-        **source.included(seq, entry),
+        **included,
         "receipt": record.receipt,
         "parts": parts,
     }

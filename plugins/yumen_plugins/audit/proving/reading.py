@@ -15,7 +15,8 @@ from yumen_plugins.audit.log.note import parse_note
 from yumen_plugins.audit.log.tiles import ENTRY_BYTES_MAX, WIDTH
 
 BUNDLE_BYTES_MAX = WIDTH * (ENTRY_BYTES_MAX + 2)
-JOURNAL_BYTES_MAX = 1 << 30
+# A journal is as large as policy says, 1 GiB at most, and a batch.
+JOURNAL_BYTES_MAX = (1 << 30) + (128 << 20)
 # The head is written in place, so whoever reads beside a running gateway might see half of an old and half of a new one.
 HEAD_READS = 3
 

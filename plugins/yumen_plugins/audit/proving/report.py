@@ -163,3 +163,4 @@ class Findings:
             }
             lists[CODES[one.code][0]].append(one)
         report.left_out += self.left_out
+        report.ok = report.ok and not self.wrong

@@ -36,6 +36,13 @@ class _Least(msgspec.Struct, gc=False):
     time: str = ""
 
 
+class OldHead(msgspec.Struct):
+    """How far a writer of version 1 had come: the number of its records, and the code of the last one."""
+
+    records: int = 0
+    code: str = ""
+
+
 class Event(msgspec.Struct, rename={"from_time": "from", "to_time": "to"}):
     """A record that says something about the log itself; see docs/ledger.md for the members of each kind."""
 
@@ -45,6 +52,7 @@ class Event(msgspec.Struct, rename={"from_time": "from", "to_time": "to"}):
     log: str = ""
     key: int = 0
     broken: list[str] | str = []
+    version_1: dict[str, OldHead] = {}
     number: int = 0
     statement: str = ""
     before: str = ""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from yumen_plugins.audit.proving.report import Findings
-from yumen_plugins.audit.proving.scan import Event, Scan, check_parts, moment, seconds
+from yumen_plugins.audit.proving.scan import Event, OldHead, Scan, check_parts, moment, seconds
 from yumen_plugins.audit.signing import KeyChain
 
 # Two clocks, or one that is set right, may be apart by so much without anything being said.
@@ -36,6 +36,8 @@ class Timeline:
         self.runs: list[Run] = []
         self.first = self.last = ""
         self.kinds: dict[str, int] = {}
+        # What starts say of writers of version 1.
+        self.old: list[tuple[int, dict[str, OldHead]]] = []
         self._chain, self._statements = chain, statements
         self._findings = findings
         self._since = [seconds(era.since) or 0.0 for era in chain.eras]
@@ -52,7 +54,8 @@ class Timeline:
     def gap(self, end: int) -> None:
         """Records before `end` are not there."""
         self.eras.append((self._seq, 0))
-        self._close(end, "", None)
+        self._close(self._seq, "what came after it was dropped", None)
+        self._run_first = end
         self._seq, self._parts, self._marked = end, None, None
 
     def feed(self, found: Scan) -> None:
@@ -138,7 +141,7 @@ class Timeline:
             self._findings.add("clock", what, seq=event.seq)
         if event.kind in ("checkpoint", "stop") and self._marked is not None and at - self._marked > QUIET_S:
             self._quiet(event.seq, at)
-        if event.kind in ("start", "checkpoint"):
+        if event.kind in ("start", "checkpoint", "failure"):
             self._marked = at
         if event.kind == "start":
             self._start(event)
@@ -163,6 +166,8 @@ class Timeline:
         if self._running is not False:
             self._close(event.seq, "its process did not stop in good order", True)
         self._running, self._run_first, self._run_failed = True, event.seq, False
+        if event.version_1:
+            self.old.append((event.seq, event.version_1))
         if event.log != self.log:
             self._findings.add("form", f"it says that this is the log {event.log}", seq=event.seq)
         broken = event.broken if isinstance(event.broken, list) else [event.broken]

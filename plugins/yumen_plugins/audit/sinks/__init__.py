@@ -41,8 +41,18 @@ def target_of(config: SinkConfig, data_dir: Path) -> Target:
             return S3Target(config)
 
 
+def _check_apart(configs: Sequence[SinkConfig], data_dir: Path) -> None:
+    """Error: `CannotStart` where two sinks would share a cursor, or cut each other's lines off."""
+    names = [config.name for config in configs]
+    paths = [(data_dir / config.path).resolve() for config in configs if isinstance(config, FileSink)]
+    if len(set(names)) < len(names):
+        raise CannotStart("two sinks have one name; give each a name of its own")
+    if len(set(paths)) < len(paths):
+        raise CannotStart("two sinks write to one file; give each a `path` of its own")
+
+
 class Sinks:
-    """All sinks of a gateway. Arguments: those of `Sink`. Error: `CannotStart`, also for a name that two have."""
+    """All sinks of a gateway. Arguments: those of `Sink`. Error: `CannotStart`, also for two that are not apart."""
 
     def __init__(
         self,
@@ -54,10 +64,7 @@ class Sinks:
         metrics: Metrics | None = None,
         notice: Notice | None = None,
     ) -> None:
-        names = [config.name for config in configs]
-        for name in names:
-            if names.count(name) > 1:
-                raise CannotStart(f"two sinks are called {name}; give each a name of its own")
+        _check_apart(configs, data_dir)
         self._sinks = [
             Sink(config, target_of(config, data_dir), source, formats, data_dir, metrics=metrics, notice=notice)
             for config in configs

@@ -131,6 +131,7 @@ class S3Target:
     """One object for each batch, `<prefix><log>/<first>-<last>.<form>`: a batch that is sent again has the same key.
 
     After a crash a batch may be cut in another way, so objects may overlap; `log` and `seq` in the records tell.
+    boto3 cannot be interrupted: a sink that is told to stop while the store hangs leaves its thread behind for a while.
     """
 
     def __init__(self, config: S3Sink) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections import Counter
 from typing import Any
 
@@ -285,6 +286,17 @@ def test_nothing_is_added_to_an_index_that_was_emptied_meanwhile(index: Tables, 
     with pytest.raises(IndexRenewed):
         late.add([row(3)], {LOG: 4})
     assert (late.positions(), late.find(Query()).rows) == ({}, [])
+
+
+def test_what_another_thread_has_read_does_not_count(index: Tables) -> None:
+    """A thread that reads positions anew does not make those of another one hold again."""
+    add(index, [row(seq) for seq in range(3)])
+    index.clear()
+    reading = threading.Thread(target=index.positions)
+    reading.start()
+    reading.join()
+    with pytest.raises(IndexRenewed):
+        index.add([row(3)], {LOG: 4})
 
 
 def test_tables_of_another_version_are_made_anew(index: Tables, make: Make, said: list[str]) -> None:

@@ -36,6 +36,7 @@ class History:
         self.notes: dict[str, bytes] = {}
         self.receipts: dict[str, tuple[str, int]] = {}
         self.signing = Signing.open(data, self.ledger, self.now)
+        self.trusted = [self.signing.era.public]
 
     def now(self) -> str:
         self.at += 1
@@ -47,7 +48,7 @@ class History:
 
     def verified(self, **options: Any) -> LedgerReport:
         """What the verifier says of it, a minute later, with its first key trusted."""
-        options.setdefault("trusted", [self.chain.eras[0].public])
+        options.setdefault("trusted", self.trusted)
         return verify_ledger(self.ledger, now=lambda: self.at + 60, **options)
 
     # Processes
@@ -139,9 +140,9 @@ class History:
         self.eras[log] = number
 
     def state(self, log: str, end: int, first: int = 0, **changes: Any) -> int:
-        """Say that bundles were dropped; returns the statement's seq."""
+        """Say that bundles were dropped, of which some may be gone already; returns the statement's seq."""
         files = LogFiles(self.ledger / log)
-        records = [json.loads(files.entry(seq)) for seq in range(first, end)]
+        records = [json.loads(entry) for seq, entry in files.entries(first) if seq < end]
         body = {
             "kind": "retention",
             "first": first,

@@ -28,8 +28,8 @@ class Life:
 
     def write(self) -> None:
         for log in self.history.logs:
-            count, remote = self.random.choice([1, 5, 60, 400]), self.random.random() < 0.5
-            self.history.exchanges(log, count, remote=remote, batch=self.random.choice([1, 9, 97]))
+            count, remote = self.random.choice([1, 5, 60, 300]), self.random.random() < 0.5
+            self.history.exchanges(log, count, remote=remote, batch=self.random.choice([31, 97]))
 
     def go_on(self) -> None:
         self.history.at += self.random.choice([1, 600, 1200])
@@ -58,7 +58,8 @@ class Life:
         if whole > self.dropped:
             history.at += 190 * DAY
             end = self.random.randint(self.dropped + 1, whole)
-            history.state(KEEP, end * WIDTH, self.dropped * WIDTH)
+            # Each statement says all that was dropped, since those before it may be dropped themselves.
+            history.state(KEEP, end * WIDTH)
             if self.random.random() < 0.8:
                 history.drop(KEEP, end, self.dropped)
             self.dropped = end

@@ -190,9 +190,11 @@ def test_one_of_several_carries(start: Start, ledger: Lines, data: Path) -> None
 
 
 def test_names_and_formats_are_checked_before_anything_starts(ledger: Lines, data: Path) -> None:
-    """Two sinks of one name would share a cursor, and a format that is not there could carry nothing."""
-    with pytest.raises(CannotStart, match="two sinks are called siem; give"):
+    """Two sinks of one name would share a cursor, of one file cut each other's lines; without a format nothing goes."""
+    with pytest.raises(CannotStart, match="two sinks have one name; give"):
         Sinks([config(), config(path="b")], ledger, FORMATS, data)
+    with pytest.raises(CannotStart, match="two sinks write to one file; give"):
+        Sinks([config(), config(name="other", path=str(data / "x" / ".." / "out.jsonl"))], ledger, FORMATS, data)
     with pytest.raises(CannotStart, match="wants the format cef, which is not there; use one of jsonl"):
         Sinks([config(format="cef")], ledger, FORMATS, data)
 

@@ -97,9 +97,10 @@ def test_an_actor_is_something_to_show(tmp_path: Path, actor: str) -> None:
     assert one.find("default", LI_NA) is not None
 
 
-def test_a_whole_tenant_goes_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("batch", [1, 3, 11, 12])
+def test_a_whole_tenant_goes_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
     """Every key of everybody of the tenant, also keys that were followed by others, in as many steps as it takes."""
-    monkeypatch.setattr(erasing, "BATCH", 3)
+    monkeypatch.setattr(erasing, "BATCH", batch)
     one, other = ring(tmp_path), ring(tmp_path)
     who = ["", *(subject(str(number)) for number in range(10))]
     keys = [one.get_or_create("default", one_of) for one_of in who]

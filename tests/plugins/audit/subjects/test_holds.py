@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.plugins.audit.subjects.rings import ANNA, LI_NA, ROOT, WANG_WEI, left, ring, sql, wrapped
 
-from yumen_plugins.audit.subjects import Held, Keyring, erasing, holds
+from yumen_plugins.audit.subjects import Held, Keyring, erasing, holds, keyring
 
 
 class Clock:
@@ -105,7 +107,7 @@ def test_a_hold_that_comes_during_an_erasure_stops_it(tmp_path: Path, monkeypatc
     def hold_meanwhile(_: float) -> None:
         other.hold("default", "", "urgent", "cli")
 
-    monkeypatch.setattr("yumen_plugins.audit.subjects.keyring.time.sleep", hold_meanwhile)
+    monkeypatch.setattr(keyring, "time", SimpleNamespace(monotonic=time.monotonic, sleep=hold_meanwhile))
     with pytest.raises(Held):
         one.erase("default", "", "cli", whole_tenant=True)
     assert [one.find("default", who) is None for who in (first, *kept)] == [True, False, False]
