@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from yumen import Settings
+from yumen import Secret
 from yumen_plugins.audit.folder import writer_folders
 from yumen_plugins.audit.reading import LedgerFolder, keyring_of
 
@@ -15,7 +15,7 @@ FOLDER = "ledger"
 
 def records(data_dir: Path) -> list[dict[str, Any]]:
     """Every record, log by log, with the texts that the keys in the data directory open."""
-    keys = keyring_of(Settings(data_dir=data_dir))
+    keys = keyring_of(data_dir, Secret((data_dir / "secret").read_bytes()))
     try:
         ledger = LedgerFolder(data_dir / FOLDER, keys)
         return [record for log in sorted(ledger.logs()) for _, record in ledger.records(log)]

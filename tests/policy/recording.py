@@ -132,6 +132,13 @@ class Gateway:
         return exchange.outcome
 
 
+class EarlyHost(UnitHost):
+    """Began to write before anything that tests record."""
+
+    def now(self) -> float:
+        return START - 3600
+
+
 def streamed(*pieces: str) -> list[Any]:
     """What a scripted engine streams."""
     return [*(chunk(piece) for piece in pieces), chunk(finish="stop")]
@@ -159,7 +166,7 @@ def write_records(data_dir: Path, *bodies: Mapping[str, Any]) -> None:
     """Have the ledger's own writer seal records of any content, in a process of their own."""
 
     async def write() -> None:
-        host = UnitHost(data_dir, ROOT)
+        host = EarlyHost(data_dir, ROOT)
         writer = Writer(
             data_dir, data_dir / "ledger", host, "test", journal_bytes=1 << 20, queue_records=100_000, gather_s=0.0
         )

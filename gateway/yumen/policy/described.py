@@ -158,6 +158,8 @@ def _complete(schema: Schema, info: types.StructType) -> None:
         # What a docstring says about errors is for who builds the Struct.
         about = " ".join(str(schema["description"]).split())
         schema["description"] = re.split(r" Errors?: ", about)[0]
+    if info.tag_field is not None:
+        schema["properties"][info.tag_field]["description"] = f"What tells this form from others: `{info.tag}`."
     for field in info.fields:
         one = schema["properties"][field.encode_name]
         if "default" not in one and field.default_factory is not msgspec.NODEFAULT:

@@ -118,6 +118,9 @@ class Audit(Plugin[AuditConfig]):
             if self._writer.failure:
                 await self._again()
             await self._writer.append(body, self._keep(exchange), self.config.ack_of(exchange.route))
+        except (SubjectsFull, KeyringUnavailable) as error:
+            exchange.set_header(HEADER, NO_RECEIPT)
+            raise LedgerUnavailable(f"there is no key to seal with: {type(error).__name__}") from None
         except BaseException:
             exchange.set_header(HEADER, NO_RECEIPT)
             raise

@@ -128,8 +128,9 @@ class Companions:
         await asyncio.sleep(RETAIN_FIRST_S)
         while True:
             try:
+                # Exchanges come between.
                 while await self._writer.with_folder(lambda folder: retain(folder, self._host.now(), self._held)):
-                    await asyncio.sleep(0)  # exchanges come between
+                    pass
                 await asyncio.to_thread(self.search.forget_dropped)
             except Exception as error:  # whatever one record or the keys are like, the next hour is another try
                 self._host.log.error("retention_failed", error=type(error).__name__)

@@ -9,16 +9,16 @@ import msgspec
 from yumen_plugins.audit.sinks.config import SinkConfig, WitnessConfig
 
 Ack = Literal["durable", "batch", "async"]
-Days = Annotated[
-    int, msgspec.Meta(ge=0, le=36_525, description="Days that records are kept; 0 is for ever, which is the default.")
-]
+KEPT = "Days that records are kept; 0 is for ever."
+WAITED = "What a reply waits for: its record on disk; in the operating system; or nowhere but in memory."
+Days = Annotated[int, msgspec.Meta(ge=0, le=36_525)]
 
 
 class RouteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is different for one route."""
 
-    ack: Ack | None = None
-    keep_days: Days | None = None
+    ack: Annotated[Ack | None, msgspec.Meta(description=WAITED)] = None
+    keep_days: Annotated[Days | None, msgspec.Meta(description=KEPT)] = None
 
 
 class AuditConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,13 +34,8 @@ class AuditConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     text_chars_max: Annotated[
         int, msgspec.Meta(ge=0, le=1 << 24, description="Characters of all texts of a record; the rest is digested.")
     ] = 65_536
-    ack: Annotated[
-        Ack,
-        msgspec.Meta(
-            description="What a reply waits for: its record on disk; in the operating system; or nowhere but in memory."
-        ),
-    ] = "durable"
-    keep_days: Days = 0
+    ack: Annotated[Ack, msgspec.Meta(description=WAITED)] = "durable"
+    keep_days: Annotated[Days, msgspec.Meta(description=KEPT)] = 0
     routes: Annotated[
         dict[str, RouteConfig], msgspec.Meta(max_length=256, description="What is different for a route, by its id.")
     ] = {}

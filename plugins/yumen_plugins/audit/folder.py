@@ -53,7 +53,9 @@ def writer_folders(ledger: Path) -> list[Path]:
 
 def old_folders(ledger: Path) -> list[Path]:
     """The folders of writers of version 1, by name."""
-    return sorted(path for path in ledger.iterdir() if _is_folder(path) and is_old(path))
+    found = (path for path in ledger.iterdir() if _is_folder(path) and is_old(path))
+    # A log has a head as well; where it lies beside these, this is the folder of one writer and no ledger.
+    return sorted(path for path in found if not KEEP.fullmatch(path.name))
 
 
 def logs_in(writer: Path) -> list[Path]:

@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from yumen import CannotStart, Hmac, LedgerReader, Progress, Settings
 from yumen_plugins.audit.entries import decode
 from yumen_plugins.audit.folder import logs_in, old_folders, writer_folders
+from yumen_plugins.audit.log.journal import journals
+from yumen_plugins.audit.log.tiles import ENTRIES
 from yumen_plugins.audit.old.chain import segment_name, segment_numbers
 from yumen_plugins.audit.old.verify import WriterReport, read_writer
 from yumen_plugins.audit.proving.ledger import verify_ledger
 from yumen_plugins.audit.proving.report import LedgerReport
 from yumen_plugins.audit.reading import LedgerFolder, keyring_of, root_secret, unreadable
 from yumen_plugins.audit.shape import ExchangeRecord, completed, shaped_record
-from yumen_plugins.audit.signing import current_public
+from yumen_plugins.audit.signing import KEYS, current_public
 from yumen_plugins.audit.subjects import Keyring
 
 
 class Ledger:
     """See `yumen.LedgerReader`. `report` is that of the last pass. Error: `CannotStart`."""
 
-    def __init__(self, folder: Path, trusted: Sequence[bytes], mac: Hmac | None, keys: Keyring | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        trusted: Sequence[bytes],
+        mac: Hmac | None,
+        open_keys: Callable[[], Keyring | None] = lambda: None,
+    ) -> None:
         self._folder = folder
         self._trusted = trusted
         self._mac = mac
-        self._keys = keys
+        self._open_keys = open_keys
         self.report: LedgerReport | None = None
         try:
             self.total_bytes = size_of(folder)
@@ -50,16 +58,27 @@ class Ledger:
 
     def records(self, progress: Progress) -> Iterator[dict[str, Any]]:
         self._verify(progress, jobs=1)
+        keys = self._open_keys()
         try:
             yield from self._old_records()
-            ledger = LedgerFolder(self._folder, self._keys)
+            ledger = LedgerFolder(self._folder, keys)
             for log in ledger.names():
+                if not self._holds(log):
+                    continue  # nobody knows which of its records are what was written
                 for _, record in ledger.records(log):
                     shape = shaped_record(record)
                     if shape is not None:
                         yield completed(record) if isinstance(shape, ExchangeRecord) else record
         except OSError as error:
             raise unreadable(error) from None
+        finally:
+            if keys is not None:
+                keys.close()
+
+    def _holds(self, log: str) -> bool:
+        """Whether the last pass found the keys, and this log, to be whole."""
+        wrong = [one.file for one in self.report.integrity if one.severity == "wrong"] if self.report else [KEYS]
+        return not any(place.split("/")[0] == KEYS or f"{place}/".startswith(f"{log}/") for place in wrong)
 
     def _old_records(self) -> Iterator[dict[str, Any]]:
         if self._mac is None:
@@ -70,14 +89,15 @@ class Ledger:
 
 
 def size_of(folder: Path) -> int:
-    """How many bytes there are to read, of records and of what holds them together. Error: OSError."""
+    """How many bytes of records there are to read, about. Error: OSError."""
     return sum(path.stat().st_size for path in _files(folder))
 
 
 def _files(folder: Path) -> Iterator[Path]:
     for writer in writer_folders(folder):
         for log in logs_in(writer):
-            yield from (path for path in log.rglob("*") if path.is_file())
+            yield from (path for path in (log / "tile" / ENTRIES).rglob("???") if path.is_file())
+            yield from (path for _, path in journals(log))
     for writer in old_folders(folder):
         yield from (writer / segment_name(number) for number in segment_numbers(writer))
 
@@ -85,7 +105,7 @@ def _files(folder: Path) -> Iterator[Path]:
 def open_ledger(folder: Path, settings: Settings, secret: Path | None = None) -> LedgerReader | None:
     """The ledger in a folder, or None where it is none of ours. Error: `CannotStart` if it or the secret is unreadable.
 
-    It is verified by the key of the data directory's gateway.
+    It is verified by the key of the data directory's gateway, or by the one beside `secret`, which opens its texts as well.
     """
     try:
         if not (old_folders(folder) or any(logs_in(writer) for writer in writer_folders(folder))):
@@ -93,11 +113,12 @@ def open_ledger(folder: Path, settings: Settings, secret: Path | None = None) ->
     except OSError as error:
         raise unreadable(error) from None
     root = root_secret(settings, secret)
-    own = current_public(settings.data_dir)
+    home = secret.parent if secret is not None else settings.data_dir
+    own = current_public(home)
     if root is None:
         raise CannotStart(f"there is no secret in {settings.data_dir}; name it with --secret, or set YUMEN_DATA")
     mac = Hmac(root.derive("ledger"))
-    return Ledger(folder, [own] if own else [], mac, keyring_of(settings, secret))
+    return Ledger(folder, [own] if own else [], mac, lambda: keyring_of(home, root))
 
 
 def exchange_of(record: dict[str, Any]) -> dict[str, Any] | None:

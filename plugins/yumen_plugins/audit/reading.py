@@ -183,12 +183,11 @@ def root_secret(settings: Settings, secret: Path | None = None) -> Secret | None
     return Secret(root)
 
 
-def keyring_of(settings: Settings, secret: Path | None = None) -> Keyring | None:
-    """The keys of subjects in the data directory, or None where there are none. Error: `CannotStart`."""
-    root = root_secret(settings, secret)
-    if root is None or not (settings.data_dir / SUBJECTS_FILE).exists():
+def keyring_of(data_dir: Path, root: Secret) -> Keyring | None:
+    """The keys of subjects in a data directory, or None where there are none. Error: `CannotStart`."""
+    if not (data_dir / SUBJECTS_FILE).exists():
         return None
-    return Keyring.open(settings.data_dir, root.derive("ledger", "subjects"))
+    return Keyring.open(data_dir, root.derive("ledger", "subjects"))
 
 
 def unreadable(error: OSError) -> CannotStart:

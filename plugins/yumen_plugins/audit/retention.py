@@ -1,7 +1,8 @@
 """Drops what has been kept as long as policy said, whole bundles of 256 records at a time.
 
 The hashes stay, so every proof of what is left holds. What goes is said in a record before it goes: which records, of what
-time and kinds, and the root over them. A bundle of which a legal hold covers one record stays whole.
+time and kinds, and the root over them. Where such a record goes itself, its statement is made anew first, in one with its
+neighbours. A bundle of which a legal hold covers one record stays whole.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from yumen_plugins.audit.record import moment
 from yumen_plugins.audit.signing import encoded
 
 DAY_S = 86_400.0
+RETENTION = "retention"
 # What one call drops at most: exchanges wait for the writer meanwhile.
 BUNDLES_MAX = 64
 
@@ -29,13 +31,17 @@ Held = Callable[[str, str], bool]
 
 
 class Run(NamedTuple):
-    """Bundles one after the other whose records have had their time: records `first` to `end`."""
+    """Bundles one after the other whose records have had their time: records `first` to `end`.
+
+    `said` are the statements among these records, which must be made anew when they go.
+    """
 
     first: int
     end: int
     since: str
     until: str
     kinds: dict[str, int]
+    said: tuple[Run, ...] = ()
 
 
 class _Bundle(NamedTuple):
@@ -45,10 +51,14 @@ class _Bundle(NamedTuple):
     kinds: Counter[str]
     held: bool
     torn: bool
+    said: tuple[Run, ...]
 
 
 def expired(files: LogFiles, days: int, now: float, held: Held, bundles_max: int = BUNDLES_MAX) -> Iterator[Run]:
-    """What may be dropped of a log whose records are kept `days` days; `now` is in seconds since the epoch. Error: OSError."""
+    """What may be dropped of a log whose records are kept `days` days; `now` is in seconds since the epoch.
+
+    Error: OSError.
+    """
     limit = moment(now - days * DAY_S)
     run: list[_Bundle] = []
     found = 0
@@ -84,8 +94,9 @@ def retain(folder: WriterFolder, now: float, held: Held) -> list[Run]:
         for run in runs:
             if run.end > files.journaled:
                 break
-            root = encoded(files.subtree(run.first, run.end))
-            folder.say(keep, {"kind": "retention", **_statement(run, days), "root": root})
+            for one in _merged([*run.said, run]):
+                root = encoded(files.subtree(one.first, one.end))
+                folder.say(keep, {"kind": RETENTION, **_statement(one, days), "root": root})
             for number in range(run.first // WIDTH, run.end // WIDTH):
                 (files.folder / tile_path(ENTRIES, number)).unlink()
             sync_folder((files.folder / tile_path(ENTRIES, run.first // WIDTH)).parent)
@@ -104,6 +115,21 @@ def _statement(run: Run, days: int) -> dict[str, Any]:
     return {"first": run.first, "end": run.end, "days": days, "from": run.since, "to": run.until, "kinds": run.kinds}
 
 
+def _merged(runs: list[Run]) -> list[Run]:
+    """Runs of which none begins where another ends, or within it."""
+    merged: list[Run] = []
+    for run in sorted(runs):
+        last = merged[-1] if merged else None
+        if last is None or run.first > last.end:
+            merged.append(run)
+        elif run.end > last.end:
+            # What was dropped twice, after a crash between saying and dropping, is in one of them whole.
+            kinds = run.kinds if run.first == last.first else Counter(last.kinds) + Counter(run.kinds)
+            since, until = min(last.since, run.since), max(last.until, run.until)
+            merged[-1] = Run(last.first, run.end, since, until, dict(sorted(kinds.items())))
+    return merged
+
+
 def _run(bundles: list[_Bundle]) -> Iterator[Run]:
     # A large record whose beginning would go while its end stays would be lost before its time.
     while bundles and bundles[-1].torn:
@@ -114,9 +140,9 @@ def _run(bundles: list[_Bundle]) -> Iterator[Run]:
             kinds.update(one.kinds)
         since = min(one.since for one in bundles if one.since)
         until = max(one.until for one in bundles)
-        yield Run(
-            bundles[0].number * WIDTH, (bundles[-1].number + 1) * WIDTH, since, until, dict(sorted(kinds.items()))
-        )
+        first, end = bundles[0].number * WIDTH, (bundles[-1].number + 1) * WIDTH
+        said = tuple(one for bundle in bundles for one in bundle.said)
+        yield Run(first, end, since, until, dict(sorted(kinds.items())), said)
 
 
 def _read(files: LogFiles, number: int, held: Held) -> _Bundle | None:
@@ -129,6 +155,7 @@ def _read(files: LogFiles, number: int, held: Held) -> _Bundle | None:
         return None
     kinds: Counter[str] = Counter()
     times: list[str] = []
+    said: list[Run] = []
     covered = last_is_part = False
     for entry in entries:
         record = decoded(entry)
@@ -137,6 +164,8 @@ def _read(files: LogFiles, number: int, held: Held) -> _Bundle | None:
         kind = str(record.get("kind"))
         kinds[kind] += 1
         last_is_part = kind == PART
+        if kind == RETENTION:
+            said.append(Run(record["first"], record["end"], record["from"], record["to"], record["kinds"]))
         time = record.get("time")
         if isinstance(time, str):
             times.append(time)
@@ -145,4 +174,4 @@ def _read(files: LogFiles, number: int, held: Held) -> _Bundle | None:
             covered = held(tenant, str(record.get("subject", "")))
     if not times and not last_is_part:
         return None
-    return _Bundle(number, min(times, default=""), max(times, default=""), kinds, covered, last_is_part)
+    return _Bundle(number, min(times, default=""), max(times, default=""), kinds, covered, last_is_part, tuple(said))

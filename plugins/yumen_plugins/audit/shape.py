@@ -160,7 +160,21 @@ _Known = (
     | Retention
     | Intent
 )
-_KINDS = frozenset(["header", "start", "exchange", "operation", "recovery", "failure", "stop", "checkpoint", "key", "retention", "intent"])
+_KINDS = frozenset(
+    [
+        "header",
+        "start",
+        "exchange",
+        "operation",
+        "recovery",
+        "failure",
+        "stop",
+        "checkpoint",
+        "key",
+        "retention",
+        "intent",
+    ]
+)
 _known = msgspec.json.Decoder(_Known).decode
 _other = msgspec.json.Decoder(OtherRecord).decode
 

@@ -7,13 +7,14 @@ import base64
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar, cast
 
 from click.testing import CliRunner, Result
 from tests.kit import Outcome, ScriptedEngine, completion, exchange, request, step
 from tests.plugins.host import UnitHost
 
-from yumen import Erasure, Manifest, NoConfig, Plugin
+from yumen import AdminCall, Erasure, Manifest, NoConfig, Plugin
 from yumen.cli import main
 from yumen_plugins.audit import Audit
 from yumen_plugins.audit.config import AuditConfig
@@ -27,6 +28,7 @@ from yumen_plugins.audit.subjects import Keyring
 
 ROOT = b"s" * 32
 EXCHANGE, OPERATION = "exchange", "operation"
+ADMIN = "admin:k62ee510ea0"
 
 
 class ClockHost(UnitHost):
@@ -35,8 +37,8 @@ class ClockHost(UnitHost):
     Only with `live` does the plugin search, drop and forget beside the writer.
     """
 
-    def __init__(self, data_dir: Path, *, live: bool = False) -> None:
-        super().__init__(data_dir, ROOT)
+    def __init__(self, data_dir: Path, *, live: bool = False, root: bytes = ROOT) -> None:
+        super().__init__(data_dir, root)
         self.live = live
         self.ahead_s = 0.0
         self.told: list[Erasure] = []
@@ -93,6 +95,11 @@ async def record(where: Path | ClockHost, said: list[str], **config: Any) -> lis
         receipts.append(outcome.exchange.headers["x-audit-receipt"])
     await plugin.stop()
     return receipts
+
+
+def call(action: str, **arguments: str) -> AdminCall:
+    """What an operator asks of the plugin."""
+    return cast(AdminCall, SimpleNamespace(action=action, arguments=arguments, actor=ADMIN))
 
 
 def logs(data_dir: Path) -> list[Path]:
@@ -170,11 +177,27 @@ def sealed_texts(one: dict[str, Any]) -> bytes:
 
 async def until(true: Callable[[], Any], seconds: float = 20.0) -> None:
     """Wait for something that comes by itself. Error: TimeoutError."""
-    async with asyncio.timeout(seconds):
-        while not true():
-            await asyncio.sleep(0.01)
+    end = time.monotonic() + seconds
+    while not await asyncio.to_thread(_soon, true):
+        if time.monotonic() > end:
+            raise TimeoutError("it did not come")
+
+
+def _soon(true: Callable[[], Any]) -> bool:
+    time.sleep(0.01)
+    return bool(true())
 
 
 def metric(plugin: Audit, name: str) -> int:
     """What the plugin has counted."""
     return cast(ClockHost, plugin._host).metrics.counts[name]  # type: ignore[no-any-return]
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, by its path there."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def journal(data_dir: Path) -> Path:
+    """The newest journal of the first log."""
+    return journals(logs(data_dir)[0])[-1][1]

@@ -95,7 +95,7 @@ def published(log: Path) -> int:
             report = aics_tlog.audit_tiles(
                 aics_tlog.FileSystemTileReader(log), checkpoint.size, checkpoint.root, entries=True
             )
-        except (aics_tlog.TlogError, OSError):
+        except (aics_tlog.TileMissingError, aics_tlog.TileVerificationError):
             # Partial tiles go when there are fuller ones; then there is a newer checkpoint too.
             if (log / "checkpoint").read_text() == note.text:
                 raise
@@ -125,12 +125,12 @@ async def test_verify_beside_a_writing_gateway_raises_no_false_alarm(tmp_path: P
 
     async def write() -> None:
         while not stop.is_set():
-            await asyncio.gather(*(say(plugin, f"第 {number} 句") for number in range(10)))
+            await asyncio.gather(*(say(plugin, f"第 {number} 句") for number in range(30)))
 
     writing = asyncio.create_task(write())
     found: list[str] = []
     ledger, seen = LedgerFolder(tmp_path / "ledger"), 0
-    for _ in range(15):
+    while seen < 800:
         found += await asyncio.to_thread(problems, tmp_path)
         for name, size in (await asyncio.to_thread(ledger.logs)).items():
             read = await asyncio.to_thread(ledger.read, name, 0, size)
@@ -141,7 +141,6 @@ async def test_verify_beside_a_writing_gateway_raises_no_false_alarm(tmp_path: P
     await writing
     await plugin.stop()
     assert found == []
-    assert seen > 200
     assert problems(tmp_path) == []
 
 

@@ -5,6 +5,7 @@ The processes are forks that end at their n-th call, a write in its middle; n go
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.lengths import times
 from tests.plugins.audit.ledgers import hold_together, records
 from tests.plugins.audit.log.test_log import ORIGIN, Key, entry
@@ -28,17 +28,19 @@ WATCHED = [(os, name) for name in ("fdatasync", "fsync", "write", "pwrite", "ope
 WATCHED_PATHS = [(Path, name) for name in ("unlink", "replace", "mkdir", "rename")]
 CRASHED = 77
 SIZE, BATCH = 560, 90
+KEEPS = ("forever", "keep-30d")
 TIME = "2026-11-24T23:26:19.000000Z"
 
 Job = Callable[[Callable[[str], None]], None]
 
 
 class Calls:
-    """Counts calls to the disk, and ends the process at one of them."""
+    """Counts calls to the disk, and ends the process at one of them, or has that one fail."""
 
-    def __init__(self, last: int = 0) -> None:
+    def __init__(self, last: int = 0, *, fails: bool = False) -> None:
         self.count = 0
         self._last = last
+        self._fails = fails
 
     def watch(self, owner: Any, name: str) -> None:
         """Put this in front of a function."""
@@ -50,23 +52,29 @@ class Calls:
                 if name == "write":  # the head, 512 bytes in place, is written whole or not at all
                     descriptor, data = arguments
                     real(descriptor, bytes(data)[: len(data) // 2])
+                if self._fails:
+                    raise OSError(errno.EIO, os.strerror(errno.EIO))
                 os._exit(CRASHED)
             return real(*arguments, **options)
 
         setattr(owner, name, call)
 
 
-def in_process(job: Job, last: int = 0) -> tuple[int, list[str], int]:
-    """Run a job in a fork that ends at a call: its exit status, what it said until then, and how many calls it made."""
+def in_process(job: Job, last: int = 0, *, fails: bool = False) -> tuple[int, list[str], int]:
+    """Run a job in a fork that ends, or fails, at a call: its exit status, what it said, and how many calls it made."""
     here, there = os.pipe()
     child = os.fork()
     if child == 0:
         status = 1
         try:
-            write, calls = os.write, Calls(last)
+            write, calls = os.write, Calls(last, fails=fails)
             for owner, name in (*WATCHED, *WATCHED_PATHS):
                 calls.watch(owner, name)
-            job(lambda text: write(there, text.encode() + b"\n") and None)
+
+            def say(text: str) -> None:
+                write(there, text.encode() + b"\n")
+
+            job(say)
             write(there, b"%d\n" % calls.count)
             status = 0
         finally:
@@ -166,3 +174,58 @@ def test_a_ledger_outlives_an_end_at_any_call(tmp_path: Path) -> None:
         assert not any(one.startswith("forever") for one in lost)
         if not gone:
             hold_together(data_dir)
+
+
+@pytest.mark.long
+def test_a_ledger_outlives_an_error_at_any_call(tmp_path: Path) -> None:
+    """Whatever call fails once, the same process goes on, and what it was told was durable is there."""
+
+    def job(data_dir: Path) -> Job:
+        def run(say: Callable[[str], None]) -> None:
+            folder = taken(data_dir)
+            number = 0
+            while number < SIZE:
+                bodies = [{"kind": "exchange", "id": str(number + one), "time": TIME} for one in range(BATCH)]
+                try:
+                    folder.write(
+                        KEEPS[number // BATCH % 2], [entry for body in bodies for entry in encoded(body)]
+                    ).sync()
+                    folder.publish()
+                except OSError as error:
+                    say("failed")
+                    recover(folder, error)
+                    continue
+                say(f"{number}")
+                number += BATCH
+
+        return run
+
+    def recover(folder: WriterFolder, error: OSError) -> None:
+        for _ in range(3):
+            try:
+                folder.fail(type(error).__name__)
+                return
+            except OSError:
+                continue
+        raise error
+
+    _, said, before = in_process(starting(tmp_path / "begun"))
+    _, said, count = in_process(job(tmp_path / "whole"))
+    assert count > before
+    # A call that fails while the process starts is told to whoever starts it.
+    for last in range(before + 1, count + 1, times(43, 1)):
+        place = tmp_path / str(last)
+        status, said, _ = in_process(job(place), last, fails=True)
+        assert status == 0, last
+        hold_together(place)
+        ids = [one["id"] for one in records(place) if one["kind"] == "exchange"]
+        told = [
+            str(first + one) for first in map(int, (one for one in said if one != "failed")) for one in range(BATCH)
+        ]
+        assert set(told) <= set(ids), last
+        assert "failed" not in said or any(one["kind"] == "failure" for one in records(place)), last
+
+
+def starting(data_dir: Path) -> Job:
+    """Take a folder, and no more."""
+    return lambda say: taken(data_dir).close()

@@ -1,4 +1,4 @@
-"""What is promised beside the records of exchanges: intents before anything leaves, and what happens while the disk fails."""
+"""What is promised beside records of exchanges: intents before anything leaves, and what happens while the disk fails."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tests.kit import ScriptedEngine, completion, exchange, step
 from tests.plugins.audit.ledgers import (
     EXCHANGE,
     hold_together,
+    journal,
     kinds,
     logs,
     metric,
@@ -61,6 +62,12 @@ async def recovering(data_dir: Path, **config: Any) -> Audit:
     plugin = await started(data_dir, **config)
     plugin._writer._retry_s = RETRY_S
     return plugin
+
+
+def tear(data_dir: Path) -> None:
+    """Leave what a process leaves that dies while it writes."""
+    with journal(data_dir).open("ab") as file:
+        file.write(b"YMJ1 half a frame")
 
 
 async def working(plugin: Audit) -> None:
@@ -153,13 +160,14 @@ async def test_a_failing_disk_stops_traffic_and_recovers(
 async def test_one_failure_is_recorded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two things that fail by the same broken disk are one failure, and what was cut before is not said again."""
     await record(tmp_path, ["one"])
-    with next(tmp_path.rglob("journal/*")).open("ab") as file:
-        file.write(b"YMJ1 half a frame")
+    tear(tmp_path)
     disk = Disk(monkeypatch)
     plugin = await recovering(tmp_path)
     assert len(records(tmp_path, "recovery")) == 1
     disk.number = errno.EIO
-    caring = asyncio.create_task(plugin._writer.with_folder(lambda folder: folder.say("forever", {"kind": "checkpoint"})))
+    caring = asyncio.create_task(
+        plugin._writer.with_folder(lambda folder: folder.say("forever", {"kind": "checkpoint"}))
+    )
     writing = asyncio.create_task(say(plugin))
     with pytest.raises(OSError, match="error"):
         await caring
@@ -174,7 +182,7 @@ async def test_one_failure_is_recorded_once(tmp_path: Path, monkeypatch: pytest.
 
 
 async def test_exchanges_may_wait_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With `when_unavailable: wait` the next exchange goes on once the disk works, and is refused where that lasts too long."""
+    """With `wait` the next exchange goes on once the disk works, or is refused where that lasts too long."""
     disk = Disk(monkeypatch)
     plugin = await recovering(tmp_path, when_unavailable="wait", wait_ms=60)
     await say(plugin)
@@ -196,9 +204,7 @@ async def test_exchanges_may_wait_for_the_disk(tmp_path: Path, monkeypatch: pyte
     hold_together(tmp_path)
 
 
-async def test_what_was_acknowledged_early_and_lost_is_counted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_was_acknowledged_early_and_lost_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A route that does not wait for the disk loses records when it fails: they are counted, never passed over."""
     disk = Disk(monkeypatch)
     plugin = await recovering(tmp_path, routes={"chat": RouteConfig(ack="batch")})
@@ -308,4 +314,3 @@ async def test_a_journal_that_could_not_be_begun_leaves_nothing(
     await plugin.stop()
     assert {str(one) for one in range(250)} <= {one["id"] for one in records(tmp_path, EXCHANGE)}
     hold_together(tmp_path)
-

@@ -84,7 +84,9 @@ async def test_what_is_kept_of_texts(texts: str) -> None:
     outcome = await exchange([hook(mask_digits)], ScriptedEngine(completion("好")), request("打给13812345678"))
     raw = decode(encode(record_of(shown(outcome), "r", AuditConfig(texts=texts), DIGEST, KEY)))  # type: ignore[arg-type]
     for entry in (*raw["request"], *raw["reply"]):
-        assert {"text", "digest", "sealed"} & set(entry) == {"masked": {"sealed"}, "digest": {"digest"}, "none": set()}[texts]
+        assert {"text", "digest", "sealed"} & set(entry) == {"masked": {"sealed"}, "digest": {"digest"}, "none": set()}[
+            texts
+        ]
     assert ("sealed" in raw) == (texts == "masked")
     assert raw["request"][-1]["chars"] == len("打给<P>")
     if texts == "digest":

@@ -107,7 +107,7 @@ def subset(wanted: Any, actual: Any, where: str = "") -> tuple[str, Any, Any] | 
     """The first place at which something wanted is not there, with what was wanted and what is; None where all is.
 
     Members of a mapping must be among the other's, or missing there where `null` is wanted; items of a list each match one
-    of the other's.
+    of the other's; a text that ends in `*` is the beginning of the other.
     """
     if isinstance(wanted, dict) and isinstance(actual, dict):
         for name, value in wanted.items():
@@ -125,6 +125,8 @@ def subset(wanted: Any, actual: Any, where: str = "") -> tuple[str, Any, Any] | 
             if all(subset(value, one) is not None for one in actual):
                 return f"{where}[{index}]", value, actual
         return None
+    if isinstance(wanted, str) and isinstance(actual, str) and wanted.endswith("*"):
+        return None if actual.startswith(wanted[:-1]) else (where, wanted, actual)
     same = wanted == actual and isinstance(wanted, bool) == isinstance(actual, bool)
     return None if same else (where, wanted, actual)
 

@@ -27,7 +27,7 @@ from yumen_plugins.audit.log.note import public_of
 from yumen_plugins.audit.reading import LedgerFolder, keyring_of, root_secret, unreadable
 from yumen_plugins.audit.record import moment, operation_record
 from yumen_plugins.audit.searching import FILE, Search
-from yumen_plugins.audit.signing import KeyChain, Signing, current_public
+from yumen_plugins.audit.signing import NAME, KeyChain, Signing, current_public
 from yumen_plugins.audit.subjects import Keyring, KeyringUnavailable
 
 FOLDER = "ledger"
@@ -75,26 +75,29 @@ def folder_of(settings: Settings, ledger: Path | None) -> Path:
     raise CannotStart(f"there is no ledger at {folder}; name its folder, or set YUMEN_DATA")
 
 
-def trusted_keys(settings: Settings, given: str, folder: Path) -> list[bytes]:
-    """The public keys that are trusted: the one that was given, as text or in a file, or the gateway's own.
+def trusted_keys(settings: Settings, given: str, folder: Path) -> tuple[list[bytes], str]:
+    """The public keys that are trusted, and the gateway that they are of where they say so.
 
-    None where the ledger has no signed logs and none was given. Error: `CannotStart`.
+    They are those that were given, as text or in a file, or the gateway's own; none where the ledger has no signed logs.
+    Error: `CannotStart`.
     """
     if given:
         try:
             path = Path(given)
             lines = (path.read_text() if "+" not in given or path.is_file() else given).split()
-            return [public_of(line)[1] for line in lines]
+            named = [public_of(line) for line in lines]
+            (gateway,) = {name.removeprefix(f"{NAME}/") for name, _ in named}
+            return [public for _, public in named], gateway
         except (OSError, ValueError) as error:
             raise CannotStart(f"cannot use the key: {error}; take it from `yumen audit key`") from None
-    if not writer_folders(folder):
-        return []
     own = current_public(settings.data_dir)
+    if own is None and not writer_folders(folder):
+        return [], ""
     if own is None:
         raise CannotStart(
             "no key is trusted: name with --key the one that `yumen audit key` printed at the gateway, or set YUMEN_DATA"
         )
-    return [own]
+    return [own], ""
 
 
 def old_mac(settings: Settings, secret: Path | None) -> Hmac | None:
@@ -103,9 +106,15 @@ def old_mac(settings: Settings, secret: Path | None) -> Hmac | None:
     return Hmac(root.derive("ledger")) if root is not None else None
 
 
+def own_keyring(settings: Settings) -> Keyring | None:
+    """The keys of subjects in the data directory, if there are any. Error: `CannotStart`."""
+    root = root_secret(settings)
+    return keyring_of(settings.data_dir, root) if root is not None else None
+
+
 def open_keys(settings: Settings) -> Keyring:
     """The keys of subjects. Error: `CannotStart` where the gateway has made none yet."""
-    keys = keyring_of(settings)
+    keys = own_keyring(settings)
     if keys is None:
         raise CannotStart(
             f"there are no keys of subjects in {settings.data_dir}; start the gateway once, or set YUMEN_DATA"
@@ -118,7 +127,7 @@ def searching(settings: Settings, ledger: Path | None = None, *, texts: bool = T
     """The ledger with an index that is up to date; for a folder elsewhere a passing one. Error: `CannotStart`."""
     folder = folder_of(settings, ledger)
     with contextlib.ExitStack() as stack:
-        keys = keyring_of(settings) if texts else None
+        keys = own_keyring(settings) if texts else None
         if keys is not None:
             stack.callback(keys.close)
         place = Path(stack.enter_context(TemporaryDirectory())) if ledger is not None else settings.data_dir

@@ -58,13 +58,13 @@ def report(
     Exit status: 0 written, 1 it could not be, 2 the ledger does not hold; the report says so then.
     """
     folder = folder_of(settings, None)
-    trusted, mac = trusted_keys(settings, key, folder), old_mac(settings, None)
+    (trusted, gateway), mac = trusted_keys(settings, key, folder), old_mac(settings, None)
     period = query_of({"since": since, "until": until})
     cites = rule_cites(settings, policies)
     command = shlex.join(["yumen", *sys.argv[1:]])
 
     def verified() -> Verification:
-        found = verify_ledger(folder, trusted, old_mac=mac, jobs=os.cpu_count() or 1, progress=lambda size: None)
+        found = verify_ledger(folder, trusted, old_mac=mac, jobs=os.cpu_count() or 1, gateway=gateway)
         lines = {part: [str(one) for one in getattr(found, part) if one.severity == "wrong"] for part in PARTS}
         logs = [f"{one.log}  {one.size}  {one.root}" for one in found.logs]
         return Verification(ok=found.ok, **lines, keys=found.keys, checked_at=moment(time.time()), logs=logs)

@@ -53,7 +53,7 @@ def verify(
     Exit status: 0 it holds, 1 it could not be verified, 2 something is wrong with it.
     """
     folder = folder_of(settings, ledger)
-    trusted, mac = trusted_keys(settings, key, folder), old_mac(settings, secret)
+    (trusted, gateway), mac = trusted_keys(settings, key, folder), old_mac(settings, secret)
     try:
         total = size_of(folder)
         quiet = total < PROGRESS_FROM_BYTES or not sys.stderr.isatty()
@@ -64,6 +64,7 @@ def verify(
                 trusted,
                 old_mac=mac,
                 jobs=jobs,
+                gateway=gateway,
                 against=_kept(against),
                 progress=lambda size: progress.advance(task, size),
             )

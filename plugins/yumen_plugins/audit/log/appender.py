@@ -13,6 +13,7 @@ import shutil
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -32,7 +33,7 @@ class Signer(Protocol):
     """Signs checkpoints, and knows which keys may have signed earlier ones."""
 
     def sign(self, checkpoint: Checkpoint) -> bytes: ...
-    def holds(self, note: bytes, origin: str) -> bool:
+    def holds(self, content: bytes, origin: str) -> bool:
         """Whether a note is a checkpoint of this log under one of the gateway's keys."""
         ...
 
@@ -85,8 +86,8 @@ class Appender:
         self._first = 0
         self._size = self.durable = 0
         self._journal = self._head = -1
-        for path in (folder, folder / FOLDER):  # `parents` would make them readable for others
-            path.mkdir(exist_ok=True, mode=0o700)
+        for path in (folder, folder / FOLDER):  # what `parents` makes is readable for others
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             self._open()
         except BaseException:
@@ -122,8 +123,8 @@ class Appender:
         os.fdatasync(self._journal)
         self.durable = self._size
         self._note_head()
-        if self._size >= self._journal_bytes:
-            self._turn(self._settle)
+        if self._size >= self._journal_bytes and self._turn():
+            self._settle(partial(self._settle_before, self._first))
         self._sound = True
 
     def _begin_change(self) -> None:
@@ -208,9 +209,9 @@ class Appender:
         path = self.folder / name
         write_whole(path, content)
         self._unsettled.append(path)
-        partial = path.with_name(f"{path.name}.p")
-        if partial.exists():
-            shutil.rmtree(partial)
+        fragments = path.with_name(f"{path.name}.p")
+        if fragments.exists():
+            shutil.rmtree(fragments)
 
     def _partials(self) -> list[Path]:
         """Write the tiles and the bundle that are not full; return their paths."""
@@ -229,7 +230,7 @@ class Appender:
         return paths
 
     def _drop_partials(self) -> None:
-        """Remove tiles that are not full but those of this checkpoint and of the one before, which somebody may be reading by."""
+        """Remove tiles that are not full, but those of this checkpoint and of the one before, which somebody may read by."""
         for parent in self.folder.glob("tile/*/**/*.p"):
             widths = sorted((path for path in parent.iterdir() if path.name.isdigit()), key=lambda path: int(path.name))
             for path in widths[:-PARTIALS_KEPT]:
@@ -238,29 +239,30 @@ class Appender:
     def turn(self) -> None:
         """Begin a new journal now, so that full bundles stand in no journal when this returns. Error: OSError."""
         self._begin_change()
-        self._turn(lambda job: job())
+        self._turn()
+        self._settle_before(self._first)
         self._sound = True
 
-    def _turn(self, settle: Callable[[Callable[[], None]], None]) -> None:
-        """Begin a new journal; those before go once what they hold is on disk in bundles and tiles."""
+    def _turn(self) -> bool:
+        """Begin a new journal where a bundle has become full in this one; those before go once `_settle_before` is done."""
         first = self._tree.size - len(self._pending)
         if first == self._first:
-            return  # not one bundle has become full in it
+            return False
         before = self._journal
         self._begin_journal(first)
         os.close(before)
+        return True
 
-        def job() -> None:
-            with self._settling:
-                if not self._spoilt:
-                    self._spoilt = True
-                    self._settle_files([self._unsettled.popleft() for _ in range(len(self._unsettled))])
-                    for start, path in journals(self.folder):
-                        if start < first:
-                            path.unlink()
-                    self._spoilt = False
-
-        settle(job)
+    def _settle_before(self, first: int) -> None:
+        """Remove the journals before a new one, when what they hold is on disk in bundles and tiles. Error: OSError."""
+        with self._settling:
+            if not self._spoilt:
+                self._spoilt = True
+                self._settle_files([self._unsettled.popleft() for _ in range(len(self._unsettled))])
+                for start, path in journals(self.folder):
+                    if start < first:
+                        path.unlink()
+                self._spoilt = False
 
     def _settle_files(self, paths: Sequence[Path]) -> None:
         for path in paths:

@@ -38,6 +38,7 @@ class Trees:
         self.hashes: tuple[list[bytes], list[bytes]] = ([], [])
         self._fronts = (Frontier(), Frontier())
         self._row: list[bytes] = []
+        self._levels: dict[tuple[int, int], tuple[list[bytes], list[bytes]]] = {}
 
     def bundle(self, own: bytes, tile: bytes) -> None:
         """Add the roots of a bundle."""
@@ -74,13 +75,16 @@ class Trees:
 
     def level(self, height: int) -> tuple[list[bytes], list[bytes]]:
         """The hashes of full tiles of a level, by both readings; level 1 is that of bundles."""
-        rows = self.hashes
-        for _ in range(height - 1):
+        if height == 1:
+            return self.hashes
+        key = (height, self.size)
+        if key not in self._levels:
             left, right = (
-                [root_of(row[start : start + WIDTH]) for start in range(0, len(row) - WIDTH + 1, WIDTH)] for row in rows
+                [root_of(row[start : start + WIDTH]) for start in range(0, len(row) - WIDTH + 1, WIDTH)]
+                for row in self.level(height - 1)
             )
-            rows = (left, right)
-        return rows
+            self._levels[key] = (left, right)
+        return self._levels[key]
 
 
 class Anchors:

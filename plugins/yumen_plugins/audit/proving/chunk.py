@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 
 import msgspec
 
-from yumen_plugins.audit.log.merkle import HASH_BYTES, leaf_hash, root_of
+from yumen_plugins.audit.log.merkle import HASH_BYTES, root_of
 from yumen_plugins.audit.log.tiles import ENTRIES, HEIGHT, WIDTH, hashes_in, tile_path, unbundled
 from yumen_plugins.audit.proving.reading import BUNDLE_BYTES_MAX, content_of
 from yumen_plugins.audit.proving.scan import Scan, scan
@@ -55,7 +56,7 @@ def read_chunk(folder: str, first: int, count: int, wanted: Sequence[int]) -> Ch
     for number in range(first, first + count):
         entries, content = _entries(chunk, folder, number)
         tile, hashes = _tile(chunk, folder, number)
-        own = [leaf_hash(entry) for entry in entries] if entries else None
+        own = [sha256(b"\0" + entry).digest() for entry in entries] if entries else None
         chunk.bytes += len(content) + len(tile)
         at = -1
         if own and hashes and b"".join(own) != tile:

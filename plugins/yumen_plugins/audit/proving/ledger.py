@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import ExitStack
 from multiprocessing import get_context
 from pathlib import Path
@@ -219,7 +220,13 @@ class _Ledger:
             while waiting:
                 yield waiting.popleft().result()
 
-        return chunks
+        def guarded(folder: Path, bundles: int, sizes: Sequence[int]) -> Iterator[Chunk]:
+            try:
+                yield from chunks(folder, bundles, sizes)
+            except BrokenExecutor:
+                raise OSError(errno.ENOMEM, "a process that took part was killed") from None
+
+        return guarded
 
     # What was written before version 2
 

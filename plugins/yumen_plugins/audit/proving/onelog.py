@@ -288,6 +288,9 @@ class LogCheck:
             else:
                 what = f"there is another log of size {one.size} that was signed too"
                 self.findings.add("fork", what, file=one.file, seq=one.seq)
+        for one in anchors.left:
+            if one.size <= self._trees.size:
+                self.findings.add("changed", "what it says of the log cannot be compared", file=one.file, seq=one.seq)
         for bundle in self._odd:
             self._differs(bundle)
         if anchors.broken and not self._odd:
@@ -311,9 +314,14 @@ class LogCheck:
             known = "" if tile < end else "; its tile holds the hash of what was signed"
             self.findings.add("changed", f"the record is not what was written{known}", seq=bundle.at)
 
+    @property
+    def _era(self) -> int:
+        """The number of the key that signs the log now, 0 where nothing is signed."""
+        return self._timeline.era or max((number for _, number, _, _ in self._signers), default=0)
+
     def _replaced(self, size: int, running: bool) -> None:
         """A log whose key was replaced, and that has not taken up the new one, must have ended when that happened."""
-        era = self._timeline.era or max((number for _, number, _, _ in self._signers), default=0)
+        era = self._era
         if not era or era >= len(self._keys.chain.eras):
             return
         following = self._keys.chain.eras[era]
@@ -328,7 +336,7 @@ class LogCheck:
         report, timeline = self.report, self._timeline
         root = self._trees.roots()[0 if self._anchors.good[0] >= self._anchors.good[1] else 1]
         report.size, report.root = size, base64.b64encode(root).decode()
-        report.key = timeline.era
+        report.key = self._era
         report.kinds, report.dropped = timeline.kinds, self._drops.count
         report.first, report.last = timeline.first, timeline.last
         report.bytes += sum(map(len, snapshot.entries))

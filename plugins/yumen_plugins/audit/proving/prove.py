@@ -1,8 +1,8 @@
-"""Makes bundles that prove to somebody who has only the gateway's verifier key that a record stands in its ledger, or that a
-log has only grown. docs/verify_receipt.py verifies them, and needs nothing of ours.
+"""Makes bundles that prove to somebody who has only the gateway's verifier key that a record stands in its ledger, or
+that a log has only grown. docs/verify_receipt.py verifies them, and needs nothing of ours.
 
-Each is an object of JSON. Both have `format`, `gateway`, `log`, `checkpoint` (the newest signed note of the log), `keys` (the
-notes that state the gateway's keys, in order), and `heads`: for each statement that names the log, its `number` and the
+Each is an object of JSON. Both have `format`, `gateway`, `log`, `checkpoint` (the newest signed note of the log), `keys`
+(the notes that state the gateway's keys, in order), and `heads`: for each statement that names the log, its `number` and the
 `proof` that what the log was by then is the beginning of what the checkpoint says. Hashes and entries are base64.
 
 - `yumen-proof-1`: `index`, `entry`, `proof` (RFC 6962, section 2.1.1), `receipt`, and `parts`, which stand right before the

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
@@ -19,16 +20,16 @@ BUNDLE_BYTES_MAX = WIDTH * (ENTRY_BYTES_MAX + 2)
 JOURNAL_BYTES_MAX = (1 << 30) + (128 << 20)
 # The head is written in place, so whoever reads beside a running gateway might see half of an old and half of a new one.
 HEAD_READS = 3
+# What opening says where a folder or a file stands in the other's place, or a link or a socket.
+NO_FILE = (errno.ENOTDIR, errno.ELOOP, errno.ENXIO)
 
 
 def content_of(path: Path | str, bytes_max: int) -> bytes | None:
     """What a file holds, or None where it is no plain file or larger than that. Errors: FileNotFoundError; OSError."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
-    except NotADirectoryError:
-        return None
-    except OSError:
-        if os.path.islink(path):
+    except OSError as error:
+        if error.errno in NO_FILE:
             return None
         raise
     try:
@@ -109,7 +110,12 @@ class Snapshot:
         return self.start + len(self.entries)
 
     def _read(self, folder: Path) -> None:
-        found = journals(folder)
+        try:
+            found = journals(folder)
+        except OSError as error:
+            if error.errno not in NO_FILE:
+                raise
+            found = []
         self.any = bool(found)
         self.start = found[0][0] if found else 0
         for number, (first, path) in enumerate(found):

@@ -58,6 +58,7 @@ CODES: Mapping[str, tuple[Part, Severity]] = {
 }
 # So many things are named for each log and code; the others are counted.
 WRONG_MAX = 1_000
+WHAT_CHARS_MAX = 400
 
 
 class Wrong(msgspec.Struct, frozen=True):
@@ -147,7 +148,7 @@ class Findings:
             self.left_out += 1
             return
         place = "/".join(part for part in (self.log, printable(file)) if part)
-        self.found.append(Wrong(place, seq, code, printable(what), severity))
+        self.found.append(Wrong(place, seq, code, printable(what[:WHAT_CHARS_MAX]), severity))
 
     def has(self, code: str) -> bool:
         """Whether something was found under a code."""

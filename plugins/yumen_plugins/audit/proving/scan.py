@@ -24,8 +24,11 @@ class Leaf(msgspec.Struct, gc=False):
     time: str = ""
     id: str = ""
     egress: str = ""
-    outcome: str = ""
     parts: int = 0
+
+
+class _Outcome(msgspec.Struct):
+    outcome: str = ""
 
 
 class _Least(msgspec.Struct, gc=False):
@@ -169,7 +172,7 @@ def scan(entries: Iterable[bytes], first: int) -> Scan:
             high, high_seq = time, index
         if kind == "exchange":
             if leaf.egress == "remote" and intents.pop(leaf.id, None) is None:
-                out.sent.append(Sent(leaf.id, index, time, leaf.outcome))
+                out.sent.append(Sent(leaf.id, index, time, _outcome(entry)))
         elif kind == "intent":
             intents[leaf.id] = index
         elif kind in EVENTS:
@@ -214,6 +217,13 @@ def _odd_time(out: Scan, index: int, time: str) -> str:
         out.note(index, "form", "its time is none")
         return moment(0) if not out.high else out.high
     return moment(at)
+
+
+def _outcome(entry: bytes) -> str:
+    try:
+        return msgspec.json.decode(entry, type=_Outcome).outcome
+    except ERRORS:
+        return ""
 
 
 def _read_event(out: Scan, index: int, entry: bytes) -> Event | None:

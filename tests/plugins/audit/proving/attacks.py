@@ -10,7 +10,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.plugins.audit.proving.histories import History
 
-from yumen_plugins.audit.log import note
+from yumen_plugins.audit.log import note as notes
 from yumen_plugins.audit.log.appender import HEAD_BYTES, Appender
 from yumen_plugins.audit.log.files import LogFiles
 from yumen_plugins.audit.log.journal import frame, frames, journals
@@ -25,9 +25,9 @@ class Thief:
         self.key = Ed25519PrivateKey.from_private_bytes(private) if private else Ed25519PrivateKey.generate()
 
     def sign(self, checkpoint: Checkpoint) -> bytes:
-        return note.sign(checkpoint.text(), [(checkpoint.origin, self.key)])
+        return notes.sign(checkpoint.text(), [(checkpoint.origin, self.key)])
 
-    def holds(self, content: bytes, origin: str) -> bool:
+    def holds(self, note: bytes, origin: str) -> bool:
         return True
 
 

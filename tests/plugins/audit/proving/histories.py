@@ -188,7 +188,14 @@ def exchange(log: str, *, remote: bool = False) -> dict[str, Any]:
         "policy": "9565ce19b647",
         "outcome": "ok",
         "findings": [{"rule": "cn.mobile", "path": "messages[0].content", "start": 10, "end": 21, "score": 0.9}],
-        "request": [{"path": "messages[0].content", "kind": "message", "chars": 32, "text": "我的快递到哪了？电话<CN_MOBILE_2w9ah9yqpd>"}],
+        "request": [
+            {
+                "path": "messages[0].content",
+                "kind": "message",
+                "chars": 32,
+                "text": "我的快递到哪了？电话<CN_MOBILE_2w9ah9yqpd>",
+            }
+        ],
         "reply": [{"path": "choices[0].message.content", "kind": "message", "text": "It is on its way. 包裹在路上。"}],
     }
     return {**body, "egress": "remote" if remote else "local", "sent_form": "masked", "sent_bytes": 121}

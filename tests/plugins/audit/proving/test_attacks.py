@@ -225,7 +225,7 @@ def test_a_ledger_made_anew_is_not_trusted(tmp_path: Path) -> None:
 
 
 def test_a_stolen_key_cannot_begin_another_gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A new first key may name the stolen one as its successor; the name of the gateway is made of the first key, and tells."""
+    """A new first key may name the stolen one as its successor; the gateway's name is made of the first key, and tells."""
     history = made(tmp_path, FOREVER, 30)
     pinned, name = history.trusted, history.chain.gateway
     (tmp_path / "other").mkdir()
@@ -295,6 +295,13 @@ def test_what_is_no_plain_file_is_not_waited_for(tmp_path: Path) -> None:
             assert any(one.file.startswith(FOREVER) for one in report.wrong), name
             (log / name).rmdir() if (log / name).is_dir() else (log / name).unlink()
             (log / name).write_bytes(before)
+    for folder in ("journal", "tile"):
+        (log / folder).rename(tmp_path / folder)
+        for put in (lambda path: path.write_bytes(b""), lambda path: path.symlink_to(path)):
+            put(log / folder)
+            assert history.verified().exit_status == 2, folder
+            (log / folder).unlink()
+        (tmp_path / folder).rename(log / folder)
     os.mkfifo(log.parent / "lock")
     assert history.verified().ok
     (history.ledger / "ffffffff").symlink_to(log.parent)

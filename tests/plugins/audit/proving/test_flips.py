@@ -101,4 +101,3 @@ def test_no_file_can_be_removed(history: History) -> None:
         assert report.exit_status == (0 if spare else 2), path
         if not spare:
             assert named(history, path, [str(one) for one in report.wrong]), path
-

@@ -83,7 +83,10 @@ def test_a_log_that_has_only_grown_is_proven_to(tmp_path: Path) -> None:
     verifier = history.chain.verifiers[0]
     for note in [*kept, history.notes[FOREVER]]:
         proof = consistency(history.ledger, FOREVER, note, history.chain)
-        assert said(tmp_path / "proof.json", proof, verifier) == (0, f"holds: [{len(entries_of(history.ledger / FOREVER))}]\n")
+        assert said(tmp_path / "proof.json", proof, verifier) == (
+            0,
+            f"holds: [{len(entries_of(history.ledger / FOREVER))}]\n",
+        )
         proof["old"] = kept[0].decode() if note != kept[0] else kept[1].decode()
         assert said(tmp_path / "proof.json", proof, verifier)[0] == 2
     with pytest.raises(ValueError, match="signed checkpoint of this log"):
@@ -129,7 +132,9 @@ CHANGES: dict[str, Callable[[Proof], Any]] = {
     "the last key alone": lambda proof: proof.update(keys=proof["keys"][-1:]),
     "no last key": lambda proof: proof["keys"].pop(),
     "keys in another order": lambda proof: proof["keys"].reverse(),
-    "a key's statement that was changed": lambda proof: proof["keys"].__setitem__(1, proof["keys"][1].replace("Z", "X")),
+    "a key's statement that was changed": lambda proof: proof["keys"].__setitem__(
+        1, proof["keys"][1].replace("Z", "X")
+    ),
     "no proof of the past": lambda proof: proof.update(heads=[]),
     "another past": lambda proof: proof["heads"][0]["proof"].__setitem__(0, flipped(proof["heads"][0]["proof"][0])),
     "another format": lambda proof: proof.update(format="yumen-proof-2"),
@@ -154,7 +159,7 @@ def test_a_proof_that_was_changed_proves_nothing(history: History, tmp_path: Pat
 
 def test_other_keys_and_receipts_prove_nothing(history: History, tmp_path: Path) -> None:
     """A key of another gateway, under its own name or under this one's; another receipt; what is no proof at all."""
-    receipt = list(history.receipts)[0]
+    receipt = next(iter(history.receipts))
     proof = prove(history.ledger, *history.receipts[receipt], history.chain)
     stranger = stolen(tmp_path).key.public_key().public_bytes_raw()[::-1]
     ours = f"yumen-ledger/{history.chain.gateway}"
@@ -192,7 +197,10 @@ def test_a_stolen_key_proves_no_other_past(tmp_path: Path) -> None:
     proof = {**honest, "checkpoint": files.note.decode(), "entry": entry, "proof": hashes}
     proof["heads"] = [{"number": 2, "proof": past}]
     assert said(tmp_path / "honest.json", honest, verifier, receipt)[0] == 0
-    assert said(tmp_path / "proof.json", proof, verifier, receipt) == (2, "does not hold: ValueError it had another past\n")
+    assert said(tmp_path / "proof.json", proof, verifier, receipt) == (
+        2,
+        "does not hold: ValueError it had another past\n",
+    )
 
 
 def test_what_cannot_be_proven_is_not(tmp_path: Path) -> None:
@@ -200,7 +208,11 @@ def test_what_cannot_be_proven_is_not(tmp_path: Path) -> None:
     history = History(tmp_path)
     history.start(FOREVER)
     history.exchanges(FOREVER, 300, batch=100)
-    for log, seq, match in ((FOREVER, 10_000, "is not there"), (KEEP, 0, "there is no log"), (FOREVER, -1, "is not there")):
+    for log, seq, match in (
+        (FOREVER, 10_000, "is not there"),
+        (KEEP, 0, "there is no log"),
+        (FOREVER, -1, "is not there"),
+    ):
         with pytest.raises(Missing, match=match):
             prove(history.ledger, log, seq, history.chain)
     history.rotate()

@@ -94,7 +94,10 @@ def test_parts_stand_right_before_their_record(tmp_path: Path) -> None:
         ({"kind": "key", "number": 2, "statement": "", "before": ""}, "key"),
         ({"kind": "checkpoint", "note": "none"}, "signature"),
         ({"kind": "retention", "first": 0, "end": 3, "root": ""}, "retention"),
-        ({"kind": "start", "log": FOREVER, "key": 1, "broken": ["00000000/forever: its journal is gone"]}, "found-broken"),
+        (
+            {"kind": "start", "log": FOREVER, "key": 1, "broken": ["00000000/forever: its journal is gone"]},
+            "found-broken",
+        ),
     ],
 )
 def test_a_record_of_the_gateway_may_be_wrong_all_the_same(tmp_path: Path, body: dict[str, Any], code: str) -> None:
@@ -106,7 +109,12 @@ def test_a_record_of_the_gateway_may_be_wrong_all_the_same(tmp_path: Path, body:
 
 def test_kinds_and_members_that_are_newer_are_fine(tmp_path: Path) -> None:
     """A later version may add them, with types of its own."""
-    assert found(written(tmp_path, FOREVER, [{"kind": "新的", "egress": [1], "parts": "x"}, {**exchange(FOREVER), "x": 1}])) == []
+    assert (
+        found(
+            written(tmp_path, FOREVER, [{"kind": "新的", "egress": [1], "parts": "x"}, {**exchange(FOREVER), "x": 1}])
+        )
+        == []
+    )
 
 
 def test_what_is_missing_must_have_been_dropped(tmp_path: Path) -> None:
@@ -216,7 +224,7 @@ def test_a_report_is_json(tmp_path: Path) -> None:
 
 def test_every_code_is_documented() -> None:
     """docs/ledger-verify.md has each in the table of its list, and no others."""
-    tables = re.split(r"^### ", PAGE.read_text(), flags=re.MULTILINE)
+    tables = re.split(r"^##+ ", PAGE.read_text(), flags=re.MULTILINE)
     for part in ("integrity", "continuity", "completeness"):
         (table,) = [one for one in tables if one.lower().startswith(part)]
         documented = re.findall(r"^\| `([a-z-]+)`", table, re.MULTILINE)
