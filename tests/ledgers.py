@@ -40,3 +40,24 @@ def journals(data_dir: Path) -> list[Path]:
 def writers(data_dir: Path) -> list[Path]:
     """The folders of writers."""
     return writer_folders(data_dir / FOLDER)
+
+
+class Tail:
+    """The records that a ledger has got since the last time."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+        self._next: dict[str, int] = {}
+        self._ledger: LedgerFolder | None = None
+
+    def records(self) -> list[dict[str, Any]]:
+        """What is new, log by log."""
+        if self._ledger is None:
+            keys = keyring_of(self._data_dir, Secret((self._data_dir / "secret").read_bytes()))
+            self._ledger = LedgerFolder(self._data_dir / FOLDER, keys)
+        found = []
+        for log in sorted(self._ledger.logs()):
+            for seq, record in self._ledger.records(log, self._next.get(log, 0)):
+                self._next[log] = seq + 1
+                found.append(record)
+        return found

@@ -125,7 +125,7 @@ class Gateway(Harness):
         cache = chain.steps[-1].plugin
         assert isinstance(cache, Cache)
         self.cache = cache
-        self._read = 0
+        self._tail = ledgers.Tail(self.data_dir)
         return self
 
     async def post(self, wire: Wire) -> Outcome:
@@ -144,15 +144,13 @@ class Gateway(Harness):
 
     def _written(self) -> str:
         """What the ledger has got since the last time."""
-        fresh = ledgers.records(self.data_dir)[self._read :]
-        self._read += len(fresh)
-        return dump(fresh)
+        return dump(self._tail.records())
 
 
 def bundle(folder: Path, replies: str) -> Bundle:
     """The policy, with the cache put below it."""
     folder.mkdir()
-    files = {"gateway": GATEWAY, "audit": "version: 1\nplugin: audit\n", "anonymize": POLICY % replies}
+    files = {"gateway": GATEWAY, "audit": "version: 1\nplugin: audit\nconfig: {journal_bytes: 65536}\n", "anonymize": POLICY % replies}
     for name, content in files.items():
         (folder / f"{name}.yaml").write_text(content)
     loaded = load_bundle(str(folder), {})

@@ -27,12 +27,15 @@ from yumen_plugins.audit.folder import keep_of
 from yumen_plugins.audit.operating import Operating
 from yumen_plugins.audit.record import Digester, intent_record, operation_record, record_of
 from yumen_plugins.audit.subjects import Erased, Keyring, KeyringUnavailable, SubjectKey, SubjectsFull
+from yumen_plugins.audit.threads import Threads
 from yumen_plugins.audit.writer import LedgerUnavailable, Writer
 
 FOLDER = "ledger"
 HEADER = "x-audit-receipt"
 # What stands there where the record could not be written.
 NO_RECEIPT = "none"
+# Exchanges wait for these, so nothing else may: they make keys, and hear of erasures.
+KEYS_THREADS = 4
 
 
 class Audit(Plugin[AuditConfig]):
@@ -47,8 +50,14 @@ class Audit(Plugin[AuditConfig]):
         self._digest = Digester(host.secret("ledger", "digest"))
         config, ledger = self.config, host.data_dir / FOLDER
         self._host = host
-        self._keys = Keyring.open(
-            host.data_dir, host.secret("ledger", "subjects"), subjects_max=config.subjects_max, now=host.now
+        self._threads = Threads(KEYS_THREADS, "ledger-keys")
+        # A gateway that loads another policy serves meanwhile, and others may be writing to the same file.
+        self._keys = await self._threads.run(
+            Keyring.open,
+            host.data_dir,
+            host.secret("ledger", "subjects"),
+            subjects_max=config.subjects_max,
+            now=host.now,
         )
         try:
             self._writer = Writer(
@@ -63,7 +72,11 @@ class Audit(Plugin[AuditConfig]):
         except OSError as error:
             raise CannotStart(f"cannot write {ledger}: {error.strerror}; make it writable, or set YUMEN_DATA") from None
         # In tests of a policy and in replays nobody is told anything, and nobody looks anything up.
-        self._companions = Companions(config, host, ledger, self._keys, self._writer, self.note) if host.live else None
+        self._companions = None
+        if host.live:
+            self._companions = await Companions.open(
+                config, host, ledger, self._keys, self._threads, self._writer, self.note
+            )
 
     def receipt(self, exchange_id: str) -> str:
         """What the caller can show later: the writer, and a code that only this gateway can make of the exchange's id."""
@@ -95,12 +108,12 @@ class Audit(Plugin[AuditConfig]):
         return True
 
     async def _new_key(self, tenant: str, subject: str) -> SubjectKey:
-        return await asyncio.to_thread(self._keys.get_or_create, tenant, subject)
+        return await self._threads.run(self._keys.get_or_create, tenant, subject)
 
     async def on_send(self, exchange: Exchange) -> Decision | None:
         if exchange.egress == "remote":
             # On disk before a byte leaves, whatever the route's replies wait for: no crash hides that it left.
-            receipt = exchange.state["receipt"]
+            receipt = exchange.state.get("receipt") or self.receipt(exchange.id)
             await self._writer.append(intent_record(exchange, receipt), self._keep(exchange))
         return None
 
@@ -163,6 +176,9 @@ class Audit(Plugin[AuditConfig]):
         keys: Keyring | None = getattr(self, "_keys", None)
         if keys is not None:
             keys.close()
+        threads: Threads | None = getattr(self, "_threads", None)
+        if threads is not None:
+            threads.close()
 
 
 __all__ = ["Audit", "LedgerUnavailable"]

@@ -17,7 +17,8 @@ from typing import Any
 import msgspec
 
 from yumen_plugins.audit.entries import encode, numbered
-from yumen_plugins.audit.log.appender import Appender, Cut, LogBroken, sync_folder
+from yumen_plugins.audit.log.appender import Appender, Cut, LogBroken
+from yumen_plugins.audit.log.tiles import sync_folder
 from yumen_plugins.audit.record import moment
 from yumen_plugins.audit.signing import Signing
 

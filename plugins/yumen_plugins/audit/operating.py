@@ -16,6 +16,8 @@ from yumen_plugins.audit.subjects import Erasure, Held, Hold, Keyring
 
 # So many lines are made in a thread before they are sent.
 LINES_AT_ONCE = 200
+# How long a page waits for the index, which may be being made anew.
+CATCH_UP_S = 3.0
 YES = "true"
 
 
@@ -29,6 +31,7 @@ class Operating:
         self._keys = keys
         self._companions = companions
         self._note = note
+        self._run = companions.threads.run
 
     async def inspect(self, query: Mapping[str, str]) -> Mapping[str, Any] | Download:
         """Records by the filters of `Query`, a page or, with `format`, all of them as a file; `full=true` shows them whole.
@@ -40,37 +43,46 @@ class Operating:
         parsed = Query.parse(asked, self._host.now)
         if form and form not in LINES:
             raise ValueError(f"there is no such format; the known ones are {', '.join(LINES)}")
-        await asyncio.to_thread(self._companions.search.catch_up)
+        search, threads = self._companions.search, self._companions.threads
         if form:
             return Download(MEDIA[form], self._lines(parsed, form), f"ledger.{form}")
-        page = await asyncio.to_thread(self._companions.search.page, parsed)
+        complete = await threads.run(search.catch_up_within, CATCH_UP_S)
+        page = await threads.run(search.page, parsed)
         records = [msgspec.to_builtins(row) for row in page.rows]
         if full:
-            found = await asyncio.to_thread(
-                lambda: [self._companions.search.record(row.log, row.seq) for row in page.rows]
-            )
+            found = await threads.run(lambda: [search.record(row.log, row.seq) for row in page.rows])
             records = [{"log": row.log, **record} for row, record in zip(page.rows, found, strict=True) if record]
         return {
             "records": records,
             "cursor": page.cursor,
+            "complete": complete,
             "sinks": msgspec.to_builtins(self._companions.sinks.status()),
             "witnesses": msgspec.to_builtins([one.status for one in self._companions.witnesses]),
-            "holds": [_shown(one) for one in await asyncio.to_thread(self._keys.holds)],
+            "holds": [_shown(one) for one in await threads.run(self._keys.holds)],
         }
 
     async def _lines(self, query: Query, form: str) -> AsyncIterator[bytes]:
-        """The lines of all records of a query, made in a thread and sent in pieces."""
-        records = self._companions.search.records(query)
+        """The lines of all records of a query, made in a thread and sent in pieces; first the index gets all there is."""
+        search, threads = self._companions.search, self._companions.threads
+        while await threads.run(search.catch_up_some):
+            pass
+        records = search.records(query)
         line = LINES[form]
 
         def piece() -> bytes:
             return b"".join(line(record) + b"\n" for _, (_, record) in zip(range(LINES_AT_ONCE), records, strict=False))
 
-        while content := await asyncio.to_thread(piece):
+        while content := await threads.run(piece):
             yield content
 
     async def operate(self, call: AdminCall) -> Mapping[str, Any]:
-        """`erase`, `hold` or `release`. Errors: ValueError; LookupError."""
+        """`erase`, `hold` or `release`. Errors: ValueError; LookupError.
+
+        What was begun is done, and recorded, also where the operator does not wait for it.
+        """
+        return await asyncio.shield(self._companions.keep(self._do(call)))
+
+    async def _do(self, call: AdminCall) -> Mapping[str, Any]:
         match call.action:
             case "erase":
                 return await self._erase(call)
@@ -83,29 +95,30 @@ class Operating:
     async def _erase(self, call: AdminCall) -> Mapping[str, Any]:
         tenant, subject, everybody = self._whom(call)
         try:
-            erasure = await asyncio.to_thread(self._keys.erase, tenant, subject, call.actor, whole_tenant=everybody)
+            erasure = await self._run(self._keys.erase, tenant, subject, call.actor, whole_tenant=everybody)
         except Held as error:
             await self._did(call, "erasure_refused", tenant, subject, hold=error.hold_id)
             raise ValueError(str(error)) from None
-        receipt = await self._note(erased(erasure, call.actor, self._host.now()))
-        forgotten = await self._companions.forget(erasure)
+        try:
+            receipt = await self._note(erased(erasure, call.actor, self._host.now()))
+        finally:
+            # The key is gone, whether that could be recorded or not.
+            forgotten = await self._companions.forget(erasure)
         return {"erased": erasure.erased, "subject": subject, "forgotten": forgotten, "receipt": receipt}
 
     async def _hold(self, call: AdminCall) -> Mapping[str, Any]:
-        tenant, subject, everybody = self._whom(call)
+        tenant, subject, _ = self._whom(call)
         reason, until = call.arguments.get("reason", ""), call.arguments.get("until", "")
         if not reason:
             raise ValueError("say the reason of the hold")
         moment = Query.parse({"until": until}, self._host.now).until_us if until else None
         seconds = None if moment is None else moment / 1e6
-        hold = await asyncio.to_thread(
-            self._keys.hold, tenant, "" if everybody else subject, reason, call.actor, seconds
-        )
+        hold = await self._run(self._keys.hold, tenant, subject, reason, call.actor, seconds)
         receipt = await self._did(call, "hold_set", tenant, subject, hold=hold)
         return {"hold": hold, "receipt": receipt}
 
     async def _release(self, call: AdminCall) -> Mapping[str, Any]:
-        hold = await asyncio.to_thread(self._keys.release, call.arguments.get("hold", ""), call.actor)
+        hold = await self._run(self._keys.release, call.arguments.get("hold", ""), call.actor)
         return {
             "hold": hold.id,
             "receipt": await self._did(call, "hold_released", hold.tenant, hold.subject, hold=hold.id),

@@ -8,6 +8,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from yumen import CannotStart, Secret, Settings
 from yumen_plugins.audit.entries import PART, decoded, joined
 from yumen_plugins.audit.folder import logs_in, old_folders, writer_folders
@@ -104,6 +106,7 @@ class LedgerFolder:
             DoesNotOpen,
             Erased,
             KeyringUnavailable,
+            msgspec.MsgspecError,
             ValueError,
             KeyError,
             TypeError,

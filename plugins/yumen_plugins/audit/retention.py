@@ -14,10 +14,9 @@ from typing import Any, NamedTuple
 
 from yumen_plugins.audit.entries import PART, decoded
 from yumen_plugins.audit.folder import WriterFolder, days_of
-from yumen_plugins.audit.log.appender import sync_folder
 from yumen_plugins.audit.log.files import LogFiles
 from yumen_plugins.audit.log.journal import journals
-from yumen_plugins.audit.log.tiles import ENTRIES, WIDTH, full_indices, tile_path
+from yumen_plugins.audit.log.tiles import ENTRIES, WIDTH, full_indices, sync_folder, tile_path
 from yumen_plugins.audit.record import moment
 from yumen_plugins.audit.signing import encoded
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,13 +48,14 @@ class Search:
         self._ledger = ledger
         self._index = index
         self._turn = threading.Lock()
+        self._closed = False
 
     def catch_up(
         self, progress: Callable[[int], None] = lambda count: None, stop: Callable[[], bool] = lambda: False
     ) -> int:
         """Add to the index what is new; how many records that were."""
         with self._turn:
-            return catch_up(self._index, self._ledger, progress, stop)
+            return catch_up(self._index, self._ledger, progress, lambda: self._closed or stop())
 
     def catch_up_some(self) -> int:
         """Add to the index one batch of what is new; how many entries that were, 0 where there is nothing more."""
@@ -66,6 +68,17 @@ class Search:
         self.catch_up(progress, lambda: read > 0)
         return read
 
+    def catch_up_within(self, seconds: float) -> bool:
+        """Add to the index what is new, as far as one gets in so many seconds; whether that was all."""
+        until = time.monotonic() + seconds
+        if not self._turn.acquire(timeout=seconds):
+            return False
+        try:
+            catch_up(self._index, self._ledger, lambda count: None, lambda: self._closed or time.monotonic() > until)
+            return not self._closed and not self._lacking()
+        finally:
+            self._turn.release()
+
     def forget_dropped(self) -> None:
         """Remove from the index what retention has dropped from the front of logs."""
         with self._turn:
@@ -77,8 +90,11 @@ class Search:
     def behind(self) -> int:
         """How many entries the index lacks."""
         with self._turn:
-            known = self._index.positions()
-            return sum(max(0, size - known.get(log, 0)) for log, size in self._ledger.logs().items())
+            return self._lacking()
+
+    def _lacking(self) -> int:
+        known = self._index.positions()
+        return sum(max(0, size - known.get(log, 0)) for log, size in self._ledger.logs().items())
 
     def page(self, query: Query) -> Page:
         """One page of rows. Error: ValueError for a cursor that is none."""
@@ -110,8 +126,10 @@ class Search:
         return self._index.locate(key)
 
     def close(self) -> None:
-        """Let go of the index."""
-        self._index.close()
+        """Let go of the index, when whoever brings it up to date has done a batch."""
+        self._closed = True
+        with self._turn:
+            self._index.close()
 
 
 class Carried:
@@ -125,8 +143,10 @@ class Carried:
         """See `Source` in sinks/target.py."""
         items: list[Item] = []
         with self._turn:
-            for log, size in self._ledger.logs().items():
-                start = after.get(log, 0)
+            sizes = self._ledger.logs()
+            # What is furthest behind comes first, so that a busy log never keeps the others waiting for ever.
+            for log in sorted(sizes, key=lambda name: after.get(name, 0) - sizes[name]):
+                start, size = after.get(log, 0), sizes[log]
                 while start < size and len(items) < limit:
                     found = self._ledger.read(log, start, limit)
                     items += [Item(log, seq, record) for seq, record in found[: limit - len(items)]]

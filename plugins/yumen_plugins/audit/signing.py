@@ -31,9 +31,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from yumen import CannotStart
 from yumen_plugins.audit.log import note
-from yumen_plugins.audit.log.appender import sync_folder
 from yumen_plugins.audit.log.note import Checkpoint
-from yumen_plugins.audit.log.tiles import write_whole
+from yumen_plugins.audit.log.tiles import sync_folder, write_whole
 
 FILE, KEYS = "signing.json", "keys"
 TITLE = "yumen ledger key 1"

@@ -257,7 +257,9 @@ def test_signed_entries_that_are_no_records_crash_nothing(tmp_path: Path, entry:
         assert isinstance(yumen_audit(tmp_path, *arguments).exception, SystemExit | None), arguments
 
 
-@pytest.mark.parametrize("change", [lambda _: b"", lambda head: head[:100], lambda head: b"{]}".ljust(512)], ids=str)
+@pytest.mark.parametrize(
+    "change", [lambda _: b"", lambda head: head[:100], lambda head: b"{]}".ljust(512)], ids=["empty", "cut", "junk"]
+)
 def test_a_head_of_any_form_crashes_nothing(tmp_path: Path, change: Callable[[bytes], bytes]) -> None:
     """A head that is none is said to be wrong; show goes on, for whoever looks into it."""
     asyncio.run(record(tmp_path, ["one"]))

@@ -9,24 +9,22 @@ import contextlib
 import errno
 import hashlib
 import os
-import shutil
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from yumen_plugins.audit.log.growth import Growth, TileMissing
 from yumen_plugins.audit.log.journal import FOLDER, Frame, frame, frames, journal_path, journals, torn
-from yumen_plugins.audit.log.merkle import Frontier, leaf_hash, root_of
+from yumen_plugins.audit.log.merkle import leaf_hash
 from yumen_plugins.audit.log.note import Checkpoint, checkpoint_of, parse_note
-from yumen_plugins.audit.log.tiles import ENTRIES, HEIGHT, WIDTH, bundled, hashes_in, tile_path, write_whole
+from yumen_plugins.audit.log.tiles import sync_folder, write_whole
 
 HEAD = "head"
 CHECKPOINT = "checkpoint"
 # The head has one size, so that a newer one always covers an older one whole.
 HEAD_BYTES = 512
-PARTIALS_KEPT = 2
 
 
 class Signer(Protocol):
@@ -73,11 +71,8 @@ class Appender:
         self._signer = signer
         self._journal_bytes = journal_bytes
         self._settle = settle
-        self._tree = Frontier()
-        # The hashes of each level that do not fill a tile yet, and the entries that do not fill a bundle.
-        self._levels: list[list[bytes]] = [[]]
-        self._pending: list[bytes] = []
-        self._unsettled: deque[Path] = deque()
+        self._growth = Growth(folder)
+        self._tree = self._growth.tree
         # Set where a file could not be synced: then nobody knows what it holds, and the journals must stay.
         self._spoilt = False
         self._settling = threading.Lock()
@@ -114,7 +109,7 @@ class Appender:
         data = frame(first, list(entries), self.note)
         _write(self._journal, data)
         self._size += len(data)
-        self._grow(entries, hashes)
+        self._growth.add(entries, hashes)
         self._sound = True
 
     def sync(self) -> None:
@@ -144,10 +139,10 @@ class Appender:
         """
         if not self.note:
             return
-        self._settle_files(self._partials())
+        self._growth.write_partials()
         write_whole(self.folder / CHECKPOINT, self.note)
         sync_folder(self.folder)
-        self._drop_partials()
+        self._growth.drop_partials()
 
     def give_up(self) -> None:
         """After an OSError: close, and cut off what was not acknowledged, since nobody knows how much of it is on disk.
@@ -179,63 +174,6 @@ class Appender:
         """It is written in place and not synced: after a power failure it may be older than the log, and never newer."""
         os.pwrite(self._head, self.note.ljust(HEAD_BYTES), 0)
 
-    def _grow(self, entries: Sequence[bytes], hashes: Sequence[bytes]) -> None:
-        """Take entries whose frames are written into bundles and tiles; those that have become full go to disk."""
-        complete, self._tree.complete = iter(self._tree.complete), []
-        start, end = self._tree.size - len(entries), self._tree.size
-        at = start
-        while at < end:
-            upto = min(end, (at // WIDTH + 1) * WIDTH)
-            self._pending += entries[at - start : upto - start]
-            self._levels[0] += hashes[at - start : upto - start]
-            at = upto
-            if len(self._pending) == WIDTH:
-                self._put(tile_path(ENTRIES, at // WIDTH - 1), bundled(self._pending))
-                self._pending = []
-                self._fill(at, complete)
-
-    def _fill(self, index: int, complete: Iterator[bytes]) -> None:
-        """Write the tiles that are full with `index` leaves, from the lowest level up; `complete` has their roots."""
-        level = 0
-        while len(self._levels[level]) == WIDTH:
-            hashes, self._levels[level] = self._levels[level], []
-            self._put(tile_path(level, (index >> HEIGHT * (level + 1)) - 1), b"".join(hashes))
-            level += 1
-            if level == len(self._levels):
-                self._levels.append([])
-            self._levels[level].append(next(complete))
-
-    def _put(self, name: str, content: bytes) -> None:
-        path = self.folder / name
-        write_whole(path, content)
-        self._unsettled.append(path)
-        fragments = path.with_name(f"{path.name}.p")
-        if fragments.exists():
-            shutil.rmtree(fragments)
-
-    def _partials(self) -> list[Path]:
-        """Write the tiles and the bundle that are not full; return their paths."""
-        paths = []
-        size = self._tree.size
-        rows: list[tuple[int | str, list[bytes], bytes]] = [(ENTRIES, self._pending, bundled(self._pending))]
-        rows += [(level, hashes, b"".join(hashes)) for level, hashes in enumerate(self._levels)]
-        for level, held, content in rows:
-            if not held:
-                continue
-            height = HEIGHT * ((level if isinstance(level, int) else 0) + 1)
-            path = self.folder / tile_path(level, size >> height, len(held))
-            if not path.exists():
-                write_whole(path, content)
-                paths.append(path)
-        return paths
-
-    def _drop_partials(self) -> None:
-        """Remove tiles that are not full, but those of this checkpoint and of the one before, which somebody may read by."""
-        for parent in self.folder.glob("tile/*/**/*.p"):
-            widths = sorted((path for path in parent.iterdir() if path.name.isdigit()), key=lambda path: int(path.name))
-            for path in widths[:-PARTIALS_KEPT]:
-                path.unlink()
-
     def turn(self) -> None:
         """Begin a new journal now, so that full bundles stand in no journal when this returns. Error: OSError."""
         self._begin_change()
@@ -245,7 +183,7 @@ class Appender:
 
     def _turn(self) -> bool:
         """Begin a new journal where a bundle has become full in this one; those before go once `_settle_before` is done."""
-        first = self._tree.size - len(self._pending)
+        first = self._tree.size - len(self._growth.pending)
         if first == self._first:
             return False
         before = self._journal
@@ -258,25 +196,16 @@ class Appender:
         with self._settling:
             if not self._spoilt:
                 self._spoilt = True
-                self._settle_files([self._unsettled.popleft() for _ in range(len(self._unsettled))])
+                self._growth.sync()
                 for start, path in journals(self.folder):
                     if start < first:
                         path.unlink()
                 self._spoilt = False
 
-    def _settle_files(self, paths: Sequence[Path]) -> None:
-        for path in paths:
-            sync_file(path)
-        for folder in {path.parent for path in paths}:
-            for one in (folder, *folder.parents):
-                sync_folder(one)
-                if one == self.folder:
-                    break
-
     def _begin_journal(self, first: int) -> None:
         path = journal_path(self.folder, first)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
-        content = frame(first, self._pending, self.note) if self.note else b""
+        content = frame(first, self._growth.pending, self.note) if self.note else b""
         descriptor = os.open(path, flags, 0o600)
         try:
             _write(descriptor, content)
@@ -301,7 +230,10 @@ class Appender:
             sync_folder(self.folder)
             sync_folder(self.folder.parent)
             return
-        self._resume(found[0][0])
+        try:
+            self._growth.resume(found[0][0])
+        except TileMissing as error:
+            raise LogBroken(str(error)) from None
         for number, (first, path) in enumerate(found):
             self._replay(first, path, last=number == len(found) - 1)
         self._check_head()
@@ -310,27 +242,6 @@ class Appender:
         self._first, newest = found[-1]
         self._journal = os.open(newest, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         self.durable = self._size = newest.stat().st_size
-
-    def _resume(self, first: int) -> None:
-        """Take what lies before the first journal from full tiles."""
-        level, count = 0, first >> HEIGHT
-        while count:
-            count, rest = count >> HEIGHT, count & (WIDTH - 1)
-            self._levels.append([root_of(self._tile(level, (count << HEIGHT) + one)) for one in range(rest)])
-            level += 1
-        for height in range(len(self._levels) - 1, 0, -1):
-            for one in self._levels[height]:
-                self._tree.append_subtree(one, HEIGHT * height)
-
-    def _tile(self, level: int, index: int) -> list[bytes]:
-        path = self.folder / tile_path(level, index)
-        try:
-            hashes = hashes_in(path.read_bytes())
-        except FileNotFoundError:
-            hashes = None
-        if hashes is None or len(hashes) != WIDTH:
-            raise LogBroken(f"tile {level}/{index} is not there, or is none")
-        return hashes
 
     def _replay(self, first: int, path: Path, *, last: bool) -> None:
         content = path.read_bytes()
@@ -349,7 +260,7 @@ class Appender:
     def _take(self, one: Frame) -> None:
         """Take one frame; what it repeats of the journal before must be the same."""
         known = self._tree.size - one.first
-        if known < 0 or (known and one.entries[:known] != self._pending[: len(one.entries)]):
+        if known < 0 or (known and one.entries[:known] != self._growth.pending[: len(one.entries)]):
             raise LogBroken(f"the batch at {one.first} is not the next one")
         fresh = one.entries[known:]
         hashes = [leaf_hash(entry) for entry in fresh]
@@ -358,7 +269,7 @@ class Appender:
         if note != self.checkpoint or not self._signer.holds(one.note, self.origin):
             raise LogBroken(f"the batch at {one.first} is not what was signed")
         self.note = one.note
-        self._grow(fresh, hashes)
+        self._growth.add(fresh, hashes)
 
     def _check_head(self) -> None:
         """What was acknowledged must be there: a tail that somebody cut off is missed."""
@@ -386,24 +297,3 @@ def _write(descriptor: int, data: bytes) -> None:
     left = memoryview(data)
     while left:
         left = left[os.write(descriptor, left) :]
-
-
-def sync_file(path: Path) -> None:
-    """Make a file durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fdatasync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync_folder(path: Path) -> None:
-    """Make the entries of a folder durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-__all__ = ["Appender", "Cut", "LogBroken", "Signer", "sync_file", "sync_folder"]

@@ -68,7 +68,9 @@ def test_an_independent_implementation_reads_what_is_published(tmp_path: Path, s
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 1500), st.data())
-def test_proofs_hold_in_both_implementations(tmp_path_factory: pytest.TempPathFactory, size: int, data: st.DataObject) -> None:
+def test_proofs_hold_in_both_implementations(
+    tmp_path_factory: pytest.TempPathFactory, size: int, data: st.DataObject
+) -> None:
     """Ours are verified by theirs, theirs by ours, and both are the same."""
     folder = tmp_path_factory.mktemp("log")
     filled(folder, Key(), size, batch=data.draw(st.integers(1, 400)), journal_bytes=1 << 14).close()
