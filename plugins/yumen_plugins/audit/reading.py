@@ -8,8 +8,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from yumen import CannotStart, Secret, Settings
 from yumen_plugins.audit.entries import PART, decoded, joined
 from yumen_plugins.audit.folder import logs_in, old_folders, writer_folders
@@ -106,7 +104,6 @@ class LedgerFolder:
             DoesNotOpen,
             Erased,
             KeyringUnavailable,
-            msgspec.MsgspecError,
             ValueError,
             KeyError,
             TypeError,

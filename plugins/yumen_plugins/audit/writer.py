@@ -2,7 +2,8 @@
 
 A record is acknowledged when the sync that covers it has returned; with `batch` when the operating system has it, so that
 it outlives the process and not the machine; with `async` at once. A lone record is written at once; while exchanges
-overlap, what arrives within `gather_ms` of the last batch shares a sync.
+overlap, what arrives within `gather_ms` of the last batch shares a sync. While the thread syncs one batch, the next gathers,
+and it takes all of it as soon as it can.
 
 After a failed write or sync nobody knows what the file holds, and a second sync of the same descriptor may claim a success
 that never was. So the writer gives the file up, refuses everything, and after a while goes on: the journal is cut back to
@@ -17,6 +18,7 @@ import os
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -87,9 +89,14 @@ class Writer:
         self._journal_bytes = journal_bytes
         self._queue_records = queue_records
         self._gather_s = gather_s
-        self._waiting: list[Waiting] = []
+        # The loop adds to it, and the thread takes from it.
+        self._waiting: deque[Waiting] = deque()
+        # Batches that the thread was asked to write, of which one at most has not begun.
+        self._under_way = 0
+        self._asked = False
         self._idle = asyncio.Event()
         self._idle.set()
+        self._caring = False
         self._flush_timer: asyncio.Handle | None = None
         self._batch_size = 0
         self._batch_at = 0.0
@@ -178,7 +185,7 @@ class Writer:
         await asyncio.to_thread(self._thread.join, STOP_S)
 
     def _flush_soon(self) -> None:
-        if not self._idle.is_set() or self._flush_timer is not None or not self._waiting:
+        if self._asked or self._flush_timer is not None or not self._waiting:
             return
         wait_s = self._batch_at + self._gather_s - time.monotonic() if self._batch_size > 1 else 0.0
         if wait_s > 0:
@@ -191,24 +198,27 @@ class Writer:
         self._flush_timer = None
         if self.failure or not self._waiting:
             return
-        batch = self._batch()
+        self._asked = True
+        self._under_way += 1
         self._idle.clear()
-        self._batch_size, self._batch_at = len(batch), time.monotonic()
+        batch: list[Waiting] = []
         self._in_thread(lambda: self._write(batch)).add_done_callback(lambda done: self._written(done, batch))
 
-    def _batch(self) -> list[Waiting]:
-        """What goes to the disk now, in the order in which it came."""
+    def _take_waiting(self, batch: list[Waiting]) -> None:
+        """In the thread: what goes to the disk now, in the order in which it came."""
         room, entries = BATCH_BYTES_MAX, BATCH_ENTRIES_MAX
-        for index, one in enumerate(self._waiting):
-            room, entries = room - one.size, entries - len(one.entries)
-            if index and (room < 0 or entries < 0):
-                batch, self._waiting = self._waiting[:index], self._waiting[index:]
-                return batch
-        batch, self._waiting = self._waiting, []
-        return batch
+        with contextlib.suppress(IndexError):  # there is no more, or it was refused meanwhile
+            while room > 0 and entries > 0:
+                one = self._waiting.popleft()
+                batch.append(one)
+                room, entries = room - one.size, entries - len(one.entries)
 
     def _write(self, batch: list[Waiting]) -> None:
-        """In the thread: all records of the batch, log by log. Errors: OSError; `LogBroken`."""
+        """In the thread: everything that waits, log by log. Errors: OSError; `LogBroken`."""
+        self._asked = False
+        self._batch_at = time.monotonic()
+        self._take_waiting(batch)
+        self._batch_size = len(batch)
         if self._unsettled is not None:
             raise self._unsettled
         by_log: dict[str, list[bytes]] = {}
@@ -232,28 +242,30 @@ class Writer:
         self._settler.submit(job).add_done_callback(settled)
 
     def _written(self, done: asyncio.Future[Any], batch: list[Waiting]) -> None:
+        self._under_way -= 1
+        if not self._under_way:
+            self._idle.set()
         error = done.exception()
         if error is not None:
             self._failed(error, batch)
             return
-        now = time.monotonic()
         _acknowledge(batch)
-        metrics = self._host.metrics
-        metrics.count("records", len(batch))
-        metrics.observe("sync_seconds", now - self._batch_at)
-        metrics.gauge("lag_seconds", now - batch[0].queued_at)
-        self._idle.set()
+        if batch:
+            now, metrics = time.monotonic(), self._host.metrics
+            metrics.count("records", len(batch))
+            metrics.observe("sync_seconds", now - self._batch_at)
+            metrics.gauge("lag_seconds", now - batch[0].queued_at)
         self._flush_soon()
 
     def _tick(self) -> None:
         """Once a second: whether another key signs by now, and what is due by the hour."""
         self._ticking = self._loop.call_later(TICK_S, self._tick)
-        if self.failure or not self._idle.is_set():
+        if self.failure or self._caring:
             return
         publish = time.monotonic() - self._published_at >= PUBLISH_S
         if publish:
             self._published_at = time.monotonic()
-        self._idle.clear()
+        self._caring = True
         self._in_thread(lambda: self._care(publish)).add_done_callback(self._cared)
 
     def _care(self, publish: bool) -> None:
@@ -266,12 +278,10 @@ class Writer:
             self._folder.publish()
 
     def _cared(self, done: asyncio.Future[Any]) -> None:
+        self._caring = False
         error = done.exception()
         if error is not None:
             self._failed(error, [])
-            return
-        self._idle.set()
-        self._flush_soon()
 
     def _failed(self, error: BaseException, batch: list[Waiting]) -> None:
         recovering = bool(self.failure)
@@ -281,8 +291,9 @@ class Writer:
         self.working.clear()
         self._host.log.error("ledger_failed", error=reason, records=len(batch))
         self._host.metrics.count("failures")
-        self._idle.set()
-        refused, self._waiting = batch + self._waiting, []
+        refused = list(batch)
+        while self._waiting:
+            refused.append(self._waiting.popleft())
         for one in refused:
             if not one.future.done():
                 one.future.set_exception(LedgerUnavailable(self.failure))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import sqlite3
 import threading
 import time
@@ -18,7 +17,6 @@ from tests.plugins.audit.ledgers import EXCHANGE, OPERATION, ClockHost, call, ho
 from yumen import Erasure
 from yumen_plugins.audit import Audit, LedgerUnavailable, companions, operating
 from yumen_plugins.audit.config import RouteConfig
-from yumen_plugins.audit.reading import LedgerFolder
 from yumen_plugins.audit.searching import Carried, Search
 
 WHO = "用户 17"
@@ -168,18 +166,6 @@ class Slow(ClockHost):
     async def erase(self, erasure: Erasure) -> dict[str, int]:
         await asyncio.sleep(0.1)
         return await super().erase(erasure)
-
-
-async def test_what_is_sealed_in_another_form_stays_sealed(plugin: Audit, where: ClockHost) -> None:
-    """A record that somebody with the keys made wrongly is shown as it is, and stops nobody from reading the others."""
-    key = plugin._keys.get_or_create("tenant", where.subject_id("tenant", WHO))
-    sealed = {"key": key.id, "texts": "AAAA"}
-    record = {"kind": EXCHANGE, "id": "1", "sealed": sealed, "request": [{"sealed": True}]}
-    ledger = LedgerFolder(where.data_dir / "ledger", plugin._keys)
-    for content in (b"no JSON", b"{}", b"[1]", b"[]"):
-        sealed["texts"] = base64.b64encode(key.seal(content, b"1")).decode()
-        ledger.open(record)
-        assert record["sealed"] == sealed
 
 
 async def test_a_busy_log_does_not_keep_sinks_from_the_others(where: ClockHost) -> None:
