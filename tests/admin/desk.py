@@ -21,6 +21,10 @@ import msgspec
 from yumen import Download, Manifest, NoConfig, Plugin
 
 
+class Unwritten(Exception):
+    code = "ledger_unavailable"
+
+
 class Desk(Plugin[NoConfig]):
     manifest = Manifest(name="desk", version="1", admin="desk")
 
@@ -58,6 +62,8 @@ class Desk(Plugin[NoConfig]):
         if call.action == "open":
             open("/proc/1/mem", "rb").close()  # may raise PermissionError, which is the system's and not ours
             raise PermissionError(13, "the system says no")
+        if call.action == "unwritten":
+            raise Unwritten("13987650123")
         if not call.may("reveal"):
             raise PermissionError("this key may not do it; 请找管理员")
         await call.record(number="1")

@@ -159,6 +159,14 @@ def test_what_cannot_be_recorded_is_not_done(running: Gateway, privileged: str) 
     assert (reply.status, json.loads(body)["error"]["code"]) == (503, "ledger_unavailable")
 
 
+def test_a_ledger_that_cannot_be_written_is_named(running: Gateway, privileged: str) -> None:
+    """A plugin that keeps the ledger itself says by the error's code that it cannot; what else the error says stays here."""
+    reply, body = call(running, "POST", "/admin/desk/unwritten", privileged)
+    assert (reply.status, json.loads(body)["error"]["code"]) == (503, "ledger_unavailable")
+    assert b"13987650123" not in body
+    assert "13987650123" not in running.log
+
+
 def test_the_system_s_refusal_is_no_refusal_of_ours(running: Gateway, privileged: str) -> None:
     """A file that the plugin may not open is its fault, and says nothing about what the operator may do."""
     reply, body = call(running, "POST", "/admin/desk/open", privileged)

@@ -150,7 +150,11 @@ class Gateway(Harness):
 def bundle(folder: Path, replies: str) -> Bundle:
     """The policy, with the cache put below it."""
     folder.mkdir()
-    files = {"gateway": GATEWAY, "audit": "version: 1\nplugin: audit\nconfig: {journal_bytes: 65536}\n", "anonymize": POLICY % replies}
+    files = {
+        "gateway": GATEWAY,
+        "audit": "version: 1\nplugin: audit\nconfig: {journal_bytes: 65536}\n",
+        "anonymize": POLICY % replies,
+    }
     for name, content in files.items():
         (folder / f"{name}.yaml").write_text(content)
     loaded = load_bundle(str(folder), {})

@@ -118,4 +118,5 @@ async def _answered(asking: Awaitable[AnswerT], name: str) -> AnswerT:
             metrics.refused("forbidden")
             raise Problem("forbidden", str(error)) from None
         log.warning("plugin_fault", plugin=name, hook="admin", error=type(error).__name__, at=place(error))
-        raise Problem("plugin_fault") from None
+        unwritten = getattr(error, "code", "") == "ledger_unavailable"
+        raise Problem("ledger_unavailable" if unwritten else "plugin_fault") from None

@@ -12,10 +12,13 @@ from yumen import AdminCall, Download, Host, Operation
 from yumen_plugins.audit.companions import Companions
 from yumen_plugins.audit.formats import LINES, MEDIA
 from yumen_plugins.audit.index import Query
-from yumen_plugins.audit.subjects import Erasure, Held, Hold, Keyring
+from yumen_plugins.audit.subjects import Erasure, Held, Hold, Keyring, KeyringUnavailable
+from yumen_plugins.audit.writer import LedgerUnavailable
 
 # So many lines are made in a thread before they are sent.
 LINES_AT_ONCE = 200
+# Whole records are so large that a page holds no more of them.
+FULL_MAX = 100
 # How long a page waits for the index, which may be being made anew.
 CATCH_UP_S = 3.0
 YES = "true"
@@ -41,6 +44,8 @@ class Operating:
         asked = dict(query)
         form, full = asked.pop("format", ""), asked.pop("full", "") == YES
         parsed = Query.parse(asked, self._host.now)
+        if full and parsed.limit > FULL_MAX:
+            raise ValueError(f"a page holds {FULL_MAX} whole records at most; set limit, and go on with cursor")
         if form and form not in LINES:
             raise ValueError(f"there is no such format; the known ones are {', '.join(LINES)}")
         search, threads = self._companions.search, self._companions.threads
@@ -76,21 +81,21 @@ class Operating:
             yield content
 
     async def operate(self, call: AdminCall) -> Mapping[str, Any]:
-        """`erase`, `hold` or `release`. Errors: ValueError; LookupError.
+        """`erase`, `hold` or `release`. Errors: ValueError; LookupError; `LedgerUnavailable`.
 
         What was begun is done, and recorded, also where the operator does not wait for it.
         """
         return await asyncio.shield(self._companions.keep(self._do(call)))
 
     async def _do(self, call: AdminCall) -> Mapping[str, Any]:
-        match call.action:
-            case "erase":
-                return await self._erase(call)
-            case "hold":
-                return await self._hold(call)
-            case "release":
-                return await self._release(call)
-        raise ValueError("the actions are erase, hold and release")
+        actions = {"erase": self._erase, "hold": self._hold, "release": self._release}
+        if call.action not in actions:
+            raise ValueError(f"the actions are {', '.join(actions)}")
+        try:
+            return await actions[call.action](call)
+        except KeyringUnavailable as error:
+            self._host.log.error("subjects_unavailable", error=str(error))
+            raise LedgerUnavailable("the keys of subjects cannot be used") from None
 
     async def _erase(self, call: AdminCall) -> Mapping[str, Any]:
         tenant, subject, everybody = self._whom(call)

@@ -165,7 +165,14 @@ def writing(settings: Settings, path: Path | None = None) -> Iterator[WriterFold
         else:
             folder = WriterFolder(path, signing, time.time, version("yumen"))
             folder.begin("start")
-        yield folder
+        try:
+            yield folder
+        except (OSError, LogBroken):
+            raise
+        except BaseException:
+            # What was asked for was refused or broken off, and not the writing: the log says that it ended in order.
+            folder.stop()
+            raise
         folder.stop()
     except BlockingIOError:
         raise

@@ -60,6 +60,8 @@ def erase(settings: Settings, tenant: str, subject: str, everybody: bool, as_jso
         keys.close()
     if held:
         raise SystemExit(2)
+    if not erasure.erased:
+        click.echo("yumen: there was no key to destroy; see that tenant and subject are what requests say", err=True)
     if as_json:
         said = {"erased": erasure.erased, "subjects": erasure.subjects, "subject": digest, "receipt": receipt}
         click.echo(msgspec.json.encode(said))

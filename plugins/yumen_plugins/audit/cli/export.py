@@ -57,6 +57,7 @@ def _write_file(records: Iterator[dict[str, Any]], form: str, out: Path) -> None
     temporary = out.with_name(f".{out.name}.new")
     try:
         with temporary.open("wb") as file:
+            temporary.chmod(0o600)  # before there is anything in it to read
             _write(records, form, file)
         temporary.replace(out)
     except OSError as error:

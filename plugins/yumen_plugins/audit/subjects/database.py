@@ -102,6 +102,7 @@ class Database:
     def write(self) -> Iterator[None]:
         """All statements within, or none; durable when it ends. Waits up to BUSY_S for other processes."""
         with self.lock:
+            self.check()
             try:
                 _begin(self._connection)
             except sqlite3.Error as error:
@@ -114,10 +115,14 @@ class Database:
                     self.rows("ROLLBACK")
                 raise
 
-    def version(self) -> int:
-        """Changes when another connection wrote; takes microseconds. Also makes sure that the file is still the same."""
+    def check(self) -> None:
+        """Make sure that the file is still the one that was opened: in another one nothing would be erased, or held."""
         if self._file() != self._stamp:
             raise KeyringUnavailable(f"{self.path} was replaced under a running process; start it again")
+
+    def version(self) -> int:
+        """Changes when another connection wrote; takes microseconds. Also makes sure that the file is still the same."""
+        self.check()
         version: int = self.rows("PRAGMA data_version")[0][0]
         return version
 

@@ -161,11 +161,13 @@ class Keyring:
 
     def holds(self) -> list[Hold]:
         """Every hold in force, the oldest first."""
+        self._database.check()
         return self._holds.all()
 
     def held(self, tenant: str, subject: str) -> Hold | None:
         """A hold in force that covers this subject. Error: ValueError for what is no subject."""
         check_subject(tenant, subject)
+        self._database.check()
         return self._holds.held(tenant, subject)
 
     def close(self) -> None:

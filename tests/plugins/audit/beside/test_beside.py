@@ -6,13 +6,24 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.plugins.audit.ledgers import EXCHANGE, OPERATION, ClockHost, call, host, keyring, records, say, started
+from tests.plugins.audit.ledgers import (
+    EXCHANGE,
+    OPERATION,
+    ClockHost,
+    call,
+    host,
+    keyring,
+    records,
+    say,
+    started,
+    until,
+)
 
 from yumen import Erasure
 from yumen_plugins.audit import Audit, LedgerUnavailable, companions, operating
@@ -39,13 +50,6 @@ async def plugin(where: ClockHost) -> AsyncIterator[Audit]:
 def search_of(plugin: Audit) -> Search:
     assert plugin._companions is not None
     return plugin._companions.search
-
-
-async def until(done: Callable[[], bool], within_s: float = 10.0) -> None:
-    """Wait for something that goes on by itself."""
-    async with asyncio.timeout(within_s):
-        while not done():  # noqa: ASYNC110 - nothing says when
-            await asyncio.sleep(0.01)
 
 
 async def shown(plugin: Audit) -> dict[str, Any]:
@@ -97,6 +101,22 @@ async def test_what_cannot_be_recorded_is_forgotten_all_the_same(plugin: Audit, 
         await plugin.operate(call("erase", tenant="tenant", subject=WHO))
     plugin._writer.failure = ""
     assert where.told == [Erasure("tenant", where.subject_id("tenant", WHO))]
+
+
+async def test_keys_that_cannot_be_used_are_said_to_be_that(plugin: Audit, where: ClockHost) -> None:
+    """An operator is not told that a plugin failed, and nothing is erased."""
+    path = where.data_dir / "subjects.sqlite"
+    path.rename(path.with_name("elsewhere"))
+    with pytest.raises(LedgerUnavailable, match="keys of subjects"):
+        await plugin.operate(call("erase", tenant="tenant", subject=WHO))
+    path.with_name("elsewhere").rename(path)
+    assert where.told == []
+
+
+async def test_a_page_of_whole_records_is_bounded(plugin: Audit) -> None:
+    """Records may be large, so nobody has a gateway make a page of a thousand of them."""
+    with pytest.raises(ValueError, match="limit"):
+        await plugin.inspect({"full": "true", "limit": "101"})
 
 
 @pytest.mark.parametrize("file", ["subjects.sqlite", "index/ledger.sqlite"])
@@ -153,7 +173,7 @@ async def test_missed_erasures_do_not_hold_up_new_ones(tmp_path: Path) -> None:
     try:
         await asyncio.sleep(0.2)
         keys.erase("tenant", "f" * 32, "cli")
-        await until(lambda: Erasure("tenant", "f" * 32) in slow.told, within_s=2)
+        await until(lambda: Erasure("tenant", "f" * 32) in slow.told, seconds=2)
         assert len(slow.told) < 60
     finally:
         await plugin.stop()

@@ -217,3 +217,23 @@ def test_a_key_says_nothing_of_itself(tmp_path: Path) -> None:
         [secret.hex() for secret in material(tmp_path)] + [repr(secret) for secret in material(tmp_path)] + [LI_NA]
     )
     assert not any(secret in repr(key) for secret in secrets)
+
+
+def test_a_file_that_was_restored_under_a_running_process_is_not_erased_from_beside_it(tmp_path: Path) -> None:
+    """An operator who puts a backup back is never told that a key is destroyed, or held, that is in the backup still."""
+    one = ring(tmp_path)
+    one.get_or_create("default", LI_NA)
+    for file in list(tmp_path.glob("subjects.sqlite*")):
+        (tmp_path / f"new-{file.name}").write_bytes(file.read_bytes())
+        (tmp_path / f"new-{file.name}").replace(file)
+    for attempt in (
+        lambda: one.erase("default", LI_NA, "cli"),
+        lambda: one.hold("default", LI_NA, "案件 2026/17", "cli"),
+        lambda: one.release("0" * 12, "cli"),
+        lambda: one.held("default", LI_NA),
+        one.holds,
+    ):
+        with pytest.raises(KeyringUnavailable, match="start it again"):
+            attempt()
+    assert len(wrapped(tmp_path, LI_NA)) == 1
+    assert ring(tmp_path).erase("default", LI_NA, "cli").erased == 1
