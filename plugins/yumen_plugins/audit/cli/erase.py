@@ -12,11 +12,11 @@ from rich.table import Table
 
 from yumen import CannotStart, Operation, Settings, display, subject_id
 from yumen_plugins.audit.cli.common import ACTOR, FOLDER, cell, open_keys, query_of, recorded, searching, writing
-from yumen_plugins.audit.folder import writer_folders
+from yumen_plugins.audit.folder import WriterFolder, writer_folders
 from yumen_plugins.audit.operating import erased
 from yumen_plugins.audit.reading import root_secret
 from yumen_plugins.audit.retention import retain as retain_folder
-from yumen_plugins.audit.subjects import Held, KeyringUnavailable
+from yumen_plugins.audit.subjects import Erasure, Held, Keyring, KeyringUnavailable
 
 Whom = tuple[str, bool]
 tenant_option = click.option("--tenant", required=True, help="The tenant.")
@@ -43,22 +43,15 @@ def erase(settings: Settings, tenant: str, subject: str, everybody: bool, as_jso
     keys = open_keys(settings)
     try:
         with writing(settings) as folder:
-            try:
-                erasure = keys.erase(tenant, digest, ACTOR, whole_tenant=everybody)
-            except Held as error:
-                details = {"tenant": tenant, "subject": digest or "*", "hold": error.hold_id}
-                refused = Operation(kind="erasure_refused", actor=ACTOR, at=time.time(), details=details)
-                recorded(settings, folder, refused)
-                click.echo(f"yumen: {error}", err=True)
-                held = True
-            else:
+            receipt = ""
+            erasure = _erase(settings, folder, keys, tenant, digest, everybody)
+            if erasure is not None:
                 receipt = recorded(settings, folder, erased(erasure, ACTOR, time.time()))
-                held = False
     except KeyringUnavailable as error:
         raise CannotStart(str(error)) from None
     finally:
         keys.close()
-    if held:
+    if erasure is None:
         raise SystemExit(2)
     if not erasure.erased:
         click.echo("yumen: there was no key to destroy; see that tenant and subject are what requests say", err=True)
@@ -69,6 +62,19 @@ def erase(settings: Settings, tenant: str, subject: str, everybody: bool, as_jso
         table = Table("tenant", "subject", "keys destroyed", "receipt")
         table.add_row(*map(cell, (tenant, digest or "everybody", erasure.erased, receipt)))
         display(table)
+
+
+def _erase(
+    settings: Settings, folder: WriterFolder, keys: Keyring, tenant: str, digest: str, everybody: bool
+) -> Erasure | None:
+    """Destroy the keys; None where a hold forbids it, which is then said and on record. Error: `KeyringUnavailable`."""
+    try:
+        return keys.erase(tenant, digest, ACTOR, whole_tenant=everybody)
+    except Held as error:
+        details = {"tenant": tenant, "subject": digest or "*", "hold": error.hold_id}
+        recorded(settings, folder, Operation(kind="erasure_refused", actor=ACTOR, at=time.time(), details=details))
+        click.echo(f"yumen: {error}", err=True)
+        return None
 
 
 @click.command()

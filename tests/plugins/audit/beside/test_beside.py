@@ -19,14 +19,16 @@ from tests.plugins.audit.ledgers import (
     call,
     host,
     keyring,
+    problems,
     records,
     say,
     started,
     until,
+    yumen_audit,
 )
 
-from yumen import Erasure
-from yumen_plugins.audit import Audit, LedgerUnavailable, companions, operating
+from yumen import Erasure, Operation
+from yumen_plugins.audit import Audit, LedgerUnavailable, companions, operating, writer
 from yumen_plugins.audit.config import RouteConfig
 from yumen_plugins.audit.searching import Carried, Search
 
@@ -200,3 +202,18 @@ async def test_a_busy_log_does_not_keep_sinks_from_the_others(where: ClockHost) 
     behind = {few: 0, many: sizes[many] - 1}
     assert {item.log for item in carried.read(behind, 1)} == {few}
     assert {item.log for item in carried.read({few: sizes[few] - 1, many: 0}, 1)} == {many}
+
+
+@pytest.mark.parametrize(("ahead_s", "codes"), [(0.0, []), (60.0, ["old-key"])])
+async def test_a_gateway_that_runs_has_a_moment_to_take_up_a_key(
+    where: ClockHost, monkeypatch: pytest.MonkeyPatch, ahead_s: float, codes: list[str]
+) -> None:
+    """What is written before it looks at its key again is not wrong; what comes a minute later under the old key is."""
+    monkeypatch.setattr(writer, "TICK_S", 600.0)
+    plugin = await started(where)
+    assert yumen_audit(where.data_dir, "rotate").exit_code == 0
+    await plugin.note(Operation(kind="policy_loaded", actor="start", at=time.time() + ahead_s))
+    try:
+        assert [one.split(": ")[1] for one in problems(where.data_dir)] == codes
+    finally:
+        await plugin.stop()

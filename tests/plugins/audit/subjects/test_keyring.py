@@ -158,7 +158,7 @@ def test_a_subject_is_never_a_name(tmp_path: Path, who: str) -> None:
         assert who not in str(caught.value)
 
 
-@pytest.mark.parametrize("tenant", ["", "租户", "a b", "a" * 65, "13812345678@example.com", "\ud800"])
+@pytest.mark.parametrize("tenant", ["", "租\n户", "a\0b", "长" * 201, "\x7f", "\ud800"])
 def test_a_tenant_is_called_as_in_its_keys(tmp_path: Path, tenant: str) -> None:
     """A tenant that cannot exist has no key, cannot be erased and cannot be held, so a slip of the hand is noticed."""
     one = ring(tmp_path)
@@ -169,7 +169,7 @@ def test_a_tenant_is_called_as_in_its_keys(tmp_path: Path, tenant: str) -> None:
         lambda: one.hold(tenant, "", "r", "cli"),
     ]
     for ask in asks:
-        with pytest.raises(ValueError, match="a tenant has 1 to 64 letters"):
+        with pytest.raises(ValueError, match="a tenant has 1 to 200 characters"):
             ask()
 
 
