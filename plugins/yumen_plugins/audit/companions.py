@@ -143,11 +143,13 @@ class Companions:
         await asyncio.to_thread(self._end)
 
     def _end(self) -> None:
+        # All of them together have so long: the writer closes after them, and whoever stops a gateway may not wait for ever.
+        until = time.monotonic() + STOP_S
         for witness in self.witnesses:
             witness.cancel()
         self.sinks.stop(STOP_S)
         for witness in self.witnesses:
-            witness.stop(STOP_S)
+            witness.stop(max(until - time.monotonic(), 0.0))
         self.threads.close()
         self.search.close()
 

@@ -18,7 +18,7 @@ from yumen_plugins.audit.writer import LedgerUnavailable
 # So many lines are made in a thread before they are sent.
 LINES_AT_ONCE = 200
 # Whole records are so large that a page holds no more of them.
-FULL_MAX = 100
+FULL_MAX = 500
 # How long a page waits for the index, which may be being made anew.
 CATCH_UP_S = 3.0
 YES = "true"

@@ -118,7 +118,7 @@ async def test_keys_that_cannot_be_used_are_said_to_be_that(plugin: Audit, where
 async def test_a_page_of_whole_records_is_bounded(plugin: Audit) -> None:
     """Records may be large, so nobody has a gateway make a page of a thousand of them."""
     with pytest.raises(ValueError, match="limit"):
-        await plugin.inspect({"full": "true", "limit": "101"})
+        await plugin.inspect({"full": "true", "limit": "501"})
 
 
 @pytest.mark.parametrize("file", ["subjects.sqlite", "index/ledger.sqlite"])
