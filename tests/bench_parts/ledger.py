@@ -62,7 +62,7 @@ def body(number: int, writer: str = "0123abcd") -> dict[str, Any]:
 async def sustained(folder: Path, seconds: float) -> tuple[float, float]:
     """Records per second, and records per sync, with many exchanges appending at once."""
     host = UnitHost(folder)
-    writer = Writer(
+    writer = await Writer.open(
         folder, folder / "ledger", host, "bench", journal_bytes=8 << 20, queue_records=100_000, gather_s=0.0
     )
     until = time.monotonic() + seconds

@@ -167,7 +167,7 @@ def write_records(data_dir: Path, *bodies: Mapping[str, Any]) -> None:
 
     async def write() -> None:
         host = EarlyHost(data_dir, ROOT)
-        writer = Writer(
+        writer = await Writer.open(
             data_dir, data_dir / "ledger", host, "test", journal_bytes=1 << 20, queue_records=100_000, gather_s=0.0
         )
         await asyncio.gather(*(writer.append(dict(body)) for body in bodies))

@@ -60,7 +60,7 @@ class Audit(Plugin[AuditConfig]):
             now=host.now,
         )
         try:
-            self._writer = Writer(
+            self._writer = await Writer.open(
                 host.data_dir,
                 ledger,
                 host,

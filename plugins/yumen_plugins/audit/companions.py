@@ -16,14 +16,15 @@ from typing import Any, TypeVar
 
 from yumen import Erasure, Host, Operation
 from yumen_plugins.audit.config import AuditConfig
+from yumen_plugins.audit.folder import WriterFolder
 from yumen_plugins.audit.formats import LINES
 from yumen_plugins.audit.index import Index, IndexUnavailable
 from yumen_plugins.audit.reading import LedgerFolder
-from yumen_plugins.audit.retention import DAY_S, retain
+from yumen_plugins.audit.retention import DAY_S, Run, drop, expired
 from yumen_plugins.audit.searching import Carried, Search, index_of
 from yumen_plugins.audit.sinks import Sinks, Status, Witness
 from yumen_plugins.audit.subjects import Erasure as Erased
-from yumen_plugins.audit.subjects import Keyring, KeyringUnavailable
+from yumen_plugins.audit.subjects import Hold, Keyring, KeyringUnavailable
 from yumen_plugins.audit.threads import Threads
 from yumen_plugins.audit.writer import LedgerUnavailable, Writer
 
@@ -186,10 +187,27 @@ class Companions:
         return forgotten
 
     async def _retain(self) -> None:
-        # Exchanges come between.
-        while await self._writer.with_folder(lambda folder: retain(folder, self._host.now(), self._held)):
-            pass
+        path, keeps = await self._writer.with_folder(lambda folder: (folder.path, folder.keeps))
+        for keep in keeps:
+            while await self._drop(path / keep):
+                pass  # exchanges come between
         await self.threads.run(self.search.forget_dropped)
+
+    async def _drop(self, log: Path) -> int:
+        """Drop some of what has had its time; how many runs of bundles that were."""
+
+        def find() -> tuple[list[Hold], list[Run]]:
+            holds = self._keys.holds()
+            return holds, list(expired(log, self._host.now(), self._held))
+
+        holds, runs = await self.threads.run(find)
+
+        def dropped(folder: WriterFolder) -> list[Run]:
+            # Of another folder nothing is known; and a hold may have come meanwhile, which the next hour takes into account.
+            same = folder.path == log.parent and self._keys.holds() == holds
+            return drop(folder, log.name, runs) if same else []
+
+        return len(await self._writer.with_folder(dropped)) if runs else 0
 
     def _held(self, tenant: str, subject: str) -> bool:
         return self._keys.held(tenant, subject) is not None

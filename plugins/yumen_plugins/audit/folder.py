@@ -1,6 +1,6 @@
 """The folder of one writer: locked as long as a process writes, with one log for each time that records are kept.
 
-All of it runs in the writer's thread. `keep` names a log: `forever`, or `keep-184d` for records that are kept 183 days.
+All of it runs in the writer's thread. `keep` names a log: `forever`, or `keep-184d` for records that are kept 184 days.
 """
 
 from __future__ import annotations

@@ -53,11 +53,15 @@ class _Bundle(NamedTuple):
     said: tuple[Run, ...]
 
 
-def expired(files: LogFiles, days: int, now: float, held: Held, bundles_max: int = BUNDLES_MAX) -> Iterator[Run]:
-    """What may be dropped of a log whose records are kept `days` days; `now` is in seconds since the epoch.
+def expired(log: Path, now: float, held: Held, bundles_max: int = BUNDLES_MAX) -> Iterator[Run]:
+    """What may be dropped of a log, whose name says how long records are kept; `now` is in seconds since the epoch.
 
-    Error: OSError.
+    It reads every bundle that is old enough, so it is not for a thread that others wait for. Error: OSError.
     """
+    days = days_of(log.name)
+    if not days:
+        return
+    files = LogFiles(log)
     limit = moment(now - days * DAY_S)
     run: list[_Bundle] = []
     found = 0
@@ -79,28 +83,28 @@ def retain(folder: WriterFolder, now: float, held: Held) -> list[Run]:
 
     It drops so many bundles at most that nobody waits long for the writer: call it again until nothing is dropped.
     """
-    dropped = []
-    for keep in folder.keeps:
-        days = days_of(keep)
-        if not days:
-            continue
+    due = {keep: list(expired(folder.path / keep, now, held)) for keep in folder.keeps}
+    return [run for keep, runs in due.items() for run in drop(folder, keep, runs)]
+
+
+def drop(folder: WriterFolder, keep: str, runs: list[Run]) -> list[Run]:
+    """Drop what `expired` found in one log of a writer, which is open; what was dropped. Error: OSError."""
+    if not runs:
+        return []
+    files = LogFiles(folder.path / keep)
+    if runs[-1].end > files.journaled:
+        # What a journal still held would not be gone.
+        folder.log(keep).turn()
         files = LogFiles(folder.path / keep)
-        runs = list(expired(files, days, now, held))
-        if runs and runs[-1].end > files.journaled:
-            # What a journal still held would not be gone.
-            folder.log(keep).turn()
-            files = LogFiles(folder.path / keep)
-        for run in runs:
-            if run.end > files.journaled:
-                break
-            for one in _merged([*run.said, run]):
-                root = encoded(files.subtree(one.first, one.end))
-                folder.say(keep, {"kind": RETENTION, **_statement(one, days), "root": root})
-            for number in range(run.first // WIDTH, run.end // WIDTH):
-                (files.folder / tile_path(ENTRIES, number)).unlink()
-            sync_folder((files.folder / tile_path(ENTRIES, run.first // WIDTH)).parent)
-            dropped.append(run)
-    return dropped
+    runs = [run for run in runs if run.end <= files.journaled]
+    for run in runs:
+        for one in _merged([*run.said, run]):
+            root = encoded(files.subtree(one.first, one.end))
+            folder.say(keep, {"kind": RETENTION, **_statement(one, days_of(keep)), "root": root})
+        for number in range(run.first // WIDTH, run.end // WIDTH):
+            (files.folder / tile_path(ENTRIES, number)).unlink()
+        sync_folder((files.folder / tile_path(ENTRIES, run.first // WIDTH)).parent)
+    return runs
 
 
 def kept_from(log: Path) -> int:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import queue
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 Arguments = ParamSpec("Arguments")
 Done = TypeVar("Done")
@@ -24,3 +27,51 @@ class Threads:
     def close(self) -> None:
         """Begin nothing more, and let the threads end."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+class OneThread:
+    """A thread that does one job after the other, for the loop that made it. It is handed over faster than by a pool."""
+
+    def __init__(self, name: str) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
+
+    def run(self, job: Callable[[], Any]) -> asyncio.Future[Any]:
+        """Have a job done; what it returns or raises is the future's."""
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self._jobs.put((job, future))
+        return future
+
+    def end(self) -> None:
+        """Let the thread end behind the last job."""
+        self._jobs.put(None)
+
+    def join(self, seconds: float) -> None:
+        """Wait until it has ended, so many seconds at most."""
+        self._thread.join(seconds)
+
+    def is_alive(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._thread.is_alive()
+
+    def _work(self) -> None:
+        while (given := self._jobs.get()) is not None:
+            job, future = given
+            result, error = None, None
+            try:
+                result = job()
+            except Exception as caught:  # told to the loop, which knows what it means
+                error = caught
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and with it whoever waited
+                self._loop.call_soon_threadsafe(_resolve, future, result, error)
+
+
+def _resolve(future: asyncio.Future[Any], result: Any, error: Exception | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)

@@ -15,8 +15,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import queue
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -31,6 +29,7 @@ from yumen_plugins.audit.folder import FOREVER, WriterFolder
 from yumen_plugins.audit.log.appender import Appender, LogBroken
 from yumen_plugins.audit.record import moment
 from yumen_plugins.audit.signing import Signing, stamp
+from yumen_plugins.audit.threads import OneThread
 
 RETRY_FIRST_S, RETRY_MOST_S = 1.0, 30.0
 STOP_S = 10.0
@@ -70,7 +69,10 @@ class Waiting:
 
 
 class Writer:
-    """Owns one writer's folder. Everything here runs on the event loop, except what is given to `_in_thread`."""
+    """Owns one writer's folder. Everything here runs on the event loop, except what is given to its thread.
+
+    Made by `open`.
+    """
 
     def __init__(
         self,
@@ -83,7 +85,6 @@ class Writer:
         queue_records: int,
         gather_s: float,
     ) -> None:
-        """Take a folder and begin. Errors: OSError; `CannotStart` where there is no key to sign with."""
         self._data_dir, self._ledger = data_dir, ledger
         self._host, self._version = host, version
         self._journal_bytes = journal_bytes
@@ -110,12 +111,48 @@ class Writer:
         self._settler = ThreadPoolExecutor(1, thread_name_prefix="ledger-settle")
         self._unsettled: OSError | None = None
         self._stamp = NO_STAMP
+        self._folder: WriterFolder
+        self._ticking: asyncio.TimerHandle
+        self._thread = OneThread("ledger")
+
+    @classmethod
+    async def open(
+        cls,
+        data_dir: Path,
+        ledger: Path,
+        host: Host,
+        version: str,
+        *,
+        journal_bytes: int,
+        queue_records: int,
+        gather_s: float,
+    ) -> Writer:
+        """Take a folder and begin; reading its journals takes a while, in which the loop goes on.
+
+        `gather_s` is in seconds. Errors: OSError; `CannotStart` where there is no key to sign with.
+        """
+        writer = cls(
+            data_dir, ledger, host, version, journal_bytes=journal_bytes, queue_records=queue_records, gather_s=gather_s
+        )
+        try:
+            await writer._thread.run(writer._begin)
+        except BaseException:
+            writer._thread.run(writer._let_go)
+            writer._thread.end()
+            raise
+        writer.working.set()
+        writer._ticking = writer._loop.call_later(TICK_S, writer._tick)
+        return writer
+
+    def _begin(self) -> None:
         self._folder = self._take()
-        self.working.set()
-        self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name=f"ledger-{self.name}", daemon=True)
-        self._thread.start()
-        self._ticking = self._loop.call_later(TICK_S, self._tick)
+
+    def _let_go(self) -> None:
+        """In the thread: what is left where nobody waits for it to begin any more."""
+        self._settler.shutdown()
+        folder: WriterFolder | None = getattr(self, "_folder", None)
+        if folder is not None:
+            folder.close()
 
     @property
     def name(self) -> str:
@@ -162,7 +199,7 @@ class Writer:
         if self.failure or self._closing:
             raise LedgerUnavailable(self.failure or "the ledger is closing")
         try:
-            done: Done = await self._in_thread(lambda: job(self._folder))
+            done: Done = await self._thread.run(lambda: job(self._folder))
         except OSError as error:
             self._failed(error, [])
             raise
@@ -178,10 +215,10 @@ class Writer:
                     await self._idle.wait()
                     self._flush_soon()
                     await asyncio.sleep(0)
-                await self._in_thread(self._finish)
+                await self._thread.run(self._finish)
         except OSError as error:  # TimeoutError is one
             self._host.log.error("ledger_not_closed_in_order", error=type(error).__name__)
-        self._jobs.put(None)
+        self._thread.end()
         await asyncio.to_thread(self._thread.join, STOP_S)
 
     def _flush_soon(self) -> None:
@@ -202,7 +239,7 @@ class Writer:
         self._under_way += 1
         self._idle.clear()
         batch: list[Waiting] = []
-        self._in_thread(lambda: self._write(batch)).add_done_callback(lambda done: self._written(done, batch))
+        self._thread.run(lambda: self._write(batch)).add_done_callback(lambda done: self._written(done, batch))
 
     def _take_waiting(self, batch: list[Waiting]) -> None:
         """In the thread: what goes to the disk now, in the order in which it came."""
@@ -266,7 +303,7 @@ class Writer:
         if publish:
             self._published_at = time.monotonic()
         self._caring = True
-        self._in_thread(lambda: self._care(publish)).add_done_callback(self._cared)
+        self._thread.run(lambda: self._care(publish)).add_done_callback(self._cared)
 
     def _care(self, publish: bool) -> None:
         found = stamp(self._data_dir)
@@ -305,7 +342,7 @@ class Writer:
 
     def _recover(self) -> None:
         if not self._closing:
-            self._in_thread(self._go_on).add_done_callback(self._recovered)
+            self._thread.run(self._go_on).add_done_callback(self._recovered)
 
     def _go_on(self) -> None:
         """In the thread: the same folder again, or another one where what is on disk is not what was written."""
@@ -337,36 +374,9 @@ class Writer:
                 self._folder.stop()
         finally:
             # The lock is held as long as something may be written or removed in the folder.
-            self._settler.shutdown()
-            self._folder.close()
-
-    def _in_thread(self, job: Callable[[], Any]) -> asyncio.Future[Any]:
-        future: asyncio.Future[Any] = self._loop.create_future()
-        self._jobs.put((job, future))
-        return future
-
-    def _work(self) -> None:
-        """The thread: one job after the other."""
-        while (given := self._jobs.get()) is not None:
-            job, future = given
-            result, error = None, None
-            try:
-                result = job()
-            except Exception as caught:  # told to the loop, which knows what it means
-                error = caught
-            with contextlib.suppress(RuntimeError):  # the loop has ended, and with it whoever waited
-                self._loop.call_soon_threadsafe(_resolve, future, result, error)
+            self._let_go()
 
 
 def _acknowledge(batch: list[Waiting]) -> None:
     for one in batch:
         one.acknowledge()
-
-
-def _resolve(future: asyncio.Future[Any], result: Any, error: Exception | None) -> None:
-    if future.done():
-        return
-    if error is None:
-        future.set_result(result)
-    else:
-        future.set_exception(error)
