@@ -35,6 +35,9 @@ from tests.e2e.bypass_places import (
 
 from yumen import EngineRequest, Native
 
+# All of them together take minutes.
+pytestmark = pytest.mark.slow
+
 
 def _running(folder: Path, replies: str) -> Iterator[Running]:
     with asyncio.Runner() as runner:
