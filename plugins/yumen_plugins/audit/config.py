@@ -48,7 +48,7 @@ class AuditConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ] = 2_000
     journal_bytes: Annotated[
         int, msgspec.Meta(ge=4096, le=1 << 30, description="Size at which a new journal file is begun.")
-    ] = 8 << 20
+    ] = 2 << 20
     queue_records: Annotated[
         int, msgspec.Meta(ge=1, le=1_000_000, description="Records that may wait for the disk.")
     ] = 16_384

@@ -27,7 +27,7 @@ WRITER = re.compile(r"[0-9a-f]{8}")
 FOREVER = "forever"
 KEEP = re.compile(r"forever|keep-([1-9][0-9]{0,4})d")
 CHECKPOINT_S = 3600.0
-JOURNAL_BYTES = 8 << 20
+JOURNAL_BYTES = 2 << 20
 
 Settle = Callable[[Callable[[], None]], None]
 

@@ -41,6 +41,10 @@ class LedgerFolder:
         found = {name: self._log(name).size for name in self.names()}
         return found | {path.name: _old_size(path) for path in old_folders(self.folder)}
 
+    def release(self) -> None:
+        """Let go of what was read of journals, which is as large as they are."""
+        self._files.clear()
+
     def names(self) -> list[str]:
         """The names of the logs of this version."""
         return [

@@ -66,6 +66,9 @@ class Search:
             read += count
 
         self.catch_up(progress, lambda: read > 0)
+        if not read:
+            with self._turn:
+                self._ledger.release()
         return read
 
     def catch_up_within(self, seconds: float) -> bool:

@@ -60,7 +60,7 @@ class Appender:
         origin: str,
         signer: Signer,
         *,
-        journal_bytes: int = 8 << 20,
+        journal_bytes: int = 2 << 20,
         settle: Callable[[Callable[[], None]], None] = lambda job: job(),
     ) -> None:
         """Open a log, or begin one. Errors: OSError; `LogBroken`."""
