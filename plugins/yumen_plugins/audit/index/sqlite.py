@@ -23,7 +23,7 @@ from yumen_plugins.audit.index import IndexUnavailable
 from yumen_plugins.audit.index.tables import COLUMNS, Posting, Tables
 
 WAIT_S = 5.0
-CACHE_KIB = 32_768
+CACHE_KIB = 8_192
 WAL_BYTES = 64 << 20
 # Receipts fall anywhere into the table, so a page is changed many times before it is written to its place.
 WAL_PAGES = 16_384
