@@ -33,7 +33,7 @@ ERASURES_S = 0.4
 INDEX_S = 5.0
 PUSH_S = 1.0
 # For each second of indexing so many of rest: exchanges need the processors.
-INDEX_REST = 4
+INDEX_REST = 19
 RETAIN_FIRST_S, RETAIN_S = 60.0, 3600.0
 # Other stores may keep things of a subject for a month at most; erasures that were made while no gateway ran are repeated.
 REPEATED_S = 31 * DAY_S

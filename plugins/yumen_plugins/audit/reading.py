@@ -17,6 +17,7 @@ from yumen_plugins.audit.old.chain import segment_name, segment_numbers
 from yumen_plugins.audit.old.verify import read_lines
 from yumen_plugins.audit.record import open_texts
 from yumen_plugins.audit.subjects import DoesNotOpen, Erased, Keyring, KeyringUnavailable
+from yumen_plugins.audit.threads import YIELD_EVERY, give_way
 
 SECRET_BYTES = 32
 SUBJECTS_FILE = "subjects.sqlite"
@@ -69,6 +70,8 @@ class LedgerFolder:
         for seq, entry in self._log(log).entries(start):
             if seq >= start + limit:
                 break
+            if not seq % YIELD_EVERY:
+                give_way()
             record = decoded(entry)
             if record is None or record.get("kind") == PART:
                 continue

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from yumen_plugins.audit.index import Index, IndexRenewed
 from yumen_plugins.audit.index.rows import Row, row_of
+from yumen_plugins.audit.threads import YIELD_EVERY, give_way
 
 BATCH = 1000
 
@@ -56,7 +57,7 @@ def _log(index: Index, source: Source, log: str, progress: Callable[[int], None]
         if start == size:
             break
         end = min(start + BATCH, size)
-        rows = [row for seq, record in source.read(log, start, end - start) if (row := _row(log, seq, record))]
+        rows = list(_rows(log, source.read(log, start, end - start)))
         try:
             index.add(rows, {log: end})
         except IndexRenewed:
@@ -64,6 +65,14 @@ def _log(index: Index, source: Source, log: str, progress: Callable[[int], None]
         added += len(rows)
         progress(end - start)
     return added
+
+
+def _rows(log: str, found: list[tuple[int, dict[str, Any]]]) -> Iterator[Row]:
+    for seq, record in found:
+        if not seq % YIELD_EVERY:
+            give_way()
+        if row := _row(log, seq, record):
+            yield row
 
 
 def _row(log: str, seq: int, record: dict[str, Any]) -> Row | None:
