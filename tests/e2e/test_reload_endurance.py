@@ -22,7 +22,7 @@ SCANNER, WRITER = times(2, long=10), times(20, long=50)
 # still find their places, was seen to grow by up to 6.5; it notices the scanners, 15 MiB of them. That chains go is what
 # tests/reload/test_reload.py checks, by weak references.
 # The index's cache of 8 MiB, and what it reads of journals of 2 MiB, fill while traffic goes on.
-GROWTH_MIB_MAX = times(10, long=16)
+GROWTH_MIB_MAX = times(12, long=16)
 
 
 class Process:
