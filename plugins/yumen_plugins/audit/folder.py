@@ -69,21 +69,6 @@ def is_old(writer: Path) -> bool:
     return (writer / "head").is_file() or any(writer.glob("*.log"))
 
 
-def is_open(writer: Path) -> bool:
-    """Whether a running process holds a writer's folder."""
-    try:
-        descriptor = os.open(writer / "lock", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
-
-
 class WriterFolder:
     """See the module's docstring. `clock` is in seconds since the epoch, `version` the gateway's."""
 

@@ -27,7 +27,8 @@ from tests.plugins.audit.ledgers import (
 )
 
 from yumen import CannotStart
-from yumen_plugins.audit.folder import WriterFolder, days_of, is_open, keep_of, writer_folders
+from yumen_plugins.audit.folder import WriterFolder, days_of, keep_of, writer_folders
+from yumen_plugins.audit.locks import is_open
 from yumen_plugins.audit.log.journal import journals
 from yumen_plugins.audit.signing import FILE, KEYS, Signing
 

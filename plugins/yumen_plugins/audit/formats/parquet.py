@@ -14,6 +14,7 @@ from typing import IO, Any
 from yumen import CannotStart
 from yumen_plugins.audit.formats.columns import COLUMNS, MAP, Column, row
 from yumen_plugins.audit.formats.reading import product_version
+from yumen_plugins.audit.log.tiles import sync_folder
 
 # The version of the columns; it grows when a column changes or goes, and not when one is added.
 SCHEMA_VERSION = "1"
@@ -45,7 +46,7 @@ def write_parquet(records: Iterable[dict[str, Any]], path: Path, *, row_group: i
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        _sync(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise CannotStart(
             f"cannot write {path}: {error.strerror or type(error).__name__}; make room, or name another file"
@@ -100,11 +101,3 @@ def _type(pyarrow: Any, column: Column) -> Any:
         "time": lambda: pyarrow.timestamp("us", "UTC"),
     }
     return plain[column]()
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

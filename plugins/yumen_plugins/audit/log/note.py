@@ -10,7 +10,7 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -158,9 +158,3 @@ def decoded(text: str) -> bytes | None:
     except (binascii.Error, ValueError):
         return None
     return value if base64.b64encode(value).decode() == text else None
-
-
-def cosigned(note: bytes, names: Mapping[str, bytes]) -> list[str]:
-    """The names among these keys that have signed a note as well."""
-    parsed = parse_note(note)
-    return [name for name, public in names.items() if parsed is not None and parsed.signed_by(name, public)]

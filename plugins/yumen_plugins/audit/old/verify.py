@@ -6,8 +6,6 @@ there, so that one changed record does not hide the next.
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections import deque
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -15,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from yumen import Hmac, Progress
+from yumen_plugins.audit.locks import is_open
 from yumen_plugins.audit.old.chain import (
     HEAD_BYTES,
     LINE_BYTES_MAX,
@@ -211,21 +210,6 @@ def _read_head(folder: Path, mac: Hmac, report: WriterReport) -> Head:
                 break
     report.note("head", 1, "changed", "the head does not hold")
     return Head()
-
-
-def is_open(folder: Path) -> bool:
-    """Whether a running gateway holds this writer folder."""
-    try:
-        descriptor = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def read_lines(path: Path) -> Iterator[bytes]:

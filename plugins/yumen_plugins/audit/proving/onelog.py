@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from yumen_plugins.audit.locks import is_open
 from yumen_plugins.audit.log.appender import CHECKPOINT, HEAD
 from yumen_plugins.audit.log.merkle import leaf_hash
 from yumen_plugins.audit.log.note import Checkpoint, checkpoint_of, parse_note
@@ -14,7 +15,7 @@ from yumen_plugins.audit.log.tiles import WIDTH, hashes_in, tile_path
 from yumen_plugins.audit.proving.anchors import Anchor, Anchors, Trees
 from yumen_plugins.audit.proving.chunk import NOTED, TILE_BYTES, Bundle, Chunk
 from yumen_plugins.audit.proving.matching import Matching
-from yumen_plugins.audit.proving.reading import Snapshot, content_of, is_running
+from yumen_plugins.audit.proving.reading import Snapshot, content_of
 from yumen_plugins.audit.proving.report import Findings, LogReport
 from yumen_plugins.audit.proving.retention import Drops
 from yumen_plugins.audit.proving.scan import Event, OldHead, Scan, scan, seconds
@@ -67,9 +68,9 @@ class LogCheck:
 
     def check(self, chunks: Chunks, progress: Progress) -> None:
         """Verify everything that is there."""
-        running = is_running(self.folder.parent)
+        running = is_open(self.folder.parent)
         snapshot = Snapshot(self.folder)
-        running = running or is_running(self.folder.parent)
+        running = running or is_open(self.folder.parent)
         self.report.running = running
         self._say(snapshot, running)
         self._known()

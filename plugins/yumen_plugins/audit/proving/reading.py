@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import stat
 from pathlib import Path
@@ -57,22 +56,6 @@ def read_head(folder: Path) -> bytes | None:
             if parse_note(note) is not None:
                 return note
     return None
-
-
-def is_running(writer: Path) -> bool:
-    """Whether a process holds a writer's folder."""
-    try:
-        descriptor = os.open(writer / "lock", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return False
-    try:
-        if stat.S_ISREG(os.fstat(descriptor).st_mode):
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 class Batch(NamedTuple):

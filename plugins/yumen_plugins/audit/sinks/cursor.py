@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from yumen_plugins.audit.log.tiles import sync_folder
 from yumen_plugins.audit.sinks.target import Refused, Unreached, errno_of
 
 FOLDER = "sinks"
@@ -99,12 +100,3 @@ class Turn:
         """Remove what a killed process left of a cursor it was writing."""
         for left in self.path.parent.glob(f".{self.path.stem}.json.*"):
             left.unlink(missing_ok=True)
-
-
-def sync_folder(path: Path) -> None:
-    """Make the entries of a folder durable. Error: OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,8 +7,8 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
+from yumen_plugins.audit.log.tiles import sync_folder
 from yumen_plugins.audit.sinks.config import FileSink
-from yumen_plugins.audit.sinks.cursor import sync_folder
 from yumen_plugins.audit.sinks.target import Batch, Unreached, errno_of
 
 # How far back from the end a line that was never finished may begin.

@@ -17,8 +17,9 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from yumen_plugins.audit.log.tiles import sync_folder
 from yumen_plugins.audit.sinks.config import FileWitness, HttpWitness, S3Witness, WitnessConfig
-from yumen_plugins.audit.sinks.cursor import LOG, sync_folder
+from yumen_plugins.audit.sinks.cursor import LOG
 from yumen_plugins.audit.sinks.http import Poster
 from yumen_plugins.audit.sinks.runner import CLOSE_S, Metrics
 from yumen_plugins.audit.sinks.s3 import Bucket
