@@ -13,9 +13,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from yumen import telemetry
+from yumen.asking import Asking
 from yumen.deadline import Deadline
 from yumen.dialects import Dialect, Payload
-from yumen.engine import Delta, Engine, EngineError, EngineRequest, Events, Native
+from yumen.engine import Engine, EngineError, EngineRequest, Events, Native
 from yumen.errors import Problem
 from yumen.exchange import Answer, Block, Decision, Respond, Trace
 from yumen.forms import ExchangeState, ReplyState
@@ -46,8 +47,9 @@ class Target(NamedTuple):
 
     @property
     def version(self) -> str:
-        """The version of its adapter."""
-        return self.engine.manifest.version
+        """The version of its adapter, and of the model behind it where that has one of its own."""
+        revision = self.engine.revision()
+        return f"{self.engine.manifest.version}+{revision}" if revision else self.engine.manifest.version
 
 
 class Chain:
@@ -77,6 +79,8 @@ class Chain:
         self.steps = steps
         # Whether any of them wants to know right before an engine is asked.
         self.sending = any("on_send" in step.hooks for step in steps)
+        # Whether one of them stands before the engine.
+        self.asking = any(step.asks for step in steps)
         self.versions: Mapping[str, str] = MappingProxyType({step.name: step.manifest.version for step in steps})
         self.limits = limits
         self.dialects = engine.manifest.dialects
@@ -110,7 +114,7 @@ class Run:
         self.exchange = exchange
         exchange.versions = chain.versions
         exchange.engine_version = chain.target.version
-        self.dialect = dialect
+        self.dialect = exchange.spoken = dialect
         self.started = started
         self.ran: list[tuple[Step, View]] = []
         self.problem: Problem | None = None
@@ -210,9 +214,19 @@ class Run:
         return None
 
     async def generate(self) -> Answer | Native | Events:
-        """Ask the engine. Error: `Problem` engine_unavailable or engine_timeout."""
+        """Have the engine answer, or the plugin that stands before it. Error: `Problem`."""
+        asking = Asking(self, self.depart())
+        step, view = self.ran[-1] if self.ran and self.chain.asking else (None, None)
+        # Whoever may see the masked form only stands before an engine that is given nothing else.
+        if step is None or view is None or not step.asks:
+            return await asking()
+        if step.manifest.sees == "masked" and self.exchange.masking != "enforce":
+            return await asking()
+        return await asking.by_way_of(step, view)
+
+    async def ask(self, target: Target, seconds: float) -> Answer | Native | Events:
+        """Ask the engine, for so many seconds. Error: `Problem` engine_unavailable or engine_timeout."""
         exchange, chain = self.exchange, self.chain
-        target = self.depart()
         masked = exchange.engine_masked
         sent = exchange.to_engine()
         tail = exchange.payload.tail
@@ -222,7 +236,6 @@ class Run:
             answer = await self.leave()
             if answer is not None:
                 return answer
-        seconds = chain.route.timeout_ms / 1000
         neutral = exchange.dialect not in target.dialects
         request = EngineRequest(
             exchange_id=exchange.id,
@@ -322,7 +335,7 @@ class Run:
         if not exchange.outcome:
             exchange.outcome = (exchange.reply.code if exchange.reply else "") or "ok"
         exchange.timings_ms["total"] = round((time.perf_counter() - self.started) * 1000, 3)
-        for step, view in reversed(self.ran):
+        for step, view in self._completing():
             if "on_complete" not in step.hooks:
                 continue
             try:
@@ -339,6 +352,11 @@ class Run:
             log.info("exchange", exchange=exchange.id, route=exchange.route, outcome=exchange.outcome,
                      tenant=exchange.principal.tenant, key=exchange.principal.key_id,
                      ms=round(exchange.timings_ms["total"], 2))  # fmt: skip
+
+    def _completing(self) -> list[tuple[Step, View]]:
+        """Everybody in the order of completion: who stands before the engine keeps replies, and hears last how it went."""
+        upwards = self.ran[::-1]
+        return upwards if not self.chain.asking else sorted(upwards, key=lambda ran: ran[0].asks)
 
     def _count_shadow(self) -> None:
         """Count what shadow would have done beside what was done."""
@@ -363,12 +381,3 @@ class Run:
             return self.dialect.error(self.problem)
         assert reply is not None
         return reply.to_client()
-
-
-def deltas(answer: Answer) -> list[Delta]:
-    """A neutral answer as the deltas of a stream."""
-    every = len(answer.texts) == 1
-    choices = [(-1 if every else index, text) for index, text in enumerate(answer.texts)]
-    pieces = [Delta(text, choice) for choice, text in choices]
-    ends = [Delta(choice=choice, finish_reason=answer.finish_reason) for choice, _ in choices]
-    return [*pieces, *ends, Delta(choice=-1, usage=answer.usage)] if every else [*pieces, *ends]

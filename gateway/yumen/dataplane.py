@@ -37,6 +37,7 @@ from yumen.wire import (
     Receive,
     Scope,
     Send,
+    cache_control,
     check_headers,
     header,
     read_body,
@@ -147,6 +148,7 @@ class DataPlane:
         source = chain.route.subject
         if source is not None and (named := subject_named(source, sent, payload)):
             exchange.subject = subject_id(self._secret, entry.tenant, named)
+        exchange.cache_control = cache_control(sent)
         exchange.client = (scope.get("client") or ("",))[0]
         run = Run(chain, exchange, dialect, started)
         metrics.started()

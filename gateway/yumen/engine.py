@@ -119,6 +119,10 @@ class Engine(Generic[ConfigT]):
         """Run a batch of named tensors, rows first. Errors: `EngineError`."""
         raise EngineError(f"engine {self.manifest.name} does not run tensors")
 
+    def revision(self) -> str:
+        """What answers now, where that can change under one configuration: a model's version. Part of cache keys."""
+        return ""
+
     async def health(self) -> str:
         """Why this engine cannot answer at the moment, or empty."""
         return ""

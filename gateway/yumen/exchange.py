@@ -13,12 +13,16 @@ Edits are buffered while a hook runs and applied when it returns, so a hook that
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
 from yumen.errors import Code
+
+if TYPE_CHECKING:
+    from yumen.engine import Delta, Events, Native
+    from yumen.kept import Kept
 
 Direction = Literal["request", "reply"]
 Mode = Literal["enforce", "shadow", "off"]
@@ -358,6 +362,47 @@ class Exchange(Protocol):
 
         The plugin has named it in `engines`, with `calls="route"`. Error: PermissionError once there is a reply.
         """
+        ...
+
+    @property
+    def options(self) -> Mapping[str, int | float | bool]:
+        """What the request asks of the engine beside text: declared numbers and truths; of lists and objects their length.
+
+        Such as `temperature`, `seed`, `tools`. A number is at most a million either way.
+        """
+        ...
+
+    @property
+    def cache_control(self) -> Mapping[str, str]:
+        """What the caller's Cache-Control says: `no-store`, `no-cache`, and `max-age` with its seconds."""
+        ...
+
+    @property
+    def clean(self) -> bool:
+        """Whether all went well: answered and not refused, no hook failed or was passed over, and nothing was found.
+
+        What a masking plugin found in the request, it has masked; that does not count, nor do rules in shadow of others.
+        """
+        ...
+
+    def canonical(self, *, leave_out: Collection[str] = (), without: str = "") -> bytes:
+        """The request as the engine gets it, in one spelling that no other request has: to compare, not to read.
+
+        It does not depend on blanks, escapes, the order of members, or how the reply is to be sent. `leave_out` are members
+        of the top level that do not count either; the text whose path is `without` counts as empty. Error: PermissionError
+        where no masking plugin has enforced, and from the reply on.
+        """
+        ...
+
+    def keep(self, given: Answer | Native | Sequence[Delta | bytes]) -> Kept | None:
+        """A reply that the engine gave in a form to give again; of a stream all of its events.
+
+        None where it may not be given again: an error, cut short, or unreadable. Error: PermissionError as of `canonical`.
+        """
+        ...
+
+    def give_again(self, kept: Kept) -> Answer | Native | Events:
+        """A kept reply as the engine would give it to this exchange, streamed or not."""
         ...
 
     @property

@@ -15,7 +15,7 @@ from yumen.digest import Hmac
 from yumen.exchange import CacheState, Finding, Kind, Principal, Trace, Usage
 
 if TYPE_CHECKING:
-    from yumen.dialects import Payload
+    from yumen.dialects import Dialect, Payload
     from yumen.dialects.document import Document
 
 DIGEST_BYTES = 16
@@ -94,10 +94,11 @@ class ExchangeState:
     """Everything the core knows about one exchange."""
 
     __slots__ = (
-        "accept_raw", "cache", "client", "detour", "dialect", "digest_mac", "egress", "engine", "engine_version",
-        "findings", "findings_dropped", "headers", "id", "leaving", "masking", "masking_required", "model", "outcome",
-        "path", "payload", "policy_hash", "principal", "received_at", "reply", "reply_bytes", "request_bytes", "restored",
-        "route", "sent_bytes", "sent_form", "session", "streamed", "subject", "texts", "timings_ms", "trace", "versions",
+        "accept_raw", "cache", "cache_control", "client", "detour", "dialect", "digest_mac", "egress", "engine",
+        "engine_version", "findings", "findings_dropped", "headers", "id", "leaving", "masked_by", "masking",
+        "masking_required", "model", "outcome", "path", "payload", "policy_hash", "principal", "received_at", "reply",
+        "reply_bytes", "request_bytes", "restored", "route", "sent_bytes", "sent_form", "session", "spoken",
+        "streamed", "subject", "texts", "timings_ms", "trace", "versions",
     )  # fmt: skip
 
     def __init__(self, exchange_id: str, received_at: float, principal: Principal, payload: Payload) -> None:
@@ -120,6 +121,9 @@ class ExchangeState:
         # The plugins of the chain by instance, with their versions.
         self.versions: Mapping[str, str] = NO_VERSIONS
         self.cache: CacheState | Literal[""] = ""
+        self.cache_control: Mapping[str, str] = NO_VERSIONS
+        # The dialect, once the exchange runs.
+        self.spoken: Dialect | None = None
         # Whether the request has been made up as the engine gets it, so that it cannot be edited any more.
         self.leaving = False
         # What the engine was given, once it has been: see `yumen.exchange.Exchange`.
@@ -133,6 +137,7 @@ class ExchangeState:
         # What the route's masking plugin has done: nothing yet, masked what the engine gets, all of that but what its rules
         # in shadow found, or only what stores get.
         self.masking: Literal["none", "enforce", "partly", "shadow"] = "none"
+        self.masked_by = ""
         # The plugin instance and rule that ask for nothing but the masked form, or for another engine, and which.
         self.masking_required: tuple[str, str] | None = None
         self.detour: tuple[str, str] | None = None

@@ -6,13 +6,14 @@
 4. `on_request` sees the exchange on its way down.
 5. `on_send` is awaited for all of them, in the same order, right before an engine is asked: what leaves is made up by then,
    and can be stopped but not edited.
-6. `on_response` sees a plain reply on its way up; on a streamed reply the filters that `stream` returned do. A plugin that
+6. `on_ask` stands before the engine, of the last plugin of a chain: it asks, or answers in the engine's place.
+7. `on_response` sees a plain reply on its way up; on a streamed reply the filters that `stream` returned do. A plugin that
    has `on_response` but no `stream`, or says so in `whole`, gets a streamed reply whole: the core holds it back until the
    hook has decided, so that asking for a stream is never a way around a plugin.
-7. `on_complete` is awaited when the outcome is known, before the last byte leaves.
-8. `on_operation` is awaited when something was done to the gateway itself; `inspect` and `operate` when an operator asks;
+8. `on_complete` is awaited when the outcome is known, before the last byte leaves.
+9. `on_operation` is awaited when something was done to the gateway itself; `inspect` and `operate` when an operator asks;
    `on_erase` when what is kept of somebody must go.
-9. `stop` is awaited once.
+10. `stop` is awaited once.
 
 Where policy can switch single things off, say which: `rules` lists them, and every finding, block and edit names its rule.
 `lint` says what is unwise or wrong in a configuration that has the right form, `engines` which engines it asks for, and
@@ -25,7 +26,7 @@ fault, timeout and client disconnect. The core, not the plugin, owns `mode`, `on
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import (
     TYPE_CHECKING,
@@ -43,13 +44,13 @@ from typing import (
 
 import msgspec
 
-from yumen.exchange import Block, Decision, Erasure, Exchange, Finding, Mode, Operation
+from yumen.exchange import Answer, Block, Decision, Erasure, Exchange, Finding, Mode, Operation
 from yumen.operators import AdminCall, Download
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
-    from yumen.engine import Engine
+    from yumen.engine import Engine, Events, Native
 
 API_VERSION = 1
 
@@ -206,6 +207,32 @@ class Counters(Protocol):
         ...
 
 
+class Put(NamedTuple):
+    """Keep a value for so many seconds; see `Store.set`."""
+
+    key: str
+    value: bytes
+    ttl_s: float
+
+
+class Push(NamedTuple):
+    """Add to the end of a list; see `Store.append`."""
+
+    key: str
+    value: bytes
+    ttl_s: float
+    keep: int
+
+
+class Drop(NamedTuple):
+    """Forget a key."""
+
+    key: str
+
+
+Change: TypeAlias = Put | Push | Drop
+
+
 class Store(Protocol):
     """Shared state. Keys are made by the plugin and must hold no raw text; values are bytes.
 
@@ -226,8 +253,20 @@ class Store(Protocol):
         """Add to the end of a list of at most `keep` items, of which the oldest go; all of it lives `ttl_s` seconds more."""
         ...
 
-    async def items(self, key: str) -> list[bytes]:
-        """The items of a list, the oldest first; none where there is no such list."""
+    async def items(self, key: str, start: int = 0) -> list[bytes]:
+        """The items of a list from one on, the oldest first; none where there is no such list."""
+        ...
+
+    async def take(self, key: str, value: bytes, ttl_s: float) -> bool:
+        """Keep a value where the key holds nothing; whether it held nothing. Of many at once, one is told so."""
+        ...
+
+    def keys(self, prefix: str) -> AsyncIterator[str]:
+        """The keys that begin so, in no order. One that comes or goes meanwhile may be among them or not."""
+        ...
+
+    async def together(self, changes: Sequence[Change]) -> None:
+        """Make changes in their order, in one round trip; another's operation may come between two of them."""
         ...
 
     def counters(self, name: str, scopes: Sequence[Scope]) -> Counters:
@@ -235,6 +274,21 @@ class Store(Protocol):
 
         Error: ValueError for what cannot be counted.
         """
+        ...
+
+
+class Ask(Protocol):
+    """The way to an exchange's engine, once: with `on_send` before it, and within the route's timeout."""
+
+    @property
+    def asked(self) -> bool: ...
+    @property
+    def left_s(self) -> float:
+        """Seconds until the engine's time is over; at least 0."""
+        ...
+
+    async def __call__(self) -> Answer | Native | Events:
+        """What the engine gives. Whatever is raised must be raised on. Error: RuntimeError the second time."""
         ...
 
 
@@ -329,6 +383,16 @@ class Plugin(Generic[ConfigT]):
 
     async def on_send(self, exchange: Exchange) -> Decision | None:
         """An engine is asked next: `engine`, `egress`, `sent_form` and `sent_bytes` are known. A block sends nothing."""
+
+    async def on_ask(self, exchange: Exchange, ask: Ask) -> Answer | Native | Events:
+        """Stand before the engine: return what `await ask()` gives, or what an engine would in its place.
+
+        Only the last plugin of a chain may have this hook; one that sees the masked form is passed over where the engine is
+        given any other. It comes before `on_send`, which `ask` runs, and is bounded by the route's timeout for the engine.
+        An iterator that it returns is closed (`aclose`) when the client leaves. In shadow an answer in the engine's place is
+        recorded, and the engine is asked. Errors: `EngineError` has the exchange end as if the engine had raised it.
+        """
+        return await ask()
 
     def stream(self, exchange: Exchange, channel: Channel) -> StreamFilter | None:
         """The filter for one channel of a streamed reply, or None to let it pass."""

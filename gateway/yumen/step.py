@@ -26,7 +26,7 @@ from yumen.view import View
 if TYPE_CHECKING:
     from yumen.policy.bundle import Instance
 
-Hook = Literal["on_request", "on_send", "on_response", "on_complete", "stream"]
+Hook = Literal["on_request", "on_send", "on_ask", "on_response", "on_complete", "stream"]
 Async = Callable[[Any], Coroutine[Any, Any, Decision | None]]
 
 
@@ -65,6 +65,7 @@ class Step:
         match = instance.match
         self._everywhere = match.routes == match.tenants == match.models == ANY
         self.streams = type(plugin).stream is not Plugin.stream
+        self.asks = type(plugin).on_ask is not Plugin.on_ask and set(match.directions) == {"request", "reply"}
         self.timeout_s = instance.timeout_ms / 1000
         self.seconds = metrics.plugin_seconds(instance.name)
 

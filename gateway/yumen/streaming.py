@@ -10,13 +10,14 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from yumen.chain import Run, deltas
+from yumen.chain import Run
 from yumen.channels import FilterSlot, Strand
 from yumen.dialects import Event, Piece
 from yumen.engine import Delta, EngineError, Events
 from yumen.errors import Problem
 from yumen.exchange import Answer
 from yumen.forms import ReplyState
+from yumen.kept import deltas
 from yumen.plugin import Channel
 from yumen.telemetry import log, metrics
 from yumen.whole import WholeReply
@@ -96,7 +97,8 @@ class StreamRun:
                     await self._take(dialect.decode_event(data), len(data))
             else:
                 await self._take(dialect.decode_event(item), len(item))
-        metrics.engine_seconds(exchange.engine)(time.perf_counter() - started)
+        if exchange.egress:
+            metrics.engine_seconds(exchange.engine)(time.perf_counter() - started)
         await self._drain()
 
     def _note(self, delta: Delta) -> None:

@@ -7,12 +7,16 @@ hook looks at them.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, get_args
 
+from yumen.canonical import canonical, options
+from yumen.dialects import Dialect
+from yumen.engine import Delta, Events, Native
 from yumen.errors import Code
-from yumen.exchange import Block, CacheState, Direction, Finding, Mode, Principal, Text, Trace, Usage
+from yumen.exchange import Answer, Block, CacheState, Direction, Finding, Mode, Principal, Text, Trace, Usage
 from yumen.forms import ExchangeState, ReplyState, TextState, note
+from yumen.kept import Kept, given_again, kept_of
 from yumen.plugin import Manifest
 from yumen.textview import NO_MODES, TextView
 
@@ -264,6 +268,50 @@ class View:
         return self.mode(rule) == "enforce"
 
     @property
+    def options(self) -> Mapping[str, int | float | bool]:
+        return options(self._exchange, self._dialect)
+
+    @property
+    def cache_control(self) -> Mapping[str, str]:
+        return self._exchange.cache_control
+
+    @property
+    def clean(self) -> bool:
+        exchange = self._exchange
+        reply = exchange.reply
+        if exchange.outcome not in ("", "ok") or reply is None or reply.code or exchange.findings_dropped:
+            return False
+        if any(one.decision not in ("allow", "respond") and not one.shadow for one in exchange.trace):
+            return False
+        masking = exchange.masked_by
+        # What masking rules find in a reply is somebody's, whatever is done about it.
+        return not any(
+            one.direction == "reply" if one.plugin == masking else not one.shadow for one in exchange.findings
+        )
+
+    def canonical(self, *, leave_out: Collection[str] = (), without: str = "") -> bytes:
+        self._allow_words()
+        return canonical(self._exchange, self._dialect, leave_out, without)
+
+    def keep(self, given: Answer | Native | Sequence[Delta | bytes]) -> Kept | None:
+        self._allow_words()
+        return kept_of(self._dialect, given)
+
+    def give_again(self, kept: Kept) -> Answer | Native | Events:
+        return given_again(kept, streamed=self._exchange.streamed)
+
+    def _allow_words(self) -> None:
+        """Error: PermissionError where this plugin may not have what the engine is given and gives, as it stands."""
+        if self._manifest.sees == "masked" and self._exchange.masking != "enforce":
+            raise PermissionError("there is no masked form of what the engine is given")
+
+    @property
+    def _dialect(self) -> Dialect:
+        spoken = self._exchange.spoken
+        assert spoken is not None, "a view is made by a run, which knows the dialect"
+        return spoken
+
+    @property
     def cache(self) -> CacheState | Literal[""]:
         return self._exchange.cache
 
@@ -331,6 +379,7 @@ class View:
     def _settle(self, shadow: bool) -> None:
         """The masking plugin has looked at every text: where it changed nothing, both forms are the same."""
         exchange = self._exchange
+        exchange.masked_by = self._instance
         if exchange.reply is None:
             texts = exchange.texts
             if shadow:

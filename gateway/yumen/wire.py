@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from yumen.deadline import Deadline
@@ -21,6 +23,9 @@ Headers = list[tuple[bytes, bytes]]
 JSON = (b"content-type", b"application/json")
 EVENT_STREAM = ((b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store"))
 DRAIN_BYTES_MAX, DRAIN_S = 1 << 20, 1.0
+NO_DIRECTIVES: Mapping[str, str] = MappingProxyType({})
+PLAIN_DIRECTIVES = frozenset({b"no-store", b"no-cache"})
+DIRECTIVES_BYTES_MAX = 500
 GZIP_WINDOW = 16 + zlib.MAX_WBITS
 # Each further member copies what is left of the body, so that many tiny ones would cost quadratic time.
 GZIP_MEMBERS_MAX = 16
@@ -61,6 +66,19 @@ def header(headers: Headers, name: bytes) -> bytes:
     if len(values) > 1:
         raise Problem("bad_request", f"The header {name.decode()} stands there {len(values)} times.")
     return values[0] if values else b""
+
+
+def cache_control(headers: Headers) -> Mapping[str, str]:
+    """The directives of Cache-Control that a caller may give (RFC 9111, section 5.2.1), with their seconds; no others."""
+    given = [value for name, value in headers if name == b"cache-control"]
+    if not given:
+        return NO_DIRECTIVES
+    found = {}
+    for part in b",".join(given)[:DIRECTIVES_BYTES_MAX].lower().split(b","):
+        name, _, seconds = part.strip().partition(b"=")
+        if name in PLAIN_DIRECTIVES or (name == b"max-age" and re.fullmatch(rb"[0-9]{1,9}", seconds)):
+            found[name.decode()] = seconds.decode() if name == b"max-age" else ""
+    return found
 
 
 def check_headers(headers: Headers, limits: Limits) -> None:

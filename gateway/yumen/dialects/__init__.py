@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from yumen.dialects.document import Document
@@ -98,9 +99,16 @@ class Event(Protocol):
 
 
 class Dialect(Protocol):
-    """Turns bytes into texts and back."""
+    """Turns bytes into texts and back.
+
+    `version` changes when requests or replies come to mean something else. Of the members of a request, `options` are
+    declared numbers, truths and lists that change what an engine says; `transport` only says how the reply is sent.
+    """
 
     name: str
+    version: str
+    options: frozenset[str]
+    transport: frozenset[str]
 
     def decode(self, path: str, body: bytes, *, depth_max: int, texts_max: int, json_bytes: int = 0) -> Payload:
         """A request, of which `json_bytes` are JSON, 0 for all. Error: `Problem` bad_request or payload_too_large."""
@@ -120,6 +128,18 @@ class Dialect(Protocol):
 
     def encode_delta(self, delta: Delta, request: Payload, exchange_id: str, created: int) -> list[bytes]:
         """A neutral delta as events."""
+        ...
+
+    def complete(self, body: bytes) -> bool:
+        """Whether a plain reply is all that the engine had to say. Error: `Problem` for what is no reply."""
+        ...
+
+    def events_of(self, body: bytes) -> list[bytes]:
+        """A plain reply as the events of a stream; none where the dialect has no streams. Error: `Problem`."""
+        ...
+
+    def whole_of(self, events: Sequence[bytes]) -> bytes:
+        """All events of a stream as a plain reply. Error: `Problem` where they do not come to one."""
         ...
 
     def error(self, problem: Problem) -> bytes:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from yumen.dialects import Event, Payload
 from yumen.dialects.document import Document, encode_json
 from yumen.dialects.openai_events import ChatEvent, finish_reason_of, usage_of
 from yumen.dialects.openai_shapes import CHAT, COMPLETIONS, EMBEDDINGS, REPLY
+from yumen.dialects.openai_transcript import complete, events_of, whole_of
 from yumen.dialects.shape import Shape, Walk
 from yumen.engine import Delta
 from yumen.errors import Problem
@@ -25,10 +27,22 @@ CHOICES_MAX = 16
 ERROR_TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 
 
+OPTIONS = frozenset(
+    {
+        "best_of", "dimensions", "echo", "frequency_penalty", "functions", "logit_bias", "logprobs",
+        "max_completion_tokens", "max_tokens", "modalities", "n", "presence_penalty", "seed", "store", "temperature",
+        "tools", "top_logprobs", "top_p", "web_search_options",
+    }
+)  # fmt: skip
+
+
 class OpenAI:
     """See `yumen.dialects.Dialect`."""
 
     name = "openai"
+    version = "1"
+    options = OPTIONS
+    transport = frozenset({"stream", "stream_options"})
 
     def decode(self, path: str, body: bytes, *, depth_max: int, texts_max: int, json_bytes: int = 0) -> Payload:
         shape, required = REQUESTS[path]
@@ -101,6 +115,15 @@ class OpenAI:
         if delta.usage is not None and request.include_usage:
             events.append({**envelope, "choices": [], "usage": _usage(delta.usage)})
         return [encode_json(event) for event in events]
+
+    def complete(self, body: bytes) -> bool:
+        return complete(body)
+
+    def events_of(self, body: bytes) -> list[bytes]:
+        return events_of(body)
+
+    def whole_of(self, events: Sequence[bytes]) -> bytes:
+        return whole_of(events)
 
     def error(self, problem: Problem) -> bytes:
         default = "api_error" if problem.status >= 500 else "invalid_request_error"

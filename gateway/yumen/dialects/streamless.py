@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from yumen.dialects import Event, Payload
+from yumen.dialects.document import Document
 from yumen.engine import Delta
 from yumen.errors import Problem
 
@@ -11,6 +14,23 @@ NO_STREAMS = "The engine streams, and this dialect has no streams."
 
 class Streamless:
     """A streamed reply is refused."""
+
+    version = "1"
+    options: frozenset[str] = frozenset()
+    transport: frozenset[str] = frozenset()
+
+    def complete(self, body: bytes) -> bool:
+        """Any reply that can be read. Error: `Problem` for what is no JSON."""
+        Document.parse(body, "reply")
+        return True
+
+    def events_of(self, body: bytes) -> list[bytes]:
+        """None."""
+        return []
+
+    def whole_of(self, events: Sequence[bytes]) -> bytes:
+        """Error: `Problem`, always."""
+        raise Problem("engine_unavailable", NO_STREAMS)
 
     def decode_event(self, data: bytes) -> Event:
         """Error: `Problem`, always."""

@@ -44,6 +44,7 @@ class _Route:
             self._check_store(instance)
             self._check_asked(instance, engines)
         self._check_edits()
+        self._check_asking()
         self.check_egress()
 
     def _check_manifest(self, instance: Instance) -> None:
@@ -64,6 +65,18 @@ class _Route:
             self._wrong(
                 "flow.store-sees-raw", what, "use a plugin that sees masked text, or say why under `accept_raw:`"
             )
+
+    def _check_asking(self) -> None:
+        """Who stands before the engine stands last, so that a chain reads as it runs."""
+        for place, instance in enumerate(self.chain):
+            if instance.plugin_class.on_ask is Plugin.on_ask:
+                continue
+            if place < len(self.chain) - 1:
+                what = f"`{instance.name}` stands before the engine, and `{self.chain[-1].name}` behind it"
+                self._wrong("flow.not-last", what, f"put `{instance.name}` at the end of the chain")
+            if instance.manifest.sees == "masked" and not self.masking:
+                what = f"`{instance.name}` works on masked text, and nothing masks on this route"
+                self._wrong("flow.unmasked-ask", what, "add a masking plugin in front of it, or take it out")
 
     def _check_asked(self, instance: Instance, engines: dict[str, EngineSpec]) -> None:
         """What a plugin sees it may hand to an engine that it asks for itself."""
