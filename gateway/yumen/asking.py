@@ -11,14 +11,16 @@ from yumen.deadline import Deadline
 from yumen.engine import EngineError, Events, Native
 from yumen.errors import Problem
 from yumen.exchange import Answer, Trace
+from yumen.telemetry import log
 
 if TYPE_CHECKING:
     from yumen.chain import Run, Target
     from yumen.step import Step
     from yumen.view import View
 
-# How long a plugin may go on, once the time for the engine is over, to give what it has.
+# How long a plugin may go on, once the time for the engine is over, to give what it has; and how long closing may take.
 GRACE_S = 1.0
+Given = Answer | Native | Events
 
 
 class Asking:
@@ -29,6 +31,7 @@ class Asking:
         self._target = target
         self._ends = time.monotonic() + run.chain.route.timeout_ms / 1000
         self._spent_s = 0.0
+        self._given: Given | None = None
         self._problem: Problem | None = None
         self.asked = False
 
@@ -37,57 +40,89 @@ class Asking:
         """Seconds until the engine's time is over; at least 0."""
         return max(0.0, self._ends - time.monotonic())
 
-    async def __call__(self) -> Answer | Native | Events:
+    async def __call__(self) -> Given:
         """Ask. Errors: `Problem`; RuntimeError the second time."""
         if self.asked:
             raise RuntimeError("the engine has been asked already")
         self.asked = True
         started = time.perf_counter()
         try:
-            return await self._run.ask(self._target, self.left_s)
+            self._given = await self._run.ask(self._target, self.left_s)
         except Problem as problem:
             self._problem = problem
             raise
         finally:
             self._spent_s = time.perf_counter() - started
+        return self._given
 
-    async def by_way_of(self, step: Step, view: View) -> Answer | Native | Events:
+    async def by_way_of(self, step: Step, view: View) -> Given:
         """Let a plugin ask, or answer in the engine's place. Error: `Problem`."""
+        run = self._run
+        # The key of what is kept and the record of what is sent rest on the request as it is now.
+        run.exchange.leaving = True
         started = time.perf_counter()
+        given: Given | None = None
         try:
             with Deadline(self.left_s + GRACE_S):
                 given = await step.plugin.on_ask(view, self)
+            if self._problem is not None:
+                # Whatever kept the request from its engine, a verdict of policy among it, is not for a plugin to undo.
+                raise self._problem
             if not isinstance(given, Answer | Native | AsyncIterator):
                 raise TypeError("on_ask returns what an engine does")
             view.commit()
-        except Problem:
-            view.discard()
-            raise
-        except EngineError as error:
-            view.discard()
-            raise self._run.engine_problem(error) from None
         except (Exception, asyncio.CancelledError) as error:  # a plugin may raise anything; what it means is policy
             view.discard()
-            if self._problem is not None:
-                raise self._problem from None
-            if isinstance(error, TimeoutError) and not self.left_s:
-                raise Problem("engine_timeout") from None
-            if isinstance(error, asyncio.CancelledError):
-                task = asyncio.current_task()
-                if task is not None and task.cancelling():
-                    raise
-                error = RuntimeError("cancelled itself")
-            step.failed("on_ask", self._run.exchange, started, error, view.shadow)
-            if self.asked:
-                # What the engine gave is lost with the plugin, and it is not asked twice.
-                raise Problem("plugin_fault") from None
-            return await self()
-        seconds = time.perf_counter() - started - self._spent_s
+            await close_stream(given, run.exchange.id)
+            await close_stream(self._given, run.exchange.id)
+            return await self._without(step, view, started, error)
+        seconds = max(0.0, time.perf_counter() - started - self._spent_s)
         view.seconds += seconds
-        decision = "allow" if self.asked else "respond"
-        self._run.exchange.trace.append(
-            Trace(step.name, "on_ask", max(0.0, seconds) * 1000, decision, "", 0, view.shadow)
-        )
+        decision, rule = ("allow", "") if self.asked else ("respond", view.answered_by)
+        run.exchange.trace.append(Trace(step.name, "on_ask", seconds * 1000, decision, rule, 0, view.shadow))
         if view.shadow and not self.asked:
+            await close_stream(given, run.exchange.id)
             return await self()
+        if view.shadow and isinstance(self._given, Answer | Native):
+            # A stream comes by way of the plugin in shadow too, or it could not look at it.
+            await close_stream(given, run.exchange.id)
+            return self._given
+        if given is not self._given and step.manifest.sees == "raw":
+            # Its words may be raw text, whatever the engine was given.
+            run.author = step
         return given
+
+    async def _without(
+        self, step: Step, view: View, started: float, error: Exception | asyncio.CancelledError
+    ) -> Given:
+        """What comes of an exchange whose plugin failed. Errors: `Problem`; CancelledError where the task is cancelled."""
+        if isinstance(error, asyncio.CancelledError):
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise error
+            error = RuntimeError("cancelled itself")
+        if self._problem is not None:
+            raise self._problem from None
+        if isinstance(error, EngineError) and not view.shadow:
+            raise self._run.engine_problem(error) from None
+        if isinstance(error, TimeoutError) and not self.left_s:
+            raise Problem("engine_timeout") from None
+        step.failed("on_ask", self._run.exchange, started, error, view.shadow)
+        if not self.asked:
+            return await self()
+        if isinstance(self._given, Answer | Native):
+            return self._given
+        # A stream is lost with the plugin that had it in hand, and the engine is not asked twice.
+        raise Problem("plugin_fault")
+
+
+async def close_stream(given: object, exchange_id: str) -> None:
+    """Close what an engine or plugin gave, where it is a stream, that nobody will read."""
+    close = getattr(given, "aclose", None)
+    if close is None:
+        return
+    try:
+        with Deadline(GRACE_S):
+            await close()
+    except Exception as error:  # somebody else's code; it must not hide why nobody reads the stream
+        log.warning("engine_close_failed", exchange=exchange_id, error=type(error).__name__)

@@ -1,31 +1,31 @@
 """One spelling of what an engine would get, by which equal requests are known.
 
-Two requests have one spelling exactly where they differ only in blanks, escapes and the order of members. A number keeps its
-digits: 1.0 and 1 are two spellings, which costs a plugin that compares them nothing but a chance. A member that stands twice
-was refused by the dialect before.
+Two requests have one spelling where they differ only in blanks, escapes and the order of members, and nowhere else. A number
+keeps its digits: 1.0 and 1 are two spellings, which costs a plugin that compares them nothing but a chance. Where a request
+says what this form would lose, blanks and order count too: an integer -0, and names of members that have been edited and may
+stand there twice now. (A name that stood there twice from the beginning was refused by the dialect.)
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from yumen.dialects.document import LITERAL, decode_exactly
 from yumen.forms import ExchangeState
 
 if TYPE_CHECKING:
     from yumen.dialects import Dialect
 
 NUMBER_MAX = 1_000_000
+NUMBER_DIGITS = 6
+# What is blanked out is a string; a name without its letters could be another's.
+BLANKED = frozenset({"message", "reasoning", "tool_arguments", "tool_result", "identifier", "metadata", "extra"})
+NEGATIVE_ZERO = re.compile(rb"-0(?![\d.eE])")
 encode_parts = msgspec.msgpack.Encoder().encode
-
-
-def _number(literal: str) -> msgspec.Raw:
-    return msgspec.Raw(literal.encode())
-
-
-decode_exactly = msgspec.json.Decoder(float_hook=_number).decode
 encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -37,24 +37,41 @@ def canonical(exchange: ExchangeState, dialect: Dialect, leave_out: Collection[s
     """
     if exchange.masking != "enforce":
         raise PermissionError("there is no masked form of this request")
-    tree = decode_exactly(_rendered(exchange, without))
+    source = _rendered(exchange, without)
+    tree = decode_exactly(source)
     if type(tree) is dict:
         for name in (*dialect.transport, *leave_out):
             tree.pop(name, None)
-    parts = (dialect.name, dialect.version, exchange.engine_path, exchange.payload.model_for_engine(masked=True))
-    return encode_parts((*parts, encode_sorted(tree), exchange.payload.tail))
+    parts = (
+        *(exchange.engine, exchange.engine_version, exchange.engine_identity, dialect.name, dialect.version),
+        *(exchange.engine_path, exchange.payload.model_for_engine(masked=True)),
+    )
+    literal = source if _loses(exchange, source) else b""
+    return encode_parts((*parts, encode_sorted(tree), literal, exchange.payload.tail))
+
+
+def _loses(exchange: ExchangeState, source: bytes) -> bool:
+    """Whether two bodies that say something else could come to one tree."""
+    document = exchange.payload.document
+    for text in exchange.texts:
+        if text.kind == "key" and text.document is document and (text.edited or text.for_engine(True) != text.raw):
+            return True
+    return NEGATIVE_ZERO.search(source) is not None and any(match[0] == b"-0" for match in LITERAL.finditer(source))
 
 
 def _rendered(exchange: ExchangeState, without: str) -> bytes:
     source = exchange.to_engine()
-    text = next((one for one in exchange.texts if one.path == without), None) if without else None
-    if text is None or text.document is not exchange.payload.document:
+    document = exchange.payload.document
+    # A name and what it names have one path; only the latter can be blank.
+    texts = (one for one in exchange.texts if one.path == without and one.kind in BLANKED)
+    text = next(texts, None) if without else None
+    if text is None or text.document is not document:
         return source
-    edits = text.document.edits
+    edits = document.edits
     before = edits.get(text.ordinal)
     edits[text.ordinal] = b'""'
     try:
-        return text.document.render()
+        return document.render()
     finally:
         if before is None:
             del edits[text.ordinal]
@@ -65,7 +82,7 @@ def _rendered(exchange: ExchangeState, without: str) -> bytes:
 def options(exchange: ExchangeState, dialect: Dialect) -> Mapping[str, int | float | bool]:
     """What a request asks of its engine beside text: declared numbers and truths, and of arrays and objects their length.
 
-    A number is at most a million either way, so that none can be somebody's.
+    A number is at most a million either way and has six digits, so that none can be somebody's.
     """
     tree = exchange.payload.document.tree
     if type(tree) is not dict:
@@ -77,5 +94,6 @@ def _option(value: Any) -> int | float | bool:
     if type(value) is bool:
         return value
     if type(value) is int or type(value) is float:
-        return max(-NUMBER_MAX, min(value, NUMBER_MAX))
+        bounded = max(-NUMBER_MAX, min(value, NUMBER_MAX))
+        return bounded if type(bounded) is int else float(f"{bounded:.{NUMBER_DIGITS}g}")
     return len(value) if type(value) is dict or type(value) is list else True

@@ -6,14 +6,17 @@ whose request hook was reached gets its response and completion hooks.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 from yumen import telemetry
-from yumen.asking import Asking
+from yumen.asking import Asking, close_stream
 from yumen.deadline import Deadline
 from yumen.dialects import Dialect, Payload
 from yumen.engine import Engine, EngineError, EngineRequest, Events, Native
@@ -34,11 +37,19 @@ SENT = {"none": "raw", "shadow": "raw", "partly": "partly masked", "enforce": "m
 
 
 class Target(NamedTuple):
-    """An engine that exchanges of a route can go to, and whether its text leaves this machine."""
+    """An engine that exchanges of a route can go to, whether its text leaves this machine, and a digest of its configuration."""
 
     name: str
     engine: Engine[Any]
     egress: str
+    identity: bytes = b""
+
+    @classmethod
+    def of(cls, name: str, engine: Engine[Any], egress: str) -> Target:
+        """With the digest: of the adapter, and of its configuration with what the environment says of it."""
+        config = msgspec.json.encode(engine.config, enc_hook=str, order="deterministic")
+        written = msgspec.msgpack.encode((engine.manifest.name, egress, config))
+        return cls(name, engine, egress, hashlib.sha256(written).digest())
 
     @property
     def dialects(self) -> tuple[str, ...]:
@@ -65,7 +76,7 @@ class Chain:
         detours: Mapping[str, Target] | None = None,
     ) -> None:
         self.route = route
-        self.target = Target(route.engine, engine, egress)
+        self.target = Target.of(route.engine, engine, egress)
         self.detours = detours or {}
         # The rules in shadow that let raw text pass meanwhile, each with its reason or without.
         self._quiet = [
@@ -140,6 +151,7 @@ class Run:
         if result is not None:
             try:
                 if not isinstance(result, Answer | Native):
+                    await close_stream(result, self.exchange.id)
                     raise Problem("engine_unavailable")
                 self.receive(result, author=self.author)
             except Problem as problem:
@@ -189,7 +201,11 @@ class Run:
             # The flow check proves that this cannot happen; if it ever does, nothing leaves.
             log.error("raw_egress_stopped", exchange=exchange.id, route=exchange.route)
             raise Problem("plugin_fault")
-        exchange.engine, exchange.engine_version = target.name, target.version
+        exchange.engine, exchange.engine_version, exchange.engine_identity = (
+            target.name,
+            target.version,
+            target.identity,
+        )
         return target
 
     async def leave(self) -> Answer | None:
@@ -341,7 +357,9 @@ class Run:
             try:
                 await step.call("on_complete", exchange, view)
             except Problem as problem:
-                self.fail(problem)
+                # Whoever stands before the engine comes after the record, which must stay true: the reply goes out as it is.
+                if not step.asks:
+                    self.fail(problem)
         for step, view in self.ran:
             step.seconds(view.seconds)
         metrics.exchange_seconds(exchange.route)(time.perf_counter() - self.started)

@@ -258,6 +258,11 @@ class Exchange(Protocol):
     @property
     def streamed(self) -> bool: ...
     @property
+    def wants_usage(self) -> bool:
+        """Whether the reply is to say how many tokens it took: a plain one is, a stream where the request asks for it."""
+        ...
+
+    @property
     def policy_hash(self) -> str: ...
     @property
     def accept_raw(self) -> str:
@@ -379,7 +384,7 @@ class Exchange(Protocol):
 
     @property
     def clean(self) -> bool:
-        """Whether all went well: answered and not refused, no hook failed or was passed over, and nothing was found.
+        """Whether all went well: answered, nothing refused, failed, passed over or replaced by a plugin, and nothing found.
 
         What a masking plugin found in the request, it has masked; that does not count, nor do rules in shadow of others.
         """
@@ -401,8 +406,11 @@ class Exchange(Protocol):
         """
         ...
 
-    def give_again(self, kept: Kept) -> Answer | Native | Events:
-        """A kept reply as the engine would give it to this exchange, streamed or not."""
+    def give_again(self, kept: Kept) -> Answer | Native | Events | None:
+        """A kept reply as the engine would give it to this exchange, streamed or not.
+
+        None where it lacks what this exchange is owed: the usage, which a stream has only where it was asked for.
+        """
         ...
 
     @property
@@ -410,8 +418,8 @@ class Exchange(Protocol):
         """What a plugin said by `set_cache`, or empty."""
         ...
 
-    def set_cache(self, state: CacheState) -> None:
-        """Say whether the answer comes from a cache; the reply's header `x-cache` says it too. Error: ValueError."""
+    def set_cache(self, state: CacheState, *, rule: str = "") -> None:
+        """Say whether the answer comes from a cache, and by which rule; the header `x-cache` says it too. Error: ValueError."""
         ...
 
     def set_header(self, name: str, value: str) -> None:

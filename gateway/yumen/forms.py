@@ -95,10 +95,10 @@ class ExchangeState:
 
     __slots__ = (
         "accept_raw", "cache", "cache_control", "client", "detour", "dialect", "digest_mac", "egress", "engine",
-        "engine_version", "findings", "findings_dropped", "headers", "id", "leaving", "masked_by", "masking",
-        "masking_required", "model", "outcome", "path", "payload", "policy_hash", "principal", "received_at", "reply",
-        "reply_bytes", "request_bytes", "restored", "route", "sent_bytes", "sent_form", "session", "spoken",
-        "streamed", "subject", "texts", "timings_ms", "trace", "versions",
+        "engine_identity", "engine_version", "findings", "findings_dropped", "headers", "id", "leaving", "masked_by",
+        "masking", "masking_required", "model", "outcome", "path", "payload", "policy_hash", "principal",
+        "received_at", "reply", "reply_bytes", "request_bytes", "restored", "route", "sent_bytes", "sent_form",
+        "session", "spoken", "streamed", "subject", "texts", "timings_ms", "trace", "versions",
     )  # fmt: skip
 
     def __init__(self, exchange_id: str, received_at: float, principal: Principal, payload: Payload) -> None:
@@ -118,6 +118,8 @@ class ExchangeState:
         self.route = ""
         self.engine = ""
         self.engine_version = ""
+        # A digest of how the engine is configured, with what the environment says: two upstreams of one name differ in it.
+        self.engine_identity = b""
         # The plugins of the chain by instance, with their versions.
         self.versions: Mapping[str, str] = NO_VERSIONS
         self.cache: CacheState | Literal[""] = ""

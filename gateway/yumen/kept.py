@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from yumen.engine import Delta, Events, Native
 from yumen.errors import Problem
@@ -13,6 +14,7 @@ from yumen.exchange import Answer, Usage
 
 if TYPE_CHECKING:
     from yumen.dialects import Dialect
+    from yumen.forms import ExchangeState
 
 # Why a choice ends of itself: a reply that ends otherwise is not all that the engine had to say.
 ENDS = frozenset({"stop", "tool_calls", "function_call"})
@@ -22,8 +24,9 @@ class Kept(msgspec.Struct, frozen=True):
     """A whole reply, in the words of the engine: masked ones, since a plugin that keeps replies sees nothing else.
 
     Of an engine that speaks the dialect, `body` is the message of a plain reply (of which `json_bytes` are JSON, 0 for all)
-    and `events` those of a stream: one of the two is the engine's own, byte for byte, the other was made of it. Of any other
-    engine, `answer` and `deltas` likewise.
+    and `events` those of a stream: one of the two is the engine's own, byte for byte, the other was made of it. There is no
+    body where a stream did not say what a plain reply has to: how many tokens it took. Of any other engine, `answer` and
+    `deltas` likewise.
     """
 
     body: bytes = b""
@@ -33,16 +36,34 @@ class Kept(msgspec.Struct, frozen=True):
     deltas: tuple[Delta, ...] = ()
 
 
+def clean(exchange: ExchangeState) -> bool:
+    """See `yumen.exchange.Exchange.clean`."""
+    reply = exchange.reply
+    if exchange.outcome not in ("", "ok") or reply is None or reply.code or exchange.findings_dropped:
+        return False
+    # A plugin may answer where an engine would have; anywhere else it has replaced what the engine said.
+    if any(
+        one.decision != "allow" and (one.hook, one.decision) != ("on_ask", "respond") and not one.shadow
+        for one in exchange.trace
+    ):
+        return False
+    masking = exchange.masked_by
+    # What masking rules find in a reply is somebody's, whatever is done about it.
+    return not any(one.direction == "reply" if one.plugin == masking else not one.shadow for one in exchange.findings)
+
+
 def kept_of(dialect: Dialect, given: Answer | Native | Sequence[Delta | bytes]) -> Kept | None:
     """A reply that an engine gave; of a stream all of its events, in their order.
 
     None where it is none that may be given again: an error, cut short, ended by the engine's own filter, or unreadable.
     """
     if isinstance(given, Answer):
-        return _of_answer(given) if given.finish_reason in ENDS else None
+        whole = given.texts and given.finish_reason in ENDS
+        return Kept(answer=given, deltas=tuple(deltas(given))) if whole else None
     try:
         if isinstance(given, Native):
-            if given.status != 200 or not dialect.complete(given.body):
+            json_bytes = given.json_bytes or len(given.body)
+            if given.status != 200 or not dialect.complete(given.body[:json_bytes]):
                 return None
             return Kept(given.body, tuple(dialect.events_of(given.body)), given.json_bytes)
         events = [item for item in given if isinstance(item, bytes)]
@@ -52,27 +73,30 @@ def kept_of(dialect: Dialect, given: Answer | Native | Sequence[Delta | bytes]) 
         if not events:
             return None
         body = dialect.whole_of(events)
-        return Kept(body, tuple(events)) if dialect.complete(body) else None
+        if not dialect.complete(body):
+            return None
+        return Kept(body if dialect.counted(body) else b"", tuple(events))
     except Problem:
         return None
 
 
-def given_again(kept: Kept, *, streamed: bool) -> Answer | Native | Events:
-    """A kept reply as an engine would give it now."""
+def given_again(kept: Kept, *, streamed: bool, usage: bool) -> Answer | Native | Events | None:
+    """A kept reply as an engine would give it now; `usage` says whether a stream should end with it.
+
+    None where it is wanted and not known. Where it is known and not wanted, the core takes it out of the stream.
+    """
     if kept.answer is not None:
         return _iterate(kept.deltas) if streamed else kept.answer
+    if not kept.body and (usage or not streamed):
+        return None
     if streamed and kept.events:
         return _iterate(kept.events)
-    return Native(200, kept.body, {}, kept.json_bytes)
+    return Native(200, kept.body, {}, kept.json_bytes) if kept.body else None
 
 
 async def _iterate(events: Sequence[Delta | bytes]) -> AsyncIterator[Delta | bytes]:
     for event in events:
         yield event
-
-
-def _of_answer(answer: Answer) -> Kept:
-    return Kept(answer=answer, deltas=tuple(deltas(answer)))
 
 
 def _of_deltas(given: list[Delta]) -> Kept | None:
@@ -81,29 +105,26 @@ def _of_deltas(given: list[Delta]) -> Kept | None:
     ended: dict[int, str] = {}
     usage = Usage()
     for delta in given:
-        if delta.channel != "content":
+        if delta.channel != "content" or (delta.text and (delta.choice in ended or -1 in ended)):
             return None
         if delta.text or delta.finish_reason:
             texts.setdefault(delta.choice, []).append(delta.text)
         if delta.finish_reason:
             ended[delta.choice] = delta.finish_reason
         usage = delta.usage or usage
-    # Text for every choice beside text for single ones has no plain form.
-    if not texts or set(ended) != set(texts) or (-1 in texts and len(texts) > 1) or not set(ended.values()) <= ENDS:
-        return None
-    if -1 not in texts and sorted(texts) != list(range(len(texts))):
-        return None
+    # A plain answer has the texts of its choices, or one for all of them, and one reason for all.
     reasons = set(ended.values())
-    if len(reasons) > 1:
+    numbers = [-1] if -1 in texts else list(range(len(texts)))
+    if not texts or sorted(texts) != numbers or set(ended) != set(texts) or len(reasons) > 1 or not reasons <= ENDS:
         return None
-    joined = ["".join(texts[choice]) for choice in sorted(texts)]
+    joined = ["".join(texts[number]) for number in numbers]
     return Kept(answer=Answer(joined, reasons.pop(), usage), deltas=tuple(given))
 
 
 def deltas(answer: Answer) -> list[Delta]:
-    """A neutral answer as the deltas of a stream."""
+    """A neutral answer as the deltas of a stream, its usage with the last."""
     every = len(answer.texts) == 1
     choices = [(-1 if every else index, text) for index, text in enumerate(answer.texts)]
     pieces = [Delta(text, choice) for choice, text in choices]
     ends = [Delta(choice=choice, finish_reason=answer.finish_reason) for choice, _ in choices]
-    return [*pieces, *ends, Delta(choice=-1, usage=answer.usage)] if every else [*pieces, *ends]
+    return [*pieces, *ends[:-1], *(replace(end, usage=answer.usage) for end in ends[-1:])]

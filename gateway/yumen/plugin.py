@@ -262,7 +262,11 @@ class Store(Protocol):
         ...
 
     def keys(self, prefix: str) -> AsyncIterator[str]:
-        """The keys that begin so, in no order. One that comes or goes meanwhile may be among them or not."""
+        """The keys that begin so, in no order. One that comes or goes meanwhile may be among them or not, or twice."""
+        ...
+
+    async def peek(self, keys: Sequence[str], length: int) -> list[bytes]:
+        """The first bytes of values, at most `length` of each, in one round trip; empty where a key holds no value."""
         ...
 
     async def together(self, changes: Sequence[Change]) -> None:

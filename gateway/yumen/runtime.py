@@ -58,7 +58,7 @@ class Runtime:
             chain = [steps[instance.name] for instance in route.chain if instance.mode != "off"]
             engine, egress = self._engines[route.engine].made, bundle.engines[route.engine].egress
             detours = {
-                name: Target(name, self._engines[name].made, bundle.engines[name].egress) for name in route.detours
+                name: Target.of(name, self._engines[name].made, bundle.engines[name].egress) for name in route.detours
             }
             self.chains[route.id] = Chain(route, chain, engine, egress, bundle.limits, detours)
 

@@ -47,6 +47,7 @@ class StreamRun:
         # The first event of each channel: what is held back is carried in the same form.
         self._first: dict[Channel, Event] = {}
         self._empty = True
+        self._uncounted = run.chain.asking and not run.exchange.payload.include_usage
         self._last_sent = time.monotonic()
         reply = ReplyState(200)
         self.reply = self.exchange.reply = reply
@@ -109,6 +110,9 @@ class StreamRun:
             raise EngineError("the engine reported an error in mid-stream")
         self.reply.usage = event.usage or self.reply.usage
         self.reply.finish_reason = event.finish_reason or self.reply.finish_reason
+        # What a plugin hands on may come of a request for the usage, in which this client has no part.
+        if self._uncounted and not event.drop_usage():
+            return
         if self._whole is not None:
             self._whole.add(event, size)
             return

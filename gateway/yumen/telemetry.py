@@ -17,6 +17,7 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from yumen.dialects.document import encode_json
+from yumen.histograms import histogram
 
 BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
 LABEL_LENGTH_MAX = 64
@@ -62,12 +63,10 @@ class CoreMetrics:
 
     def __init__(self) -> None:
         self._exchanges = Counter("yumen_exchanges", "Exchanges that ended", ("route", "outcome", "policy"))
-        self._seconds = Histogram("yumen_exchange_seconds", "Whole exchange", ("route",), buckets=BUCKETS_S)
-        self._engine = Histogram("yumen_engine_seconds", "Engine, whole reply", ("engine",), buckets=BUCKETS_S)
-        self._first = Histogram(
-            "yumen_first_token_seconds", "Request to the first event of a stream", ("route",), buckets=BUCKETS_S
-        )
-        self._plugin = Histogram("yumen_plugin_seconds", "All hooks of one exchange", ("plugin",), buckets=BUCKETS_S)
+        seconds = histogram("yumen_exchange_seconds", "Whole exchange", "route", BUCKETS_S)
+        engine = histogram("yumen_engine_seconds", "Engine, whole reply", "engine", BUCKETS_S)
+        first = histogram("yumen_first_token_seconds", "Request to the first event of a stream", "route", BUCKETS_S)
+        self._plugin = histogram("yumen_plugin_seconds", "All hooks of one exchange", "plugin", BUCKETS_S)
         self._faults = Counter("yumen_plugin_faults", "Hooks that failed", ("plugin", "kind"))
         self._in_flight = Gauge("yumen_exchanges_in_flight", "Exchanges under way", multiprocess_mode="livesum")
         self._shadow = Counter(
@@ -84,9 +83,9 @@ class CoreMetrics:
         )
         # The series that name a policy, by policy, the one served last at the end.
         self._series: dict[str, set[tuple[str, str, str]]] = {}
-        self.exchange_seconds = lru_cache(256)(lambda route: self._seconds.labels(route).observe)
-        self.engine_seconds = lru_cache(256)(lambda engine: self._engine.labels(engine).observe)
-        self.first_token_seconds = lru_cache(256)(lambda route: self._first.labels(route).observe)
+        self.exchange_seconds = lru_cache(256)(seconds)
+        self.engine_seconds = lru_cache(256)(engine)
+        self.first_token_seconds = lru_cache(256)(first)
         self.exchanges = lru_cache(1024)(self._exchanges_of)
         self.started = self._in_flight.inc
         self.ended = self._in_flight.dec
@@ -129,8 +128,7 @@ class CoreMetrics:
 
     def plugin_seconds(self, plugin: str) -> Callable[[float], None]:
         """The observer of one plugin instance."""
-        observe: Callable[[float], None] = self._plugin.labels(plugin).observe
-        return observe
+        return self._plugin(plugin)
 
     def plugin_faults(self, plugin: str, kind: str) -> None:
         """Count a hook that failed."""

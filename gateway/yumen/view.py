@@ -16,7 +16,7 @@ from yumen.engine import Delta, Events, Native
 from yumen.errors import Code
 from yumen.exchange import Answer, Block, CacheState, Direction, Finding, Mode, Principal, Text, Trace, Usage
 from yumen.forms import ExchangeState, ReplyState, TextState, note
-from yumen.kept import Kept, given_again, kept_of
+from yumen.kept import Kept, clean, given_again, kept_of
 from yumen.plugin import Manifest
 from yumen.textview import NO_MODES, TextView
 
@@ -61,7 +61,7 @@ class View:
 
     __slots__ = (
         "_exchange", "_instance", "_manifest", "_modes", "_quiet_known", "_reply_texts", "_scratch", "_texts",
-        "quiet_blocks", "quiet_edits", "seconds", "shadow",
+        "answered_by", "quiet_blocks", "quiet_edits", "seconds", "shadow",
     )  # fmt: skip
 
     def __init__(
@@ -85,6 +85,8 @@ class View:
         self._texts: list[TextView] | None = None
         self._reply_texts: list[TextView] | None = None
         self._scratch: dict[str, Any] | None = None
+        # The rule by which it answers in the engine's place.
+        self.answered_by = ""
         # Time spent in this instance's hooks on this exchange.
         self.seconds = 0.0
 
@@ -119,6 +121,10 @@ class View:
     @property
     def streamed(self) -> bool:
         return self._exchange.streamed
+
+    @property
+    def wants_usage(self) -> bool:
+        return not self._exchange.streamed or self._exchange.payload.include_usage
 
     @property
     def policy_hash(self) -> str:
@@ -277,17 +283,7 @@ class View:
 
     @property
     def clean(self) -> bool:
-        exchange = self._exchange
-        reply = exchange.reply
-        if exchange.outcome not in ("", "ok") or reply is None or reply.code or exchange.findings_dropped:
-            return False
-        if any(one.decision not in ("allow", "respond") and not one.shadow for one in exchange.trace):
-            return False
-        masking = exchange.masked_by
-        # What masking rules find in a reply is somebody's, whatever is done about it.
-        return not any(
-            one.direction == "reply" if one.plugin == masking else not one.shadow for one in exchange.findings
-        )
+        return clean(self._exchange)
 
     def canonical(self, *, leave_out: Collection[str] = (), without: str = "") -> bytes:
         self._allow_words()
@@ -297,8 +293,9 @@ class View:
         self._allow_words()
         return kept_of(self._dialect, given)
 
-    def give_again(self, kept: Kept) -> Answer | Native | Events:
-        return given_again(kept, streamed=self._exchange.streamed)
+    def give_again(self, kept: Kept) -> Answer | Native | Events | None:
+        exchange = self._exchange
+        return given_again(kept, streamed=exchange.streamed, usage=exchange.payload.include_usage)
 
     def _allow_words(self) -> None:
         """Error: PermissionError where this plugin may not have what the engine is given and gives, as it stands."""
@@ -315,9 +312,10 @@ class View:
     def cache(self) -> CacheState | Literal[""]:
         return self._exchange.cache
 
-    def set_cache(self, state: CacheState) -> None:
+    def set_cache(self, state: CacheState, *, rule: str = "") -> None:
         if state not in CACHE_STATES:
             raise ValueError(f"the state of a cache is one of: {', '.join(CACHE_STATES)}")
+        self.answered_by = rule
         self._exchange.cache = state
         self._exchange.headers[CACHE_HEADER] = state
 
@@ -335,6 +333,8 @@ class View:
         In shadow nothing that flows on is edited, but the masked form still is: stores stay clean. A masking plugin that
         blocked may not have looked at every text: what it has not edited is stored as a digest.
         """
+        if self._texts is None and self._reply_texts is None and not self._manifest.masks:
+            return 0  # most hooks look at no text
         exchange, shadow = self._exchange, self.shadow
         views = self._texts if exchange.reply is None else self._reply_texts
         self._texts = self._reply_texts = None

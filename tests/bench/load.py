@@ -33,6 +33,11 @@ def wrk(url: str, key: str, connections: int, seconds: float, folder: Path) -> L
     )
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:.0f}s", "--latency", "-s", str(script)]
     out = subprocess.run([*command, f"{url}/v1/chat/completions"], capture_output=True, text=True, check=True).stdout
+    return read_load(url, out)
+
+
+def read_load(url: str, out: str) -> Load:
+    """What wrk says. Error: SystemExit where any reply was not 2xx."""
     if "Non-2xx" in out or "Socket errors" in out:
         raise SystemExit(f"{url} did not answer every request well:\n{out}")
     rate = float(_found(r"Requests/sec:\s+([\d.]+)", out))

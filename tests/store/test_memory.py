@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from yumen import Store
+from yumen import Change, Drop, Push, Put, Store
 from yumen.store.memory import ENTRY_BYTES, ITEM_BYTES, OTHER_KIND, MemoryStore
 
 Value = bytes | int | list[bytes]
@@ -30,6 +30,11 @@ def now_of(coroutine: Coroutine[Any, Any, Any]) -> Any:
     except StopIteration as finished:
         return finished.value
     raise AssertionError("the memory store waited for something")
+
+
+async def listed(store: Store, prefix: str) -> list[str]:
+    """All keys that begin so."""
+    return [key async for key in store.keys(prefix)]
 
 
 class Clock:
@@ -117,16 +122,50 @@ class AgainstAModel(RuleBasedStateMachine):
         self._put(key, items, ttl_s)
         now_of(self.store.append(key, value, ttl_s, keep))
 
-    @rule(key=KEYS)
-    def items(self, key: str) -> None:
+    @rule(key=KEYS, start=st.integers(0, 5))
+    def items(self, key: str, start: int) -> None:
         entry = self._take(key)
         if entry is not None:
             self.model.append(entry)
         if entry is not None and not isinstance(entry[1], list):
             with pytest.raises(ValueError, match=OTHER_KIND):
-                now_of(self.store.items(key))
+                now_of(self.store.items(key, start))
             return
-        assert now_of(self.store.items(key)) == ([] if entry is None else entry[1])
+        held = [] if entry is None or not isinstance(entry[1], list) else entry[1]
+        assert now_of(self.store.items(key, start)) == held[start:]
+
+    @rule(key=KEYS, value=VALUES, ttl_s=TTLS)
+    def take(self, key: str, value: bytes, ttl_s: float) -> None:
+        entry = self._take(key)
+        if entry is None:
+            self._put(key, value, ttl_s)
+        else:
+            self.model.append(entry)
+        assert now_of(self.store.take(key, value, ttl_s)) == (entry is None)
+
+    @rule(keys=st.lists(KEYS, max_size=3), length=st.integers(1, 50))
+    def peek(self, keys: list[str], length: int) -> None:
+        self._expire()
+        held = {entry[0]: entry[1] for entry in self.model if not isinstance(entry[1], list)}
+        values = [held.get(key, b"") for key in keys]
+        expected = [(value if isinstance(value, bytes) else str(value).encode())[:length] for value in values]
+        assert now_of(self.store.peek(keys, length)) == expected
+
+    @rule(prefix=st.sampled_from(["", "a", "电", "键键", "nothing"]))
+    def keys(self, prefix: str) -> None:
+        self._expire()
+        expected = sorted(entry[0] for entry in self.model if entry[0].startswith(prefix))
+        assert sorted(now_of(listed(self.store, prefix))) == expected
+
+    @rule(keys=st.tuples(KEYS, KEYS, KEYS), value=VALUES, ttl_s=TTLS)
+    def together(self, keys: tuple[str, str, str], value: bytes, ttl_s: float) -> None:
+        one, two, three = keys
+        self._put(one, value, ttl_s)
+        self._take(two)
+        self._take(three)
+        self._put(three, [value], ttl_s)
+        changes: list[Change] = [Put(one, value, ttl_s), Drop(two), Drop(three), Push(three, value, ttl_s, 2)]
+        now_of(self.store.together(changes))
 
     @rule(key=KEYS, amount=st.integers(-5, 5), ttl_s=TTLS)
     def add(self, key: str, amount: int, ttl_s: float) -> None:
@@ -254,3 +293,24 @@ def test_clearing_forgets_every_key_space_and_keeps_it() -> None:
         now_of(space.set(key, b"x", 5))
     assert [now_of(space.get(key)) for key in "abc"] == [b"x"] * 3
     assert store.namespaced("one") is space
+
+
+async def test_what_is_too_large_to_keep_is_not_taken() -> None:
+    """Nobody is told to have taken what the store did not keep: the next one would be told so, too."""
+    store = MemoryStore(bytes_max=2 * ENTRY_BYTES)
+    assert await store.take("lock", b"x" * 2 * ENTRY_BYTES, 5) is False
+    assert await store.get("lock") is None
+    assert await store.take("lock", b"x", 5) is True
+
+
+async def test_the_store_may_change_while_its_keys_are_told() -> None:
+    """Keys that go meanwhile are passed over, keys that come break nothing."""
+    store = MemoryStore()
+    for number in range(4):
+        await store.set(f"键{number}", b"", 60)
+    seen: list[str] = []
+    async for key in store.keys("键"):
+        seen.append(key)
+        await store.delete("键2")
+        await store.set(f"键new{len(seen)}", b"", 60)
+    assert seen == ["键0", "键1", "键3"]

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+Pooling = Literal["mean", "cls"]
+
 
 class OnnxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The `config:` of an engine whose adapter is `onnx`."""
@@ -27,9 +29,17 @@ class OnnxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         ),
     ] = "model.onnx"
     task: Annotated[
-        Literal["token-classification"],
-        msgspec.Meta(description="What the model does: token-classification finds spans, names say."),
+        Literal["token-classification", "embeddings"],
+        msgspec.Meta(
+            description="What the model does: token-classification finds spans, names say; embeddings makes vectors."
+        ),
     ] = "token-classification"
+    pooling: Annotated[
+        Pooling,
+        msgspec.Meta(
+            description="Embeddings: of which tokens a text's vector is made, the mean of all or the first one."
+        ),
+    ] = "mean"
     batch_max: Annotated[
         int, msgspec.Meta(ge=1, le=256, description="Rows that are computed in one call of the model.")
     ] = 8
@@ -38,7 +48,10 @@ class OnnxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         msgspec.Meta(
             ge=16,
             le=8192,
-            description="Tokens of a row; a longer text is read in overlapping windows. The model's own limit if smaller.",
+            description=(
+                "Tokens of a row; a longer text is read in overlapping windows, for embeddings it is cut. "
+                "The model's own limit if smaller."
+            ),
         ),
     ] = 256
     threads: Annotated[int, msgspec.Meta(ge=1, le=64, description="CPU threads of one call of the model.")] = 1

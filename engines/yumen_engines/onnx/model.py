@@ -1,24 +1,26 @@
-"""A Hugging Face export on disk: `model.onnx`, `tokenizer.json` and the labels in `config.json`.
+"""A Hugging Face export on disk: `model.onnx`, `tokenizer.json` and `config.json`.
 
 `optimum-cli export onnx` writes this layout, and so do many repositories of models.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from yumen import CannotStart
 from yumen_engines.onnx.config import OnnxConfig
-from yumen_engines.onnx.windows import Said
 
 INSTALL = "run: pip install 'yumen[cpu]'"
-LABELS_MAX = 4096
 CONFIG_BYTES_MAX = 8 << 20
+REVISION_DIGITS = 12
 # What a row may be fed with; other inputs mean a model of another kind.
 IDS, MASK, TYPES = "input_ids", "attention_mask", "token_type_ids"
 INTEGERS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
@@ -29,28 +31,35 @@ OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert", "xlm-roberta-xl", "lo
 class Described(msgspec.Struct):
     """What is read of `config.json`; everything else in it is left alone."""
 
-    id2label: dict[str, str]
+    id2label: dict[str, str] = {}
     max_position_embeddings: int | None = None
     pad_token_id: int | None = None
     model_type: str = ""
 
 
 class Model:
-    """A loaded model with its tokenizer. `labels` by number; `tokens_max` is the longest row, without what frames it."""
+    """A loaded model with its tokenizer, whatever it was trained for.
 
-    def __init__(self, session: Any, tokenizer: Any, described: Described, tokens_max: int) -> None:
+    `tokens_max` is the longest row, without what frames it: `before` and `after`. `revision` begins the file's SHA-256.
+    """
+
+    def __init__(
+        self, session: Any, tokenizer: Any, described: Described, tokens_max: int, *, folder: Path, revision: str
+    ) -> None:
         self.tokenizer = tokenizer
-        self.labels = _labels(described)
+        self.described = described
+        self.folder = folder
+        self.revision = revision
+        self.outputs: list[Any] = session.get_outputs()
         self._session = session
         self._pad = described.pad_token_id or 0
         self._inputs = _inputs(session)
-        self._output = _output(session, len(self.labels))
-        self._before, self._after = _frame(tokenizer)
+        self.before, self.after = _frame(tokenizer)
         positions = described.max_position_embeddings
         if positions is not None:
             offset = self._pad + 1 if described.model_type in OFFSET_POSITIONS else 0
             tokens_max = min(tokens_max, positions - offset)
-        self.tokens_max = tokens_max - len(self._before) - len(self._after)
+        self.tokens_max = tokens_max - len(self.before) - len(self.after)
         if self.tokens_max < 1:
             raise CannotStart("the model takes no row that holds a token")
 
@@ -87,12 +96,13 @@ class Model:
             session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime has no common base class for a file that is broken
             raise CannotStart(f"cannot load {path}; export the model again") from error
-        return cls(session, tokenizer, described, config.tokens_max)
+        return cls(session, tokenizer, described, config.tokens_max, folder=folder, revision=_revision(path))
 
-    def said(self, rows: list[list[int]]) -> list[Said]:
-        """For each row of tokens what the model says of them."""
-        before, after = self._before, self._after
-        width = len(before) + max(map(len, rows)) + len(after)
+    def run(self, output: str, rows: Sequence[Sequence[int]]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """One output of the model for some rows of tokens, framed and padded, and 1 where a row has a token."""
+        before, after = self.before, self.after
+        # At least one: a model without a frame may be given texts without tokens.
+        width = max(1, len(before) + max(map(len, rows)) + len(after))
         ids = np.full((len(rows), width), self._pad, dtype=np.int64)
         mask = np.zeros((len(rows), width), dtype=np.int64)
         for number, row in enumerate(rows):
@@ -101,14 +111,8 @@ class Model:
             mask[number, : len(framed)] = 1
         fed = {IDS: ids, MASK: mask, TYPES: np.zeros_like(ids)}
         feed = {name: fed[name].astype(kind, copy=False) for name, kind in self._inputs.items()}
-        (logits,) = self._session.run([self._output], feed)
-        if logits.shape != (len(rows), width, len(self.labels)):
-            raise ValueError("the model's answer has another shape than what it was asked")
-        spread = np.exp(logits - logits.max(axis=2, keepdims=True), dtype=np.float32)
-        spread /= spread.sum(axis=2, keepdims=True)
-        best, sure = spread.argmax(axis=2), spread.max(axis=2)
-        spans = [slice(len(before), len(before) + len(row)) for row in rows]
-        return [(best[number, span], sure[number, span]) for number, span in enumerate(spans)]
+        (given,) = self._session.run([output], feed)
+        return given, mask
 
 
 def _described(path: Path) -> Described:
@@ -116,16 +120,16 @@ def _described(path: Path) -> Described:
         with path.open("rb") as file:
             return msgspec.json.decode(file.read(CONFIG_BYTES_MAX), type=Described)
     except (OSError, msgspec.DecodeError) as error:
-        raise CannotStart(f"cannot read {path}, which says what the model's labels are; export it again") from error
+        raise CannotStart(f"cannot read {path}, which says how the model was made; export it again") from error
 
 
-def _labels(described: Described) -> list[str]:
-    count = len(described.id2label)
-    labels = [described.id2label.get(str(number)) for number in range(min(count, LABELS_MAX + 1))]
-    known = [label for label in labels if label is not None]
-    if not known or len(known) != count or count > LABELS_MAX:
-        raise CannotStart(f"`id2label` in config.json does not number 1 to {LABELS_MAX} labels from 0; export it again")
-    return known
+def _revision(path: Path) -> str:
+    """What tells this version of a model from others. Error: `CannotStart`."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:REVISION_DIGITS]
+    except OSError as error:
+        raise CannotStart(f"cannot read {path}; export the model again") from error
 
 
 def _inputs(session: Any) -> dict[str, Any]:
@@ -140,15 +144,6 @@ def _inputs(session: Any) -> dict[str, Any]:
     if IDS not in inputs:
         raise CannotStart(f"the model has no input `{IDS}`; name a model that reads text")
     return inputs
-
-
-def _output(session: Any, labels: int) -> str:
-    outputs = session.get_outputs()
-    one = next((one for one in outputs if one.name == "logits"), outputs[0])
-    if len(one.shape) != 3 or (isinstance(one.shape[2], int) and one.shape[2] != labels):
-        raise CannotStart(f"the model does not say one of its {labels} labels of each token; name a model that does")
-    name: str = one.name
-    return name
 
 
 def _frame(tokenizer: Any) -> tuple[list[int], list[int]]:

@@ -93,6 +93,10 @@ class Event(Protocol):
         """The event's JSON."""
         ...
 
+    def drop_usage(self) -> bool:
+        """Take out the usage; whether anything is left to send."""
+        ...
+
     def carry(self, channel: Channel, text: str) -> bytes:
         """The JSON of a further event, made after this one's pattern, that carries only this text."""
         ...
@@ -132,6 +136,10 @@ class Dialect(Protocol):
 
     def complete(self, body: bytes) -> bool:
         """Whether a plain reply is all that the engine had to say. Error: `Problem` for what is no reply."""
+        ...
+
+    def counted(self, body: bytes) -> bool:
+        """Whether a plain reply has the usage that clients expect of one. Error: `Problem`, likewise."""
         ...
 
     def events_of(self, body: bytes) -> list[bytes]:

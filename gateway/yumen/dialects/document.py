@@ -23,6 +23,14 @@ decode_json = msgspec.json.Decoder().decode
 encode_json = msgspec.json.Encoder().encode
 
 
+def _literal(number: str) -> msgspec.Raw:
+    return msgspec.Raw(number.encode())
+
+
+# Fractions keep their digits where they are written anew, and so do integers of any length; but -0 becomes 0.
+decode_exactly = msgspec.json.Decoder(float_hook=_literal).decode
+
+
 class Document:
     """Decoded JSON beside its source. `tree` is the decoded value; `edits` maps ordinals to new literals."""
 

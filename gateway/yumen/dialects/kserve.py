@@ -103,6 +103,11 @@ class KServe(Streamless):
         payload.tail = tail
         return payload
 
+    def complete(self, body: bytes) -> bool:
+        """Whether a reply holds tensors and no error. Error: `Problem` for what is no JSON."""
+        tree = Document.parse(body, "reply").tree
+        return type(tree) is dict and tree.get("error") is None and bool(tree.get("outputs"))
+
     def encode_answer(self, answer: Answer, request: Payload, exchange_id: str, created: int) -> bytes:
         output = {"name": "text", "datatype": BYTES, "shape": [len(answer.texts)], "data": answer.texts}
         return encode_json({"id": exchange_id, "model_name": request.model_for_reply, "outputs": [output]})

@@ -10,7 +10,7 @@ from yumen.dialects import Event, Payload
 from yumen.dialects.document import Document, encode_json
 from yumen.dialects.openai_events import ChatEvent, finish_reason_of, usage_of
 from yumen.dialects.openai_shapes import CHAT, COMPLETIONS, EMBEDDINGS, REPLY
-from yumen.dialects.openai_transcript import complete, events_of, whole_of
+from yumen.dialects.openai_transcript import complete, counted, events_of, whole_of
 from yumen.dialects.shape import Shape, Walk
 from yumen.engine import Delta
 from yumen.errors import Problem
@@ -118,6 +118,9 @@ class OpenAI:
 
     def complete(self, body: bytes) -> bool:
         return complete(body)
+
+    def counted(self, body: bytes) -> bool:
+        return counted(body)
 
     def events_of(self, body: bytes) -> list[bytes]:
         return events_of(body)

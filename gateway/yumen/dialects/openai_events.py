@@ -151,6 +151,12 @@ class ChatEvent:
         # Always from the tree: what was inspected is what is sent, also where the engine named a member twice.
         return encode_json(self._tree)
 
+    def drop_usage(self) -> bool:
+        if "usage" not in self._tree:
+            return True
+        del self._tree["usage"]
+        return bool(self._tree.get("choices")) or not self._tree.keys() <= ENVELOPE.keys() | {"choices"}
+
     def carry(self, channel: Channel, text: str) -> bytes:
         tree = {name: value for name, value in self._tree.items() if name in ENVELOPE and name != "usage"}
         choice: dict[str, Any] = {"index": channel.choice}

@@ -108,7 +108,7 @@ class Expect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     decision: (
         Annotated[
             Literal["allow", "block", "respond"],
-            Meta(description="It passed, it ended with an error, or a plugin answered."),
+            Meta(description="It passed, it ended with an error, or a plugin answered for itself."),
         ]
         | None
     ) = None

@@ -9,9 +9,10 @@ from __future__ import annotations
 import heapq
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from itertools import islice
 
-from yumen.plugin import Scope
+from yumen.plugin import Change, Drop, Push, Put, Scope
 from yumen.store.memory_counters import MemoryCounters, Table
 
 ENTRIES_MAX = 100_000
@@ -119,8 +120,7 @@ class MemoryStore:
 
     async def append(self, key: str, value: bytes, ttl_s: float, keep: int) -> None:
         """See `yumen.plugin.Store`. What does not fit into the whole space is not kept. Error: ValueError."""
-        if keep < 1:
-            raise ValueError("a list keeps at least one item")
+        check_keep(keep)
         check_ttl(ttl_s)
         entry = self._find(key)
         items = deque[bytes]() if entry is None else entry.value
@@ -136,20 +136,66 @@ class MemoryStore:
         if items:
             self._put(key, items, ttl_s, size - own)
 
-    async def items(self, key: str) -> list[bytes]:
-        """See `yumen.plugin.Store`. Error: ValueError where it is no list."""
+    async def items(self, key: str, start: int = 0) -> list[bytes]:
+        """See `yumen.plugin.Store`. Error: ValueError where it is no list, or `start` is below 0."""
+        check_start(start)
         entry = self._find(key)
         if entry is None:
             return []
         if not isinstance(entry.value, deque):
             raise ValueError(OTHER_KIND)
-        return list(entry.value)
+        return list(islice(entry.value, start, None))
+
+    async def take(self, key: str, value: bytes, ttl_s: float) -> bool:
+        """See `yumen.plugin.Store`. What does not fit into the whole space takes nothing. Error: ValueError."""
+        check_ttl(ttl_s)
+        if self._find(key) is not None:
+            return False
+        self._put(key, bytes(value), ttl_s, len(value))
+        return key in self._entries
+
+    async def keys(self, prefix: str) -> AsyncIterator[str]:
+        """See `yumen.plugin.Store`. Being told of does not count as use."""
+        # A copy, since whoever asks may change the store between two of them.
+        for key in [key for key in self._entries if key.startswith(prefix)]:
+            entry = self._entries.get(key)
+            if entry is not None and entry.expires > self._monotonic():
+                yield key
+
+    async def peek(self, keys: Sequence[str], length: int) -> list[bytes]:
+        """See `yumen.plugin.Store`. It does not count as use. Error: ValueError where `length` is below 1."""
+        check_length(length)
+        return [self._start(self._entries.get(key), length) for key in keys]
+
+    async def together(self, changes: Sequence[Change]) -> None:
+        """See `yumen.plugin.Store`. One that cannot be made does not keep the others from it. Error: ValueError."""
+        check_changes(changes)
+        fault: ValueError | None = None
+        for change in changes:
+            try:
+                match change:
+                    case Put():
+                        await self.set(*change)
+                    case Push():
+                        await self.append(*change)
+                    case Drop():
+                        await self.delete(*change)
+            except ValueError as error:
+                fault = fault or error
+        if fault is not None:
+            raise fault
 
     def counters(self, name: str, scopes: Sequence[Scope]) -> MemoryCounters:
         """See `yumen.plugin.Store`. They are bounded by the `keys_max` of each scope alone. Error: ValueError."""
         made = MemoryCounters(scopes, self._tables.setdefault(name, {}), self._moment)
         self._counters[name] = made
         return made
+
+    def _start(self, entry: _Entry | None, length: int) -> bytes:
+        if entry is None or entry.expires <= self._monotonic() or isinstance(entry.value, deque):
+            return b""
+        value = entry.value if isinstance(entry.value, bytes) else b"%d" % entry.value
+        return value[:length]
 
     def _moment(self) -> float:
         """The monotonic clock, set once by the time of day, which may be set back and forth afterwards."""
@@ -202,3 +248,30 @@ def check_ttl(ttl_s: float) -> None:
     """Error: ValueError."""
     if not ttl_s > 0:
         raise ValueError("a time to live is a positive number of seconds")
+
+
+def check_keep(keep: int) -> None:
+    """Error: ValueError."""
+    if keep < 1:
+        raise ValueError("a list keeps at least one item")
+
+
+def check_start(start: int) -> None:
+    """Error: ValueError. Redis would count a number below 0 from the end."""
+    if start < 0:
+        raise ValueError("the place of an item is 0 or more")
+
+
+def check_length(length: int) -> None:
+    """Error: ValueError. Redis would count a number below 0 from the end."""
+    if length < 1:
+        raise ValueError("a length is at least 1")
+
+
+def check_changes(changes: Sequence[Change]) -> None:
+    """Error: ValueError, so that nothing is changed where one of them can be seen to be wrong."""
+    for change in changes:
+        if isinstance(change, Push):
+            check_keep(change.keep)
+        if not isinstance(change, Drop):
+            check_ttl(change.ttl_s)

@@ -16,13 +16,13 @@ import contextlib
 import math
 import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 from yumen.errors import CannotStart
-from yumen.plugin import Scope
+from yumen.plugin import Change, Drop, Put, Scope
 from yumen.store import StoreError
-from yumen.store.memory import OTHER_KIND, check_ttl
+from yumen.store.memory import OTHER_KIND, check_changes, check_keep, check_length, check_start, check_ttl
 from yumen.store.redis_counters import RedisCounters
 from yumen.store.script import COUNT, RING_OF
 from yumen.telemetry import log
@@ -36,7 +36,13 @@ FAILURES_MAX, REST_S = 3, 2.0
 VALUE_BYTES_MAX = 16 << 20
 TTL_S_MAX = 10 * 365 * 86_400.0
 PREFIX = "yumen"
+# What an instance's counters begin with; see `yumen.store.redis_counters`.
+COUNTERS = "c:"
+# How many keys the server looks at for one answer: some tenths of a millisecond, in which it does nothing else.
+SCAN_COUNT = 1000
 INSTALL = "a store in Redis needs the package `redis`; install it with: pip install 'yumen[redis]'"
+# What means something in a pattern of the server.
+GLOB = re.compile(rb"[\\*?\[\]]")
 # What a server answers where a key does not hold what the operation is about.
 OTHER_KINDS = re.compile(r"WRONGTYPE|.*(?:not an integer|would overflow)")
 
@@ -205,19 +211,84 @@ class RedisStore:
 
     async def append(self, key: str, value: bytes, ttl_s: float, keep: int) -> None:
         """See `yumen.plugin.Store`."""
-        if keep < 1:
-            raise ValueError("a list keeps at least one item")
+        check_keep(keep)
         arguments = [bytes(value), _milliseconds(ttl_s), keep]
         if len(value) <= VALUE_BYTES_MAX:
             await self._link.ask(self._link.append, keys=[self._key(key)], args=arguments)
 
-    async def items(self, key: str) -> list[bytes]:
-        """See `yumen.plugin.Store`."""
-        return list(await self._link.ask(self._link.client.lrange, self._key(key), 0, -1))
+    async def items(self, key: str, start: int = 0) -> list[bytes]:
+        """See `yumen.plugin.Store`. Error: ValueError where `start` is below 0."""
+        check_start(start)
+        return list(await self._link.ask(self._link.client.lrange, self._key(key), start, -1))
+
+    async def take(self, key: str, value: bytes, ttl_s: float) -> bool:
+        """See `yumen.plugin.Store`. A value that is too large takes nothing."""
+        ttl = _milliseconds(ttl_s)
+        if len(value) > VALUE_BYTES_MAX:
+            return False
+        return bool(await self._link.ask(self._link.client.set, self._key(key), bytes(value), px=ttl, nx=True))
+
+    async def keys(self, prefix: str) -> AsyncIterator[str]:
+        """See `yumen.plugin.Store`: in many round trips, in which the server goes through all that it holds.
+
+        The keys of counters are not among them, so no other key should begin with `c:`.
+        """
+        own = f"{self._prefix}:".encode()
+        pattern = GLOB.sub(rb"\\\g<0>", own + prefix.encode()) + b"*"
+        cursor = 0
+        while True:
+            cursor, found = await self._link.ask(self._link.client.scan, cursor, match=pattern, count=SCAN_COUNT)
+            for name in dict.fromkeys(found):
+                with contextlib.suppress(UnicodeDecodeError):  # not one of ours
+                    key = name[len(own) :].decode()
+                    if not key.startswith(COUNTERS):
+                        yield key
+            if not cursor:
+                return
+
+    async def peek(self, keys: Sequence[str], length: int) -> list[bytes]:
+        """See `yumen.plugin.Store`. Error: ValueError where `length` is below 1."""
+        check_length(length)
+        found: list[bytes] = await self._link.ask(self._starts, keys, length) if keys else []
+        return found
+
+    async def _starts(self, keys: Sequence[str], length: int) -> list[bytes]:
+        async with self._link.client.pipeline(transaction=False) as pipe:
+            for key in keys:
+                pipe.getrange(self._key(key), 0, length - 1)
+            answers = await pipe.execute(raise_on_error=False)
+        for place, answer in enumerate(answers):
+            if isinstance(answer, Exception):
+                if not OTHER_KINDS.match(str(answer)):
+                    raise answer
+                answers[place] = b""
+        return list(answers)
+
+    async def together(self, changes: Sequence[Change]) -> None:
+        """See `yumen.plugin.Store`. One that cannot be made does not keep the others from it. Error: ValueError."""
+        check_changes(changes)
+        if changes:
+            await self._link.ask(self._change, changes)
+
+    async def _change(self, changes: Sequence[Change]) -> None:
+        async with self._link.client.pipeline(transaction=False) as pipe:
+            for change in changes:
+                key = self._key(change.key)
+                if isinstance(change, Drop) or (isinstance(change, Put) and len(change.value) > VALUE_BYTES_MAX):
+                    pipe.delete(key)
+                elif isinstance(change, Put):
+                    pipe.set(key, bytes(change.value), px=_milliseconds(change.ttl_s))
+                elif len(change.value) <= VALUE_BYTES_MAX:
+                    # The script as it is: one by its digest costs a round trip before, to see whether the server knows it.
+                    pipe.eval(APPEND, 1, key, bytes(change.value), _milliseconds(change.ttl_s), change.keep)
+            # Errors as answers: raised by the pipeline, they would repeat the command and so the key.
+            for answer in await pipe.execute(raise_on_error=False):
+                if isinstance(answer, Exception):
+                    raise answer
 
     def counters(self, name: str, scopes: Sequence[Scope]) -> RedisCounters:
         """See `yumen.plugin.Store`. Error: ValueError."""
-        return RedisCounters(self._link, f"{self._prefix}:c:{name}", scopes)
+        return RedisCounters(self._link, f"{self._prefix}:{COUNTERS}{name}", scopes)
 
     def _key(self, key: str) -> bytes:
         return f"{self._prefix}:{key}".encode()

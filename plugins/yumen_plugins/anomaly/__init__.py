@@ -31,6 +31,7 @@ from yumen_plugins.anomaly.deciding import decide, report
 from yumen_plugins.anomaly.facts import texts
 from yumen_plugins.anomaly.facts.clock import Zones
 from yumen_plugins.anomaly.facts.look import CATEGORY, Look
+from yumen_plugins.anomaly.facts.remembered import Remembered
 from yumen_plugins.anomaly.language.evaluators import CannotShard, EngineMissing
 from yumen_plugins.anomaly.later import Later
 from yumen_plugins.anomaly.lists import lists_of, word_lints
@@ -53,6 +54,7 @@ class Anomaly(Plugin[AnomalyConfig]):
     def __init__(self, config: AnomalyConfig) -> None:
         super().__init__(config)
         self._rules = Rules(config)
+        self._signals = Remembered[injection.Signals]()
         self._opened = AsyncExitStack()
 
     def rules(self) -> Sequence[Rule]:
@@ -159,7 +161,7 @@ class Anomaly(Plugin[AnomalyConfig]):
         return seen
 
     def _look(self, exchange: Exchange, now: float) -> Look:
-        return Look(exchange, self._lists, self._counting.subjects, self._zones, now)
+        return Look(exchange, self._lists, self._counting.subjects, self._zones, now, self._signals)
 
     async def inspect(self, query: Mapping[str, str]) -> Mapping[str, Any]:
         """Who is in quarantine, and which rules fired of late."""

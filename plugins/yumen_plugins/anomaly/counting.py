@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 BLOCKED = frozenset(("policy_blocked", "rate_limited"))
 NO_ERRORS = BLOCKED | {"ok", "client_disconnect", ""}
 MEMBERS = ("ips", "users", "models")
+# What is known of an exchange only when it is over.
+LATE = frozenset(("tokens", "bytes", "blocks", "errors", "findings"))
 
 
 class Counted(msgspec.Struct, frozen=True):
@@ -68,6 +70,8 @@ class Counting:
     def completion(self, exchange: Exchange, seen: Seen) -> list[Entry]:
         """What to count of an exchange that is over. A quarantine must not renew itself, so its refusals are no blocks."""
         sources, amounts = self.tally.sources, dict[str, float | int]()
+        if sources.isdisjoint(LATE):
+            return []
         if "tokens" in sources:
             amounts["tokens"] = sum(tokens(seen.look))
         if "bytes" in sources:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from yumen_plugins.anomaly.counting import Counted
+from yumen_plugins.anomaly.facts.lazy import lazy
 from yumen_plugins.anomaly.facts.look import Look, Side, Words
 
 
@@ -16,10 +17,14 @@ class Seen:
         self.look = look
         self.counted = counted
         self.fired: set[str] = set()
-        self.words = Words()
         self.watched = False
         self.replied = False
         self.quarantined = False
+
+    @lazy
+    def words(self) -> Words:
+        """The words of a reply as it grows; most exchanges are not streamed."""
+        return Words()
 
     def looked(self) -> Look:
         """The exchange as it is now. Of a stream, words that ended it count too, which its texts do not hold any more."""

@@ -202,7 +202,7 @@ class Anonymize(Plugin[AnonymizeConfig]):
     def _knowing(self, exchange: Exchange, known: Mapping[str, Entry]) -> Masking:
         tenant = exchange.principal.tenant
         pseudonyms = self._keys.pseudonyms(exchange, known, self._actions.restores)
-        return Masking(self._actions, pseudonyms, tenant, self._keys.mac(tenant), self._keys.seal(tenant))
+        return Masking(self._actions, pseudonyms, tenant, self._keys)
 
     def _find(self, exchange: Exchange, text: Text | None, hit: Hit) -> None:
         detector = hit.detector

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from yumen import Hmac
 from yumen_plugins.anonymize.config import Action, AnonymizeConfig, ReplyAction
 from yumen_plugins.anonymize.hits import Hit
+from yumen_plugins.anonymize.keys import Keys
 from yumen_plugins.anonymize.operators import OPERATORS
 from yumen_plugins.anonymize.pseudonym import Pseudonyms
 from yumen_plugins.anonymize.restore import places
@@ -23,14 +23,14 @@ class Actions:
 
 
 class Masking:
-    """The masking of one exchange: its tenant's keys and its pseudonyms. `seal` is the key of the action `encrypt`."""
+    """The masking of one exchange: its tenant's keys and its pseudonyms. `keys` are asked once something needs them."""
 
-    def __init__(self, actions: Actions, pseudonyms: Pseudonyms, tenant: str, mac: Hmac, seal: bytes) -> None:
+    def __init__(self, actions: Actions, pseudonyms: Pseudonyms, tenant: str, keys: Keys) -> None:
         self.pseudonyms = pseudonyms
         self._actions = actions
-        self._params: dict[str, Any] = {
-            "mac": mac, "tenant": tenant, "seal": seal, "keep_last": actions.keep_last, "pseudonyms": pseudonyms
-        }  # fmt: skip
+        self._tenant = tenant
+        self._keys = keys
+        self._given: dict[str, Any] = {}
 
     def request(self, hit: Hit, written: str) -> str | None:
         """What the engine gets in the place of a value; None where it stays, or where its place is taken."""
@@ -71,8 +71,18 @@ class Masking:
         return None if action == "keep" else self._operate(action, hit, written)
 
     def _operate(self, action: str, hit: Hit, written: str) -> str:
-        replacement: str = OPERATORS[action].operate(written, {**self._params, "hit": hit})
+        replacement: str = OPERATORS[action].operate(written, {**self._params(), "hit": hit})
         return replacement
+
+    def _params(self) -> dict[str, Any]:
+        """What operators are given. Most exchanges need none of it, and making the keys takes longer than masking."""
+        if not self._given:
+            tenant, keys = self._tenant, self._keys
+            self._given = {
+                "mac": keys.mac(tenant), "tenant": tenant, "seal": keys.seal(tenant),
+                "keep_last": self._actions.keep_last, "pseudonyms": self.pseudonyms,
+            }  # fmt: skip
+        return self._given
 
 
 def edited(text: str, edits: list[tuple[int, int, str]]) -> str:

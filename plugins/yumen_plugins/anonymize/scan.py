@@ -17,13 +17,17 @@ from yumen_plugins.anonymize.detector import Detector
 from yumen_plugins.anonymize.encodings import decoded
 from yumen_plugins.anonymize.hits import Allowed, Hit, Overlaps
 from yumen_plugins.anonymize.look import Form, Region
-from yumen_plugins.anonymize.memo import CHARS_MIN, TEXTS_MIN, Memo, Place
+from yumen_plugins.anonymize.memo import Memo, Place
 from yumen_plugins.anonymize.normalise import Speller, plain_spaces
 from yumen_plugins.anonymize.own import SECONDS_MAX, Own
 from yumen_plugins.anonymize.prefilter import automata, automata_of_own
 from yumen_plugins.anonymize.tables import NAMED, SIGN, Cells
 from yumen_plugins.anonymize.windows import Pass, Seen
 from yumen_plugins.anonymize.words import Lists, Words
+
+
+# How a text was read: what is remembered of it depends on that.
+WITH_TABLES, WITHOUT_TABLES = b"tables", b"no tables"
 
 
 def enforce(rule: str) -> str:
@@ -100,12 +104,11 @@ class Scanner:
 
         `mode` says how policy has a rule: `enforce`, `shadow` or `off`. It is asked about rules that found something.
         `names` are the names of the members that hold the texts, where there are any; `found` what others have found in each
-        text. `key` is a key of the tenant: with one, long conversations are remembered. `tables` says whether the cells of
+        text. `key` is a key of the tenant: with one, texts are remembered. `tables` says whether the cells of
         tables are read behind their headings. Error: TimeoutError where authors' patterns are too slow for these texts.
         """
         call = self._call(tenant, tables=tables)
-        # What is remembered holds what cells of tables are.
-        raw = self._raw(self._read(texts, names), key if tables else b"", call)
+        raw = self._raw(self._read(texts, names), key, call)
         out: list[list[Hit]] = []
         for index, text in enumerate(texts):
             hits = raw[index]
@@ -154,21 +157,21 @@ class Scanner:
 
     def _raw(self, texts: list[str], key: bytes, call: _Call) -> list[list[Hit]]:
         """Every reading, before any is chosen."""
-        if not key or len(texts) < TEXTS_MIN:
+        if not key:
             return self._raw_anew(texts, call)
-        digests = [Memo.digest(key, text) if len(text) >= CHARS_MIN else b"" for text in texts]
-        known = [self._memo.get(digest) if digest else None for digest in digests]
+        how = WITH_TABLES if call.tables else WITHOUT_TABLES
+        digests = [Memo.digest(key, text, how) for text in texts]
+        known = [self._memo.get(digest) for digest in digests]
         news = [index for index, places in enumerate(known) if places is None]
-        fresh = dict(zip(news, self._raw_anew([texts[index] for index in news], call), strict=True))
+        fresh = dict(zip(news, self._raw_anew([texts[index] for index in news], call), strict=True)) if news else {}
         out: list[list[Hit]] = []
         for index, places in enumerate(known):
-            if places is not None:
-                out.append([self._hit(place) for place in places])
-                continue
-            hits = fresh[index]
-            if digests[index]:
-                self._memo.put(digests[index], tuple(self._place(hit) for hit in hits))
-            out.append(hits)
+            if places is None:
+                hits = fresh[index]
+                self._memo.put(digests[index], tuple([self._place(hit) for hit in hits]))
+                out.append(hits)
+            else:
+                out.append([self._hit(place) for place in places] if places else [])
         return out
 
     def _hit(self, place: Place) -> Hit:

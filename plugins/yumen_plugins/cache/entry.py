@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import msgspec
+from msgspec.structs import replace
 
 from yumen import Kept
 
@@ -15,8 +16,9 @@ FORMAT = 1
 class Entry(msgspec.Struct, frozen=True, array_like=True):
     """A reply and where it comes from. Nothing here is anybody's own: the reply and the question are the masked ones.
 
-    `tenant` and `subject` are of the exchange that the engine answered; `stored_at` is in seconds since the epoch. `question`
-    and `vector` (32-bit floats) serve likeness, and are empty where nobody asks for it; `context` is a digest of all else.
+    `tenant` and `subject` are of the exchange that the engine answered; `stored_at` is in seconds since the epoch.
+    `question` and `vector` (32-bit floats) serve likeness, and are empty where nobody asks for it; `context` is a digest
+    of all else.
     """
 
     kept: Kept
@@ -51,20 +53,41 @@ class Purge(msgspec.Struct, frozen=True):
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(tuple[int, Entry])
+_decoder = msgspec.msgpack.Decoder(tuple[int, Entry, memoryview])
+_events_decoder = msgspec.msgpack.Decoder(tuple[bytes, ...])
 
 
 def packed(entry: Entry) -> bytes:
-    """An entry as bytes."""
-    return _encoder.encode((FORMAT, entry))
+    """An entry as bytes: the form's number, the entry without its events, and the events, framed once more.
+
+    Apart from the rest they can be passed over at once: there are hundreds of them, and a plain reply needs none.
+    """
+    events = entry.kept.events
+    if not events:
+        return _encoder.encode((FORMAT, entry, b""))
+    head = replace(entry, kept=replace(entry.kept, events=()))
+    return _encoder.encode((FORMAT, head, _encoder.encode(events)))
 
 
-def unpacked(data: bytes) -> Entry:
-    """The entry. Error: ValueError for anything else."""
+def unpacked(data: bytes, *, events: bool = True) -> Entry:
+    """The entry; without its events on request, of which it may then be given as a plain reply only.
+
+    Error: ValueError for anything else.
+    """
     try:
-        written, entry = _decoder.decode(data)
+        written, entry, framed = _decoder.decode(data)
+        if entry.kept.events:
+            raise ValueError("events stand apart")
+        if framed and events:
+            entry = replace(entry, kept=replace(entry.kept, events=_events_decoder.decode(framed)))
     except (msgspec.MsgspecError, ValueError, RecursionError):
         raise ValueError("this is no entry") from None
     if written != FORMAT:
         raise ValueError("this entry is of another form")
     return entry
+
+
+def weight(kept: Kept) -> int:
+    """Bytes of a reply's own words."""
+    neutral = 0 if kept.answer is None else sum(len(text.encode()) for text in kept.answer.texts)
+    return max(len(kept.body), sum(map(len, kept.events)), neutral)

@@ -122,10 +122,10 @@ async def test_a_failure_holds_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a library raises, its words do not get into the error."""
     async with loaded() as engine:
 
-        def fail(rows: Any) -> Any:
+        def fail(*_: Any) -> Any:
             raise RuntimeError("cannot read 张伟")
 
-        monkeypatch.setattr(engine._model, "said", fail)
+        monkeypatch.setattr(engine._model, "run", fail)
         with pytest.raises(EngineError) as caught:
             await engine.infer({"texts": SENTENCES})
         assert str(caught.value) == "the model failed with RuntimeError"

@@ -129,6 +129,11 @@ class Harness:
         await runtime.start()
         return runtime
 
+    @property
+    def departed(self) -> int:
+        """Of how many exchanges under way it is settled which engine they go to."""
+        return sum(bool(exchange.engine_identity) for exchange in self._plane.opened.values())
+
     def chain(self, route: str) -> Chain:
         """The chain of a route, as exchanges run through it now."""
         return self._plane.runtime.chains[route]
@@ -144,18 +149,26 @@ class Harness:
         self.script.reset()
         self._plane.opened.clear()
 
-    async def send(self, path: str, body: bytes, principal: Principal, session: str = "", subject: str = "") -> Outcome:
+    async def send(
+        self,
+        path: str,
+        body: bytes,
+        principal: Principal,
+        session: str = "",
+        subject: str = "",
+        headers: Iterable[tuple[bytes, bytes]] = (),
+    ) -> Outcome:
         """One exchange, from the first byte to the last. `subject` goes into every header that names one in some route."""
         self._door.entry = Entry(
             id=principal.key_id, hash="", tenant=principal.tenant, app=principal.app, trusted=principal.trusted
         )
         raw_path = quote(path, safe=PRINTABLE)
         length = (b"content-length", str(len(body)).encode())
-        named = [(SESSION_HEADER, session.encode())] if session else []
+        named = [*headers, *([(SESSION_HEADER, session.encode())] if session else [])]
         if subject:
             sources = (route.subject for route in self._plane.runtime.bundle.routes)
-            headers = {source.header for source in sources if source is not None and source.header}
-            named += [(name.encode(), subject.encode()) for name in sorted(headers)]
+            told = {source.header for source in sources if source is not None and source.header}
+            named += [(name.encode(), subject.encode()) for name in sorted(told)]
         scope = {"type": "http", "method": "POST", "raw_path": raw_path.encode(), "client": ("127.0.0.1", 0),
                  "headers": [(b"content-type", b"application/json"), length, *named]}  # fmt: skip
         caller = Caller(body)

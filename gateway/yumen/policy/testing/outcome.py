@@ -78,10 +78,13 @@ class Outcome:
 
     @property
     def decision(self) -> str:
-        """`allow`, `block` for whatever ended with an error, or `respond` where a plugin answered."""
+        """`allow`, `block` for whatever ended with an error, or `respond` where a plugin answered for itself.
+
+        One that gives again what an engine said, in the engine's place, lets pass what it gives.
+        """
         if self.code:
             return "block"
-        answered = any(one.decision == "respond" and not one.shadow for one in self.trace)
+        answered = any(one.decision == "respond" and one.hook != "on_ask" and not one.shadow for one in self.trace)
         return "respond" if answered else "allow"
 
     @property
@@ -118,8 +121,8 @@ class Outcome:
     def _touched(self, *, shadow: bool) -> set[tuple[str, str]]:
         found = self.exchange.findings if self.exchange is not None else []
         pairs = {(one.plugin, one.rule) for one in found if one.shadow == shadow}
-        blocks = (one for one in self.trace if one.decision == "block" and one.reason and one.shadow == shadow)
-        return pairs | {(one.plugin, one.reason) for one in blocks}
+        ended = (one for one in self.trace if one.decision in ("block", "respond") and one.reason)
+        return pairs | {(one.plugin, one.reason) for one in ended if one.shadow == shadow}
 
     @property
     def fault(self) -> str:

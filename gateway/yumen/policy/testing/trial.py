@@ -19,6 +19,8 @@ from yumen.policy.testing.verdict import Condition, judge, judge_record
 # Each place at which an answer can be cut is a run of its own, over the whole answer.
 SPLITS_MAX = 2000
 APPS = "/apps/"
+# How often it is looked how far a request has come.
+COMING_S = 0.0002
 
 
 class Trial:
@@ -125,7 +127,10 @@ class _Runner:
         return outcome
 
     async def _at_once(self, principal: Principal) -> Outcome | None:
-        """Send all requests before the first is answered; each has come as far as it can when the next is sent."""
+        """Send all requests before the first is answered; each has come as far as it can when the next is sent.
+
+        It has ended then, or the next thing that happens to it is that the engine is asked, or waited for with others.
+        """
         case, harness = self.case, self.harness
         script = harness.script
         script.hold()
@@ -135,10 +140,10 @@ class _Runner:
                 if index:
                     harness.clock.move(seconds(case.every))
                 script.arrived.clear()
+                before = harness.departed
                 sent.append(self._sending(principal))
-                arrived = asyncio.create_task(script.arrived.wait())
-                await asyncio.wait({sent[-1], arrived}, return_when=asyncio.FIRST_COMPLETED)
-                arrived.cancel()
+                while not (sent[-1].done() or script.arrived.is_set() or harness.departed > before):
+                    await asyncio.sleep(COMING_S)
         finally:
             script.release()
             outcomes = await asyncio.gather(*sent)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from yumen_plugins.anomaly.facts import texts
 from yumen_plugins.anomaly.facts.clock import DAYS
 from yumen_plugins.anomaly.facts.look import Look, Side
 from yumen_plugins.anomaly.facts.refusals import is_refusal
+from yumen_plugins.anomaly.facts.remembered import Remembered
 from yumen_plugins.limits.tokens import estimate
 
 Value = float | str | bool | None
@@ -27,6 +28,9 @@ ABOUT_TEXTS: Mapping[str, SideGetter] = {
     "encoded_share": lambda side: texts.encoded_share(side.text),
     "delimiters": lambda side: texts.delimiters(side.text),
 }
+# Of these, those that take longer than recognising a text, and read nothing but all texts one behind the other.
+SLOW = frozenset(ABOUT_TEXTS) - {"chars", "texts", "lines"}
+SIDES = ("request", "reply")
 ABOUT_REQUESTS: Mapping[str, Getter] = {
     "tenant": lambda look: look.exchange.principal.tenant,
     "app": lambda look: look.exchange.principal.app,
@@ -102,8 +106,29 @@ class Gatherer:
     """Reads the facts that rules name, of those that it can."""
 
     def __init__(self, facts: Iterable[str]) -> None:
-        self._getters = [(fact, get) for fact in sorted(facts) if (get := getter(fact)) is not None]
+        named = sorted(facts)
+        # Facts that a text alone decides, and that take longer to find out than to remember.
+        self._texts = [(of, some) for of in SIDES if (some := [one for one in named if _remembered(one, of)])]
+        remembered = {fact for _, several in self._texts for fact in several}
+        self._getters = [(one, get) for one in named if one not in remembered and (get := getter(one)) is not None]
+        self._known = Remembered[tuple[float, ...]]()
 
     def __call__(self, look: Look) -> dict[str, Value]:
         """The facts; what is not known is None."""
-        return {fact: get(look) for fact, get in self._getters}
+        found = {fact: get(look) for fact, get in self._getters}
+        for of, several in self._texts:
+            found.update(zip(several, self._of_text(look, of, several), strict=True))
+        return found
+
+    def _of_text(self, look: Look, of: str, facts: Sequence[str]) -> tuple[float, ...]:
+        side = look.request if of == "request" else look.reply
+
+        def compute() -> tuple[float, ...]:
+            return tuple([ABOUT_TEXTS[fact.partition(".")[2]](side) for fact in facts])
+
+        return self._known.of(look.exchange.principal.tenant, (of, side.text), compute)
+
+
+def _remembered(fact: str, of: str) -> bool:
+    side, _, what = fact.partition(".")
+    return side == of and what in SLOW

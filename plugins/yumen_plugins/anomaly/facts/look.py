@@ -11,8 +11,9 @@ from yumen_plugins.anomaly.facts import texts
 from yumen_plugins.anomaly.facts.clock import Zones
 from yumen_plugins.anomaly.facts.lazy import lazy
 from yumen_plugins.anomaly.facts.likeness import fingerprint, signature
+from yumen_plugins.anomaly.facts.remembered import Remembered
 from yumen_plugins.anomaly.facts.subjects import Subjects
-from yumen_plugins.anomaly.injection import Signals, signals
+from yumen_plugins.anomaly.injection import Signals, read, signals_of
 from yumen_plugins.anomaly.words import WordHit, WordLists
 from yumen_plugins.anomaly.words.escapes import plainly, unescaped
 
@@ -81,10 +82,16 @@ class Side:
 
 
 class Look:
-    """One exchange at a moment, in seconds since the epoch."""
+    """One exchange at a moment, in seconds since the epoch. `known` are the signals of earlier requests."""
 
     def __init__(
-        self, exchange: Exchange, lists: WordLists | None, subjects: Subjects, zones: Zones, moment: float
+        self,
+        exchange: Exchange,
+        lists: WordLists | None,
+        subjects: Subjects,
+        zones: Zones,
+        moment: float,
+        known: Remembered[Signals],
     ) -> None:
         self.exchange = exchange
         # The route's own: a rule may have another one asked later.
@@ -93,6 +100,7 @@ class Look:
         self._subjects = subjects
         self._zones = zones
         self._moment = moment
+        self._known = known
 
     @lazy
     def now(self) -> datetime:
@@ -132,7 +140,8 @@ class Look:
     @lazy
     def signals(self) -> Signals:
         """What the injection pack looks for."""
-        return signals(self.request.every)
+        texts = read(self.request.every)
+        return self._known.of(self.exchange.principal.tenant, texts, lambda: signals_of(*texts))
 
     @property
     def chars(self) -> int:

@@ -70,9 +70,14 @@ NOTHING = Signals({}, 0.0)
 
 
 def signals(texts: Sequence[Text]) -> Signals:
-    """What the texts of a request hold; only what comes from users, tools and documents is read.
+    """What the texts of a request hold; only what comes from users, tools and documents is read."""
+    return signals_of(*read(texts))
 
-    Of each of these two, what was said and what was fetched, the first and the last 131,072 code points are looked at.
+
+def read(texts: Sequence[Text]) -> tuple[str, str]:
+    """What is read of the texts of a request: what was said, and what was fetched.
+
+    Of each of these two the first and the last 131,072 code points.
     """
     said: list[str] = []
     fetched: list[str] = []
@@ -81,10 +86,16 @@ def signals(texts: Sequence[Text]) -> Signals:
             fetched.append(text.value)
         elif text.role not in OWN_ROLES and text.kind not in NOT_READ:
             said.append(text.value)
+    return ends(SEPARATOR.join(said), LOOKED_AT_MAX), ends(SEPARATOR.join(fetched), LOOKED_AT_MAX)
+
+
+def signals_of(said: str, fetched: str) -> Signals:
+    """What these hold; nothing but them decides."""
     counts: Counter[str] = Counter()
-    for some in (said, fetched):
-        if some:
-            counts.update(_signs(ends(SEPARATOR.join(some), LOOKED_AT_MAX), some is fetched))
+    if said:
+        counts.update(_signs(said, False))
+    if fetched:
+        counts.update(_signs(fetched, True))
     return Signals(dict(counts), score(counts)) if counts else NOTHING
 
 

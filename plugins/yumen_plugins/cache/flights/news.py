@@ -1,0 +1,42 @@
+"""Tells everybody who waits that something has happened."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class News:
+    """Like `asyncio.Event` that is cleared at once, with a time limit, and cheap to leave: one of ten thousand goes in O(1).
+
+    Belongs to one event loop. Whoever waits looks for himself what has happened.
+    """
+
+    __slots__ = ("_waiting",)
+
+    def __init__(self) -> None:
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    def ring(self) -> None:
+        """Wake everybody who waits now."""
+        if self._waiting:
+            waiting, self._waiting = self._waiting, set()
+            for future in waiting:
+                _wake(future)
+
+    async def wait(self, seconds: float | None = None) -> None:
+        """Wait until it rings, at most so many seconds; None has no limit."""
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        self._waiting.add(future)
+        timer = None if seconds is None else loop.call_later(seconds, _wake, future)
+        try:
+            await future
+        finally:
+            self._waiting.discard(future)
+            if timer is not None:
+                timer.cancel()
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

@@ -1,0 +1,153 @@
+"""Everything that a started cache is made of, and what it does beside exchanges."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from yumen import Host
+from yumen.store import StoreError
+from yumen_plugins.cache.answering import Answering
+from yumen_plugins.cache.config import CacheConfig
+from yumen_plugins.cache.entry import Purge
+from yumen_plugins.cache.flights import Flights, Remote
+from yumen_plugins.cache.keys import Keys
+from yumen_plugins.cache.lookups import Lookups
+from yumen_plugins.cache.marks import Marks
+from yumen_plugins.cache.memory import Memory, warm
+from yumen_plugins.cache.operating import Operating
+from yumen_plugins.cache.sealing import Seal
+from yumen_plugins.cache.semantic import Semantic
+from yumen_plugins.cache.shared import Shared
+from yumen_plugins.cache.tiers import Tiers
+
+# How often a process looks whether another one was told to let go of something.
+MARKS_S = 0.5
+SEALS_MAX = 4096
+WARM = "warm"
+
+
+class Works:
+    """The parts, wired. Where exchanges are not live (tests of a policy), everything is in the store, which each test clears."""
+
+    def __init__(self, config: CacheConfig, host: Host) -> None:
+        self._config = config
+        self._host = host
+        self._seal = lru_cache(SEALS_MAX)(lambda purpose, word: Seal(host.secret("cache", purpose, word)))
+        self._folder: Path = host.data_dir / "cache" / host.instance
+        keys = Keys(host, config)
+        store = host.store if not host.live or (config.shared and host.store.shared) else None
+        shared = None
+        if store is not None:
+            shared = Shared(
+                store,
+                lambda space: self._seal("entry", space),
+                keys.name,
+                timeout_ms=config.shared_timeout_ms,
+                compress_above=config.shared_compress_above,
+                metrics=host.metrics,
+                now=host.now,
+            )
+        self.marks = Marks(
+            self._folder if host.live else None,
+            now=host.now,
+            store=store if host.live else None,
+            seal=self._seal("marks", ""),
+        )
+        memory = Memory(config.memory.bytes_max if host.live else 0, config.memory.tenant_share, now=host.now)
+        self.tiers = Tiers(memory, shared, self.marks, host.now)
+        remote = None
+        if store is not None and host.live:
+            remote = Remote(store, lambda space: self._seal("flight", space), now=host.now, metrics=host.metrics)
+        self._flights = Flights(
+            followers_max=config.coalesce.followers_max if config.coalesce is not None else 0,
+            wait_s=config.coalesce.wait_s if config.coalesce is not None else 1.0,
+            bytes_max=config.reply_bytes_max,
+            remote=remote,
+            metrics=host.metrics,
+        )
+        self._semantic = None if config.semantic is None else Semantic(config.semantic, host, store)
+        self._lookups = Lookups(host)
+        self.answering = Answering(config, host, keys, self.tiers, self._flights, self._semantic, self._lookups)
+        self.operating = Operating(host, self.purge, self._stats)
+        self._listening: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(cls, config: CacheConfig, host: Host) -> Works:
+        """Everything, begun. Error: OSError where the folder in the data directory cannot be used."""
+        works = cls(config, host)
+        await works.marks.start()
+        if host.live:
+            works._listening = asyncio.create_task(works._listen())
+            if config.memory.warm:
+                works._begin_with(await asyncio.to_thread(works._saved))
+        return works
+
+    async def purge(self, purge: Purge) -> int:
+        """Let go of what a purge takes, here, in the shared store, and wherever its mark is read; how many that was.
+
+        Errors: `StoreError` where something may be left in the store; OSError where it may be gone after a restart.
+        """
+        failed: StoreError | None = None
+        try:
+            purge = await self.marks.add(purge, self._host.now())
+        except StoreError as error:
+            failed = error
+        questions = 0 if self._semantic is None else self._semantic.purge(purge)
+        count = await self.tiers.purge(purge)
+        if failed is not None:
+            raise failed
+        return max(count, questions)
+
+    async def _listen(self) -> None:
+        """Let go of what other processes were told to let go of."""
+        while True:
+            await asyncio.sleep(MARKS_S)
+            try:
+                for purge in await self.marks.new():
+                    self.tiers.memory.purge(purge)
+                    if self._semantic is not None:
+                        self._semantic.purge(purge)
+            except Exception as error:  # whatever the disk is like; what is marked is not given meanwhile
+                self._host.log.error("cache_marks", error=type(error).__name__)
+
+    def _saved(self) -> list[tuple[bytes, Any]]:
+        return list(warm.load(self._folder / WARM, self._seal("warm", ""), WARM.encode()))
+
+    def _begin_with(self, saved: list[tuple[bytes, Any]]) -> None:
+        """Take what an earlier process has saved, but for what was purged since."""
+        now = self._host.now()
+        for key, entry in saved:
+            if entry.fresh(now) and not self.marks.takes(entry.tenant, entry.subject, entry.stored_at):
+                self.tiers.memory.put(key, entry)
+        self._host.log.info("cache_warm", read=len(saved), kept=len(self.tiers.memory))
+
+    async def _stats(self) -> Mapping[str, Any]:
+        semantic = None if self._semantic is None else self._semantic.stats()
+        return {
+            "lookups": self._lookups.shown(),
+            **await self.tiers.stats(),
+            "semantic": semantic,
+            "purges": self.marks.stats(),
+        }
+
+    async def close(self) -> None:
+        """Write what still waits, save the most useful part where policy says so, and let go of everything."""
+        if self._listening is not None:
+            self._listening.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._listening
+        await self.operating.stop()
+        await self._flights.stop()
+        await self.tiers.close()
+        if self._semantic is not None:
+            await self._semantic.close()
+        if self._host.live and self._config.memory.warm:
+            items = self.tiers.memory.hottest(self._config.memory.warm_bytes_max)
+            seal, most = self._seal("warm", ""), self._config.memory.warm_bytes_max
+            await asyncio.to_thread(warm.save, self._folder / WARM, seal, WARM.encode(), items, most)
+        await self.marks.close()

@@ -1,0 +1,424 @@
+"""Nothing waits for ever, nothing grows without end, and who is slow is slow alone."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import pytest
+from tests.plugins.cache.flights.engine import (
+    EVENTS,
+    GO,
+    KEY,
+    PLAIN,
+    SPACE,
+    TEXT,
+    Engine,
+    One,
+    begun,
+    fails,
+    gives,
+    made,
+    many,
+    nothing_left,
+    settled,
+    streams,
+    until,
+)
+
+from yumen import EngineError, Native
+from yumen_plugins.cache import flights as flights_module
+from yumen_plugins.cache.flights.buffer import AHEAD_BYTES, BEHIND_BYTES, size_of
+from yumen_plugins.cache.flights.flight import Flight
+
+ITEM = b"x" * 1024
+# More than any reader may be behind, and than is read ahead.
+LONG = [ITEM] * (3 * BEHIND_BYTES // len(ITEM))
+SHORT_MAX = 4096
+
+
+def waits() -> tuple[asyncio.Event, Callable[[], object]]:
+    event = asyncio.Event()
+    return event, event.wait
+
+
+def the_flight(flights: flights_module.Flights) -> Flight:
+    """The one under way."""
+    (flight,) = flights._tasks.values()
+    return flight
+
+
+# How many.
+
+
+async def test_followers_max() -> None:
+    """Whoever is one too many has a call of his own, and nobody waits for it."""
+    engine, flights = Engine(gives()), made(followers_max=3)
+    ones = many(engine, 6)
+    tasks = await begun(flights, *ones)
+    assert engine.calls == 3
+    engine.go.set()
+    await asyncio.gather(*tasks)
+    assert [one.flown.led for one in ones if one.flown] == [True, False, False, False, True, True]
+    await nothing_left(flights, engine)
+
+
+async def test_no_followers_at_all() -> None:
+    """Where nobody may wait, everybody asks."""
+    engine, flights = Engine(gives()), made(followers_max=0)
+    tasks = await begun(flights, *many(engine, 3))
+    engine.go.set()
+    await asyncio.gather(*tasks)
+    assert engine.calls == 3
+    await nothing_left(flights, engine)
+
+
+async def test_flights_max(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The map of calls under way is bounded: further ones are made, and shared with nobody."""
+    monkeypatch.setattr(flights_module, "FLIGHTS_MAX", 2)
+    engine, flights = Engine(gives()), made()
+    ones = many(engine, 6)
+    tasks = [asyncio.create_task(one.run(flights, b"%d" % (number // 2))) for number, one in enumerate(ones)]
+    await settled()
+    assert len(flights._flights) == 2
+    engine.go.set()
+    await asyncio.gather(*tasks)
+    assert engine.calls == 4
+    await nothing_left(flights, engine)
+
+
+# How long.
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_nobody_waits_longer_than_wait_s(streamed: bool) -> None:
+    """A follower to whom nothing was given asks himself when the leader is silent; the others follow him."""
+
+    async def hangs(engine: Engine) -> Native:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    engine, flights = Engine(hangs, streams(GO, *EVENTS) if streamed else gives()), made(wait_s=1.0)
+    ones = many(engine, 20, streamed=streamed)
+    leader, *followers = await begun(flights, *ones)
+    await until(lambda: sorted(flight.followers for flight in flights._tasks.values()) == [0, 18])
+    engine.go.set()
+    async with asyncio.timeout(20):
+        await asyncio.gather(*followers)
+    assert {one.text for one in ones[1:]} == {TEXT}
+    assert engine.calls == 2
+    assert not leader.done()
+    leader.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leader
+    await nothing_left(flights, engine)
+
+
+async def test_a_stream_that_falls_silent_ends_for_its_followers() -> None:
+    """Who has some of it cannot ask anew: his stream ends with an error that says it was late."""
+    engine, flights = Engine(streams(*EVENTS[:3], GO, *EVENTS[3:])), made(wait_s=0.05)
+    leader, follower = await begun(flights, one := One(engine, streamed=True), other := One(engine, streamed=True))
+    with pytest.raises(EngineError, match="silent") as raised:
+        await follower
+    assert raised.value.timeout
+    assert other.items == EVENTS[:3]
+    engine.go.set()
+    await leader
+    assert one.items == EVENTS
+    await nothing_left(flights, engine)
+
+
+async def test_a_sign_of_life_counts() -> None:
+    """What is waited for is the next item, not the end: a long reply that keeps coming is followed to its end."""
+    engine, flights = Engine(streams(*([GO, *EVENTS[:1]] * 20), *EVENTS[1:])), made(wait_s=5.0)
+
+    async def trickle() -> None:
+        for _ in range(60):
+            engine.go.set()
+            engine.go.clear()
+            await asyncio.sleep(0.005)
+        engine.go.set()
+
+    tasks = await begun(flights, *(ones := many(engine, 2, streamed=True)))
+    # As if all of it took long: whoever counted from the beginning would give up now.
+    started = time.monotonic()
+    flight = the_flight(flights)
+    flight.heard = started - 4.9
+    await trickle()
+    await asyncio.gather(*tasks)
+    assert ones[0].items == ones[1].items
+    assert engine.calls == 1
+    await nothing_left(flights, engine)
+
+
+async def test_nobody_waits_longer_than_his_own_time() -> None:
+    """An exchange whose time for the engine is over is told so, however long others may still wait."""
+    engine, flights = Engine(gives()), made()
+    leader, follower = await begun(flights, One(engine), One(engine, left_s=0.05))
+    with pytest.raises(EngineError) as raised:
+        await follower
+    assert raised.value.timeout
+    engine.go.set()
+    await leader
+    assert engine.calls == 1
+    await nothing_left(flights, engine)
+
+
+async def test_a_stream_that_has_begun_outlasts_the_time_for_its_beginning() -> None:
+    """The route's timeout is for the engine to begin; a follower of a stream that has begun has it as the leader does."""
+    engine, flights = Engine(streams(GO, *EVENTS)), made()
+    leader, follower = await begun(
+        flights, One(engine, streamed=True), other := One(engine, streamed=True, left_s=0.05)
+    )
+    await until(lambda: other.flown is not None)
+    engine.go.set()
+    await asyncio.gather(leader, follower)
+    assert other.items == EVENTS
+    assert engine.calls == 1
+    await nothing_left(flights, engine)
+
+
+async def test_a_flight_does_not_go_on_for_ever() -> None:
+    """Followers who come and come keep no call alive: after its leader's time nobody joins."""
+    engine, flights = Engine(streams(EVENTS[0], GO, *EVENTS[1:])), made()
+    tasks = await begun(flights, One(engine, streamed=True, left_s=0.05))
+    await until(lambda: not the_flight(flights).joinable)
+    tasks += await begun(flights, One(engine, streamed=True))
+    assert engine.calls == 2
+    engine.go.set()
+    await asyncio.gather(*tasks)
+    await nothing_left(flights, engine)
+
+
+async def test_what_is_kept_by_then_is_found() -> None:
+    """Who has waited in vain looks once more before the engine is asked: somebody else's reply may be kept by then."""
+    engine, flights = Engine(fails()), made()
+    looked = 0
+
+    async def find() -> Native:
+        nonlocal looked
+        looked += 1
+        return PLAIN
+
+    leader, *others = many(engine, 3)
+    tasks = await begun(flights, leader)
+    waiting = [asyncio.create_task(flights.fly(SPACE, KEY, one.ask, one, find)) for one in others]
+    await settled()
+    assert not looked
+    engine.go.set()
+    assert [(await task).given for task in waiting] == [PLAIN, PLAIN]
+    assert (engine.calls, looked) == (1, 2)
+    with pytest.raises(EngineError):
+        await tasks[0]
+    await nothing_left(flights, engine)
+
+
+# Late joiners.
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_late_joiners_have_the_whole_until_it_has_landed(streamed: bool) -> None:
+    """Between the end of a call and the moment its reply is kept elsewhere nobody asks the engine again."""
+    engine, flights = Engine(streams(*EVENTS) if streamed else gives()), made()
+    engine.go.set()
+    leader = One(engine, streamed=streamed)
+    flown = await flights.fly(SPACE, KEY, leader.ask, leader)
+    await leader.read(flown.given)
+    late = [One(engine, streamed=True), One(engine)]
+    for one in late:
+        await one.run(flights)
+    assert {one.text for one in late} == {TEXT}
+    assert engine.calls == 1
+    flown.recording.landed()
+    await One(engine, streamed=streamed).run(flights)
+    assert engine.calls == 2
+    await nothing_left(flights, engine)
+
+
+async def test_late_joiners_are_given_nothing_that_may_not_be_given_again() -> None:
+    """Who comes after the end has what a cache would give him, which is no reply that was cut short."""
+    cut = Native(200, PLAIN.body.replace(b'"stop"', b'"length"'))
+    engine, flights = Engine(gives(cut)), made()
+    engine.go.set()
+    leader, late = many(engine, 2)
+    flown = await flights.fly(SPACE, KEY, leader.ask, leader)
+    await late.run(flights)
+    assert engine.calls == 2
+    flown.recording.landed()
+    await nothing_left(flights, engine)
+
+
+async def test_landing_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A leader that takes its time to keep the reply has others ask anew after a while, and no stale reply given."""
+    monkeypatch.setattr(flights_module, "LAND_S", 0.05)
+    engine, flights = Engine(gives()), made()
+    engine.go.set()
+    leader = One(engine)
+    flown = await flights.fly(SPACE, KEY, leader.ask, leader)
+    await until(lambda: all(not flight.joinable for flight in flights._flights.values()))
+    await One(engine).run(flights)
+    assert engine.calls == 2
+    flown.recording.landed()
+    await nothing_left(flights, engine)
+
+
+# How much.
+
+
+async def test_a_plain_reply_that_is_too_long_is_not_recorded() -> None:
+    """Followers who wait for it as it is have it all the same: it is one object for everybody."""
+    engine, flights = Engine(gives()), made(bytes_max=10)
+    tasks = await begun(flights, *(ones := many(engine, 3)))
+    engine.go.set()
+    await asyncio.gather(*tasks)
+    assert engine.calls == 1
+    assert {one.text for one in ones} == {TEXT}
+    assert ones[0].flown is not None
+    assert ones[0].flown.recording.given is None
+    await nothing_left(flights, engine)
+
+
+async def test_a_stream_that_is_too_long() -> None:
+    """It goes on for those who have it from the beginning, in bounded memory; nobody joins, and nothing is recorded."""
+    engine, flights = Engine(streams(*LONG[:2], GO, *LONG[2:]), gives()), made(bytes_max=SHORT_MAX)
+    leader, follower, plain = One(engine, streamed=True), One(engine, streamed=True), One(engine)
+    tasks = await begun(flights, leader, follower, plain)
+    flight = the_flight(flights)
+    most = 0
+
+    async def look() -> None:
+        nonlocal most
+        most = max(most, sum(map(size_of, flight.buffer.items)))
+        await asyncio.sleep(0)
+
+    leader.before = look
+    engine.go.set()
+    await asyncio.gather(*tasks)
+    assert leader.items == follower.items == LONG
+    assert plain.text == TEXT
+    assert engine.calls == 2
+    assert BEHIND_BYTES < most <= BEHIND_BYTES + AHEAD_BYTES + len(ITEM)
+    assert leader.flown is not None
+    assert leader.flown.recording.given is None
+    await nothing_left(flights, engine)
+
+
+async def test_a_long_reply_is_no_newcomers() -> None:
+    """What is not there from the beginning any more cannot be given from the middle."""
+    engine, flights = Engine(streams(*LONG[:10], GO, EVENTS[0])), made(bytes_max=SHORT_MAX)
+    tasks = await begun(flights, One(engine, streamed=True))
+    tasks += await begun(flights, One(engine, streamed=True))
+    assert engine.calls == 2
+    engine.go.set()
+    await asyncio.gather(*tasks)
+    await nothing_left(flights, engine)
+
+
+async def test_a_stream_is_not_read_ahead_of_everybody() -> None:
+    """An engine goes no faster than the fastest client, but for a little."""
+    engine, flights = Engine(streams(*LONG)), made(bytes_max=1 << 30)
+    gate, wait = waits()
+    leader, follower = many(engine, 2, streamed=True)
+    leader.before = follower.before = wait  # type: ignore[assignment]
+    tasks = await begun(flights, leader, follower)
+    await settled(100)
+    assert engine.pulled * len(ITEM) <= AHEAD_BYTES + 2 * len(ITEM)
+    gate.set()
+    await asyncio.gather(*tasks)
+    assert leader.items == follower.items == LONG
+    await nothing_left(flights, engine)
+
+
+@pytest.mark.parametrize("slow_leads", [False, True])
+async def test_a_slow_reader_slows_nobody(slow_leads: bool) -> None:
+    """Whoever is slow, leader or follower, the other ones have all of a reply that can be remembered."""
+    engine, flights = Engine(streams(*LONG)), made(bytes_max=1 << 20)
+    gate, wait = waits()
+    ones = many(engine, 3, streamed=True)
+    slow = ones[0 if slow_leads else 1]
+    slow.before = wait  # type: ignore[assignment]
+    tasks = await begun(flights, *ones)
+    fast = [task for task, one in zip(tasks, ones, strict=True) if one is not slow]
+    await asyncio.gather(*fast)
+    assert slow.items == []
+    gate.set()
+    await asyncio.gather(*tasks)
+    assert all(one.items == LONG for one in ones)
+    assert engine.calls == 1
+    await nothing_left(flights, engine)
+
+
+async def test_a_slow_leader_and_one_who_waits_for_the_whole() -> None:
+    """Who wants the reply in another form needs nobody to read it."""
+    events = [*EVENTS[:1], *([EVENTS[1]] * 2000), *EVENTS[-2:]]
+    engine, flights = Engine(streams(*events)), made()
+    gate, wait = waits()
+    leader, plain = One(engine, streamed=True), One(engine)
+    leader.before = wait  # type: ignore[assignment]
+    task, other = await begun(flights, leader, plain)
+    await other
+    assert len(plain.text) == 2001
+    gate.set()
+    await task
+    assert leader.items == events
+    await nothing_left(flights, engine)
+
+
+async def test_a_slow_follower_of_a_long_reply_is_cut_off() -> None:
+    """Beyond what may be remembered a follower has to keep up; his stream ends with an error, and nobody else's."""
+    engine, flights = Engine(streams(*LONG)), made(bytes_max=SHORT_MAX)
+    gate, wait = waits()
+    leader, slow = many(engine, 2, streamed=True)
+    slow.before = wait  # type: ignore[assignment]
+    task, other = await begun(flights, leader, slow)
+    await task
+    assert leader.items == LONG
+    gate.set()
+    with pytest.raises(EngineError, match="too slowly"):
+        await other
+    assert slow.items == LONG[:1]
+    await nothing_left(flights, engine)
+
+
+async def test_a_slow_leader_of_a_long_reply_is_waited_for() -> None:
+    """The exchange whose call it is gets its reply as it would alone: the call waits for it rather than cut it off."""
+    engine, flights = Engine(streams(*LONG)), made(bytes_max=SHORT_MAX)
+    gate, wait = waits()
+    leader, fast = many(engine, 2, streamed=True)
+    leader.before = wait  # type: ignore[assignment]
+    tasks = await begun(flights, leader, fast)
+    await settled(2000)
+    assert len(fast.items) * len(ITEM) <= BEHIND_BYTES + 2 * len(ITEM)
+    gate.set()
+    await asyncio.gather(*tasks)
+    assert leader.items == fast.items == LONG
+    await nothing_left(flights, engine)
+
+
+async def test_a_slow_leader_of_a_long_reply_who_leaves() -> None:
+    """Once it has gone, nobody waits for it any more."""
+    engine, flights = Engine(streams(*LONG)), made(bytes_max=SHORT_MAX)
+    _, wait = waits()
+    leader, fast = many(engine, 2, streamed=True)
+    leader.before = wait  # type: ignore[assignment]
+    task, other = await begun(flights, leader, fast)
+    await settled(2000)
+    task.cancel()
+    await other
+    assert fast.items == LONG
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await nothing_left(flights, engine)
+
+
+async def test_a_flight_counts_what_it_does() -> None:
+    """Operators see how many flights came to nothing, and how many exchanges were one too many."""
+    engine, flights = Engine(fails(), gives()), made(followers_max=1)
+    tasks = [task for one in many(engine, 3) for task in await begun(flights, one)]
+    engine.go.set()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    counts = flights._metrics.counts  # type: ignore[attr-defined]
+    assert counts["flights_full"] == 1
+    assert counts["flights_failed"] == 1
+    await nothing_left(flights, engine)
