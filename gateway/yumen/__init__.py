@@ -53,6 +53,7 @@ from yumen.plugin import (
 )
 from yumen.screen import display, explain_record, rule_cites
 from yumen.settings import Secret, Settings
+from yumen.store import StoreError
 from yumen.subject import session_id, subject_id
 
 __all__ = [
@@ -108,6 +109,7 @@ __all__ = [
     "Series",
     "Settings",
     "Store",
+    "StoreError",
     "StreamFilter",
     "Text",
     "Trace",

@@ -1,8 +1,9 @@
 """Histograms that cost next to nothing until somebody reads them.
 
-prometheus_client takes a lock for each of the two numbers that an observation changes, and looks for the bucket one by one.
-An exchange makes some six observations, all on the event loop, so here each adds to a list, and what Prometheus reads is made
-of it when it is read. With several workers the numbers lie in files that they share, and the library's own class is taken.
+prometheus_client takes a lock for each of the two numbers that an observation changes, and looks for the bucket one by
+one. An exchange makes some six observations, all on the event loop, so here each adds to a list, and what Prometheus reads
+is made of it when it is read. With several workers the numbers lie in files that they share, and the library's own class
+is taken.
 
 Format: https://prometheus.io/docs/instrumenting/exposition_formats/, "Histograms and summaries".
 """

@@ -122,8 +122,9 @@ def scans(told: dict[str, object], table: Table) -> None:
     """What looks at every entry, with many of them, and what is saved of them."""
     here = filled(MANY)
     measured: dict[str, Callable[[], object]] = {
-        "purge that finds none": lambda: here.purge(Purge("nobody")),
+        "purge that finds none": lambda: here.purge(Purge(before=0.0)),
         "purge of one subject": lambda: here.purge(Purge("tenant 0", f"{10 * 2654435761:032x}")),
+        "purge of one tenant": lambda: here.purge(Purge("tenant 1")),
         "purge of the older half": lambda: here.purge(Purge(before=NOW - MANY / 2e4)),
         "only, another policy": lambda: here.only(["another"]),
     }

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-
 from tests.plugins.cache.semantic.labelled import LABELS, Judged, embedder, judged, pairs, rates
 from tests.plugins.host import UnitHost
+
 from yumen_plugins.cache.semantic import vectors as forms
 from yumen_plugins.cache.semantic.gate import agree
 from yumen_plugins.cache.semantic.index import Known, Questions
@@ -71,7 +71,14 @@ def known(number: int, vector: Any, *, alone: bool) -> Known:
 def costs() -> Table:
     """Microseconds of a look, and bytes of a question, by the number of questions in a context."""
     table = Table(title=f"an index of {DIMENSION} numbers a vector (usearch: {forms.graph_type() is not None})")
-    for heading in ("questions", "µs to add", "µs to look", "bytes each", "bytes accounted", "each its own context: bytes"):
+    for heading in (
+        "questions",
+        "µs to add",
+        "µs to look",
+        "bytes each",
+        "bytes accounted",
+        "each its own context: bytes",
+    ):
         table.add_column(heading, justify="right")
     for size in SIZES:
         rows = random_rows(size)

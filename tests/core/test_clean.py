@@ -268,9 +268,9 @@ async def test_an_exchange_that_ended_otherwise(outcome: str) -> None:
     keeper = Keeper()
     done = await exchange([step(Tokens()), step(keeper)], ScriptedEngine(completion("fine")), request(VALUE))
     state = done.exchange
-    view = View(state, "keeper", Keeper.manifest)
-    assert view.clean
+    seen = [View(state, "keeper", Keeper.manifest).clean]
     state.outcome = outcome
-    assert not view.clean
+    seen.append(View(state, "keeper", Keeper.manifest).clean)
     state.outcome, state.reply = "ok", None
-    assert not view.clean
+    seen.append(View(state, "keeper", Keeper.manifest).clean)
+    assert seen == [True, False, False]

@@ -22,7 +22,12 @@ routes:
     subject: {{field: user}}
     chain: [audit, anonymize, cache]
 """
-CACHE = "version: 1\nplugin: cache\nconfig: {{ttl_s: {ttl_s}, memory: {{warm: true}}}}\n"
+# Time enough for a store to answer on a machine that does much else.
+CACHE = "version: 1\nplugin: cache\nconfig: {{ttl_s: {ttl_s}, shared_timeout_ms: 2000, memory: {{warm: true}}}}\n"
+ANONYMIZE = """version: 1
+plugin: anonymize
+config: {detect: [cn.mobile, email, secret.aws_key_id], action: {secret.*: redact}}
+"""
 REDIS = 'store: {redis: "${env:TEST_REDIS}"}'
 STREAM: dict[str, Any] = {"stream": True}
 
@@ -41,26 +46,22 @@ class Caller:
     def __init__(self, gateway: Gateway, tenant: str) -> None:
         made = gateway.yumen("keys", "create", "--tenant", tenant, "--app", "app", "--trusted", "--json")
         assert made.returncode == 0, made.stderr
-        self._url, self._key = f"{gateway.url}/v1", json.loads(made.stdout)["key"]
-
-    def client(self) -> OpenAI:
-        """The official client."""
-        return OpenAI(base_url=self._url, api_key=self._key, max_retries=0, timeout=60)
+        key = json.loads(made.stdout)["key"]
+        self.client = OpenAI(base_url=f"{gateway.url}/v1", api_key=key, max_retries=0, timeout=60)
 
     def ask(self, text: str, *, model: str = "m", control: str = "", who: str = "", **more: Any) -> Got:
         """A plain request, or with `stream=True` a streamed one."""
         headers = {"connection": "close"}
         headers |= {"cache-control": control} if control else {}
         more |= {"user": who} if who else {}
-        with self.client() as client:
-            reply = client.chat.completions.with_raw_response.create(
-                model=model, messages=messages(text), extra_headers=headers, **more
-            )
-            parsed: Any = reply.parse()
-            if more.get("stream"):
-                said = "".join(one.delta.content or "" for event in parsed for one in event.choices)
-            else:
-                said = parsed.choices[0].message.content
+        reply = self.client.chat.completions.with_raw_response.create(
+            model=model, messages=messages(text), extra_headers=headers, **more
+        )
+        parsed: Any = reply.parse()
+        if more.get("stream"):
+            said = "".join(one.delta.content or "" for event in parsed for one in event.choices)
+        else:
+            said = parsed.choices[0].message.content
         return Got(said, reply.headers.get("x-cache", ""), reply.headers.get("x-cache-age", ""))
 
 
@@ -76,7 +77,7 @@ def served(folder: Path, upstream: Upstream, *, store: str = "", **env: str) -> 
         bundle,
         gateway=GATEWAY.format(store=store),
         audit="version: 1\nplugin: audit\n",
-        anonymize="version: 1\nplugin: anonymize\nconfig: {detect: [cn.mobile, email, secret.aws_key_id], action: {secret.*: redact}}\n",
+        anonymize=ANONYMIZE,
         cache=CACHE.format(ttl_s=600),
     )
     return Gateway(folder, YUMEN_UPSTREAM=upstream.url, YUMEN_POLICIES=str(bundle), YUMEN_LOG_LEVEL="debug", **env)

@@ -25,7 +25,7 @@ from yumen_engines.faq import corpus
 
 HERE = Path(__file__).parent
 SEED = 20261128
-STEPS, RATE = 3000, 0.004
+STEPS, RATE = 2400, 0.004
 # Per batch: groups of meanings that differ in one part each, by kind, and intents.
 FRAMES, FACTS, LOOSE, INTENTS = 20, 20, 24, 30
 WORDINGS = 2

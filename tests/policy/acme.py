@@ -11,6 +11,8 @@ PLUGINS = {
     "stores_raw": 'sees="raw", stores="raw"',
     "stores_seen": 'sees="raw", stores="masked"',
     "picky": 'sees="masked"',
+    "asks_masked": 'sees="masked"',
+    "asks_raw": 'sees="raw"',
 }
 MODULE = """
 import msgspec
@@ -32,18 +34,27 @@ class _Base(Plugin[Config]):
 
     async def on_request(self, exchange):
         return None
+
+class _Asking(_Base):
+    async def on_ask(self, exchange, ask):
+        return await ask()
 """
 
 
 def install(site: Path) -> None:
     """Write the distribution's files into `site`."""
-    classes = (
-        f'class {name.title()}(_Base):\n    manifest = Manifest(name="{name}", version="1", {manifest})\n'
+    classes = [
+        f'class {name.title()}({base(name)}):\n    manifest = Manifest(name="{name}", version="1", {manifest})\n'
         for name, manifest in PLUGINS.items()
-    )
+    ]
     (site / "acme_plugins.py").write_text("\n".join([MODULE, *classes]))
     info = site / "acme-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
     points = (f"{name} = acme_plugins:{name.title()}" for name in PLUGINS)
     (info / "entry_points.txt").write_text("\n".join(["[yumen.plugins]", *points]) + "\n")
+
+
+def base(name: str) -> str:
+    """The class that a plugin is made of."""
+    return "_Asking" if name.startswith("asks") else "_Base"

@@ -40,9 +40,11 @@ ELSEWHERE = {
     "flow.behind-shadow",
     "flow.masks-sees-masked",
     "flow.masked-edit-before-masking",
+    "flow.not-last",
     "flow.raw-edit-after-masking",
     "flow.raw-store",
     "flow.store-sees-raw",
+    "flow.unmasked-ask",
 }
 
 

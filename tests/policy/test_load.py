@@ -115,6 +115,13 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
         ("edits_raw, anonymize, edits_masked", ""),
         ("shadowing, edits_masked", "flow.behind-shadow"),
         ("shadowing", ""),
+        ("anonymize, asks_masked", ""),
+        ("shadowing, asks_masked", ""),
+        ("asks_raw", ""),
+        ("asks_masked", "flow.unmasked-ask"),
+        ("asks_masked, anonymize", "flow.not-last"),
+        ("asks_raw, anonymize, asks_masked", "flow.not-last"),
+        ("anonymize, asks_raw, picky", "flow.not-last"),
     ],
 )
 def test_the_flow_of_plugins_from_outside(tmp_path: Path, chain: str, code: str) -> None:

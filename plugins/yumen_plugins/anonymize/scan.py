@@ -25,7 +25,6 @@ from yumen_plugins.anonymize.tables import NAMED, SIGN, Cells
 from yumen_plugins.anonymize.windows import Pass, Seen
 from yumen_plugins.anonymize.words import Lists, Words
 
-
 # How a text was read: what is remembered of it depends on that.
 WITH_TABLES, WITHOUT_TABLES = b"tables", b"no tables"
 

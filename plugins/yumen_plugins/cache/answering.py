@@ -145,6 +145,8 @@ class Answering:
         if key is None:
             return question, None
         found = await self._tiers.get(space, key, wanted.max_age_s, events=exchange.streamed)
+        if found.why == "absent":
+            semantic.drop(space, key)
         return question, self.given(exchange, found, SEMANTIC)
 
     def _may(self, exchange: Exchange, rule: str) -> bool:
@@ -187,9 +189,7 @@ class Lead:
     Only the first one does, so that a thousand equal questions are not embedded a thousand times.
     """
 
-    def __init__(
-        self, answering: Answering, exchange: Exchange, ask: Ask, wanted: Asked, space: str, why: str
-    ) -> None:
+    def __init__(self, answering: Answering, exchange: Exchange, ask: Ask, wanted: Asked, space: str, why: str) -> None:
         self._answering = answering
         self._exchange = exchange
         self._ask = ask
@@ -214,4 +214,3 @@ class Lead:
             return given
         self._answering.missed(self._exchange, self._why)
         return await self._ask()
-

@@ -27,9 +27,7 @@ def asked(config: CacheConfig, exchange: Exchange) -> Asked:
     if unsafe:
         return Asked(unsafe)
     age = control.get("max-age") if callers.max_age else None
-    return Asked(
-        reads=not (callers.no_cache and "no-cache" in control), max_age_s=None if age is None else float(age)
-    )
+    return Asked(reads=not (callers.no_cache and "no-cache" in control), max_age_s=None if age is None else float(age))
 
 
 def _unsafe(config: CacheConfig, exchange: Exchange) -> str:

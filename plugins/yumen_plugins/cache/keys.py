@@ -1,8 +1,8 @@
 """Under which key a reply is kept, and with whom it is shared.
 
-A key is HMAC-SHA-256 over the space, the route, the policy's hash and the request as the engine gets it (`Exchange.canonical`,
-which brings the engine, its version and configuration, and the dialect and its version), framed by MessagePack so that no part
-can pass for another. Nobody without this gateway's secret can tell what a key is of, or make one for a request that he knows.
+A key is HMAC-SHA-256 over the space, the route, the policy's hash and the request as the engine gets it
+(`Exchange.canonical`, which brings the engine, its version and configuration, and the dialect and its version), framed by
+MessagePack so that no part can pass for another. Nobody without this gateway's secret can tell what a key is of, or make one.
 """
 
 from __future__ import annotations

@@ -8,8 +8,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
-from yumen import AdminCall, Host
-from yumen.store import StoreError
+from yumen import AdminCall, Host, StoreError
 from yumen_plugins.cache.entry import Purge
 
 YES = "true"

@@ -1,8 +1,8 @@
 """Entries outside of this process are encrypted, and open only where they belong.
 
-AES-256-GCM-SIV (RFC 8452) under a key of this gateway's secret; what an entry is for (its key, its place) is authenticated with
-it. So whoever can read the shared store or a file learns nothing, and whoever can write there can neither change an entry nor
-put one tenant's in another's place.
+AES-256-GCM-SIV (RFC 8452) under a key of this gateway's secret; what an entry is for (its key, its place) is authenticated
+with it. So whoever can read the shared store or a file learns nothing, and whoever can write there can neither change an
+entry nor put one tenant's in another's place.
 """
 
 from __future__ import annotations

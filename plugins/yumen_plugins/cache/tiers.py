@@ -70,6 +70,15 @@ class Tiers:
         here = self.memory.purge(purge)
         return here if self._shared is None else max(here, await self._shared.purge(purge))
 
+    async def forget(self, purge: Purge) -> None:
+        """Let go of what this process has, where another one purges.
+
+        Error: `StoreError` where what it wrote of late may still be in the store.
+        """
+        self.memory.purge(purge)
+        if self._shared is not None:
+            await self._shared.forget(purge)
+
     async def stats(self) -> Mapping[str, Any]:
         """How much there is."""
         shared = None if self._shared is None else await self._shared.stats()

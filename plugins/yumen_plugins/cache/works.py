@@ -28,11 +28,12 @@ from yumen_plugins.cache.tiers import Tiers
 # How often a process looks whether another one was told to let go of something.
 MARKS_S = 0.5
 SEALS_MAX = 4096
+PATIENCE_MS = 30_000
 WARM = "warm"
 
 
 class Works:
-    """The parts, wired. Where exchanges are not live (tests of a policy), everything is in the store, which each test clears."""
+    """The parts, wired. Where exchanges are not live (tests of a policy), all is in the store, which each test clears."""
 
     def __init__(self, config: CacheConfig, host: Host) -> None:
         self._config = config
@@ -47,7 +48,8 @@ class Works:
                 store,
                 lambda space: self._seal("entry", space),
                 keys.name,
-                timeout_ms=config.shared_timeout_ms,
+                # How fast this machine is must not decide a test of a policy.
+                timeout_ms=config.shared_timeout_ms if host.live else PATIENCE_MS,
                 compress_above=config.shared_compress_above,
                 metrics=host.metrics,
                 now=host.now,
@@ -97,11 +99,12 @@ class Works:
             purge = await self.marks.add(purge, self._host.now())
         except StoreError as error:
             failed = error
-        questions = 0 if self._semantic is None else self._semantic.purge(purge)
         count = await self.tiers.purge(purge)
+        if self._semantic is not None:
+            await self._semantic.purge_all(purge)
         if failed is not None:
             raise failed
-        return max(count, questions)
+        return count
 
     async def _listen(self) -> None:
         """Let go of what other processes were told to let go of."""
@@ -109,14 +112,17 @@ class Works:
             await asyncio.sleep(MARKS_S)
             try:
                 for purge in await self.marks.new():
-                    self.tiers.memory.purge(purge)
                     if self._semantic is not None:
                         self._semantic.purge(purge)
+                    await self.tiers.forget(purge)
             except Exception as error:  # whatever the disk is like; what is marked is not given meanwhile
                 self._host.log.error("cache_marks", error=type(error).__name__)
 
     def _saved(self) -> list[tuple[bytes, Any]]:
-        return list(warm.load(self._folder / WARM, self._seal("warm", ""), WARM.encode()))
+        def dropped(why: str) -> None:
+            self._host.log.warning("cache_warm_dropped", why=why)
+
+        return list(warm.load(self._folder / WARM, self._seal("warm", ""), WARM.encode(), dropped))
 
     def _begin_with(self, saved: list[tuple[bytes, Any]]) -> None:
         """Take what an earlier process has saved, but for what was purged since."""
@@ -147,7 +153,13 @@ class Works:
         if self._semantic is not None:
             await self._semantic.close()
         if self._host.live and self._config.memory.warm:
-            items = self.tiers.memory.hottest(self._config.memory.warm_bytes_max)
-            seal, most = self._seal("warm", ""), self._config.memory.warm_bytes_max
-            await asyncio.to_thread(warm.save, self._folder / WARM, seal, WARM.encode(), items, most)
+            await asyncio.to_thread(self._save)
         await self.marks.close()
+
+    def _save(self) -> None:
+        most = self._config.memory.warm_bytes_max
+        try:
+            items = self.tiers.memory.hottest(most)
+            warm.save(self._folder / WARM, self._seal("warm", ""), WARM.encode(), items, most)
+        except OSError as error:
+            self._host.log.warning("cache_warm_unsaved", error=type(error).__name__)

@@ -9,8 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.lengths import LONG, times
-from tests.plugins.anomaly.rulesets import FACTS, read
+from tests.plugins.anomaly.rulesets import FACTS, RAW, SOURCES, Source, read, source_text
 
 from yumen_plugins.anomaly.language.conditions import Expression, Facts, cleaned
 from yumen_plugins.anomaly.language.durable import DurableEvaluator, EngineFault
@@ -27,7 +29,7 @@ SOAK = """
 import sys, threading
 from tests.plugins.anomaly.rulesets import FACTS, read
 from yumen_plugins.anomaly.language.conditions import cleaned
-from yumen_plugins.anomaly.language.evaluators import make
+from yumen_plugins.anomaly.language.durable import DurableEvaluator
 
 def rss_kb():
     with open("/proc/self/statm") as file:
@@ -39,7 +41,8 @@ facts = [cleaned(one, FACTS) for one in raw]
 every = int(sys.argv[1]) // 20
 fired = 0
 for reload in range(20):
-    evaluator = make(rules, "durable-rules")
+    # What is remembered would keep the library from being asked.
+    evaluator = DurableEvaluator(rules, "test", answers_max=0)
     for i in range(every):
         fired += len(evaluator.matches(facts[i % 99]))
     evaluator.close()
@@ -159,10 +162,64 @@ def test_texts_never_enter_the_library() -> None:
     evaluator.close()
 
 
+@given(sources=st.lists(SOURCES, min_size=1, max_size=3), raws=st.lists(RAW, min_size=1, max_size=8))
+@settings(deadline=None, max_examples=60)
+def test_what_is_remembered_is_what_the_library_says(sources: list[Source], raws: list[dict[str, object]]) -> None:
+    """Facts that no comparison tells apart have one answer: the one that the library gives to each of them."""
+    conditions = [read(source_text(source)) for source in sources]
+    try:
+        asked, remembering = DurableEvaluator(conditions, "", answers_max=0), DurableEvaluator(conditions, "")
+    except CannotShard:
+        return
+    for raw in [*raws, *reversed(raws)]:
+        facts = cleaned(raw, FACTS)
+        # Beside each fact, the next number on either side.
+        for step in (-1, 0, 1):
+            near = {name: value + step if type(value) is int else value for name, value in facts.items()}
+            assert remembering.matches(near) == asked.matches(near), near
+    asked.close()
+    remembering.close()
+
+
+def test_the_library_is_asked_once_about_facts_that_are_alike() -> None:
+    """A rate that changes with every exchange and stays below its threshold costs one look; one that passes it, another."""
+    evaluator = DurableEvaluator([read("requests.per_key.1m > 300 and tenant != 'a'")], "test")
+    (ruleset,) = evaluator._rulesets
+    for count in range(0, 301, 50):
+        assert evaluator.matches({"requests.per_key.1m": count * 1_000_000, "tenant": f"t{count}"}) == ()
+    # One for all below the threshold, and one for the threshold itself.
+    assert len(ruleset._answers) == 2
+    assert evaluator.matches({"requests.per_key.1m": 300_000_001, "tenant": "租户"}) == (0,)
+    assert evaluator.matches({"requests.per_key.1m": 300_000_001}) == ()
+    assert len(ruleset._answers) == 4
+    evaluator.close()
+
+
+def test_answers_are_bounded() -> None:
+    """Whoever sends facts that are all different makes the gateway ask more, and remember no more."""
+    evaluator = DurableEvaluator([read(f"idle == {number}") for number in range(50)], "test", answers_max=10)
+    (ruleset,) = evaluator._rulesets
+    for number in range(50):
+        assert evaluator.matches({"idle": number * 1_000_000}) == (number,)
+        assert len(ruleset._answers) <= 10
+    evaluator.close()
+
+
+def test_nothing_is_kept_in_the_library() -> None:
+    """The facts of two calls never come together in one condition, and the same facts get the same answer again."""
+    conditions = [read("trusted and streamed"), read("trusted"), read("streamed")]
+    evaluator = DurableEvaluator(conditions, "test", answers_max=0)
+    for _ in range(3):
+        assert evaluator.matches({"trusted": True}) == (1,)
+        assert evaluator.matches({"streamed": True}) == (2,)
+        assert evaluator.matches({"streamed": True, "trusted": True}) == (0, 1, 2)
+    evaluator.close()
+
+
 def test_many_threads() -> None:
     """Threads at once get each its own answer; without a lock the library loses most of them."""
     conditions = [read(f"idle == {i}") for i in range(8)] + [read("idle >= 0")]
-    evaluator = DurableEvaluator(conditions, "test")
+    evaluator = DurableEvaluator(conditions, "test", answers_max=0)
     together = threading.Barrier(8)
 
     def ask(number: int) -> bool:

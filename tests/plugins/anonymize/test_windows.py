@@ -13,7 +13,7 @@ from yumen_plugins.anonymize.config import WordList
 from yumen_plugins.anonymize.detectors import CATALOGUE, select
 from yumen_plugins.anonymize.hits import Hit
 from yumen_plugins.anonymize.look import Region
-from yumen_plugins.anonymize.memo import PLACES_MAX, TEXTS_MAX, Memo
+from yumen_plugins.anonymize.memo import PLACES_ALL_MAX, PLACES_MAX, TEXTS_MAX, Memo
 from yumen_plugins.anonymize.scan import Scanner
 from yumen_plugins.anonymize.windows import OVERLAP_CHARS, WINDOW_CHARS, Seen
 from yumen_plugins.anonymize.words import Words
@@ -103,6 +103,7 @@ def test_the_memo_is_bounded() -> None:
     """The least recently used goes first, and what has too many places is not remembered."""
     memo = Memo()
     memo.put("first", ())
+    memo.put("first", ())
     memo.put("many", ((0, 0, 1, True),) * (PLACES_MAX + 1))
     assert memo.get("many") is None
     for number in range(TEXTS_MAX - 1):
@@ -111,3 +112,31 @@ def test_the_memo_is_bounded() -> None:
     memo.put("last", ())
     assert memo.get("first") == ()
     assert memo.get(0) is None
+
+
+def test_all_places_together_are_bounded() -> None:
+    """Texts full of values push others out before there are as many texts as are remembered, and those go oldest first."""
+    memo = Memo()
+    fits = PLACES_ALL_MAX // PLACES_MAX
+    full = ((0, 0, 1, True),) * PLACES_MAX
+    for number in range(fits + 1):
+        memo.put(number, full)
+        memo.put(number, full)
+    assert memo.get(0) is None
+    assert memo.get(1) == memo.get(fits) == full
+
+
+TABLE = "password\tnote\nhunter2xyz\tnothing at all\nhunter3xyz\t没有什么"
+
+
+@pytest.mark.parametrize("text", ["我的电话是13812345678", "hi", "", TABLE])
+def test_a_short_text_is_known_too(text: str) -> None:
+    """What is remembered of a text that comes alone is what was found in it, as a request's and, apart, as a reply's."""
+    scanner = Scanner(CATALOGUE)
+    found = {}
+    for tables in (True, False, True, False):
+        found[tables] = [places(hits) for hits in scanner.scan([text], tables=tables)]
+        for _ in range(2):
+            assert [places(hits) for hits in scanner.scan([text], key=KEY, tables=tables)] == found[tables]
+    # The cells of tables are read in requests only.
+    assert (found[True] != found[False]) == (text == TABLE)

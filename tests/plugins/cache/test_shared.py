@@ -147,7 +147,7 @@ async def test_a_copy_is_nobody_s(store: RedisStore, redis_server: RedisServer) 
     await shared.flush()
     with redis_server.client() as client:
         names = sorted(client.scan_iter())
-        values = {name: client.get(name) for name in names}
+        values = {name: client.get(name) or b"" for name in names}
         assert len(names) == 8
         for source in names:
             client.flushall()

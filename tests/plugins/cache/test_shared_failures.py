@@ -184,8 +184,10 @@ class Slow(MemoryStore):
         await super().together(changes)
 
 
-async def test_what_waits_is_bounded() -> None:
+async def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Entries wait in a bounded number of rows and bytes; what does not fit is dropped and counted, at once."""
+    monkeypatch.setattr(writer, "WRITE_S", 60.0)
+    monkeypatch.setattr(writer, "CLOSE_S", 60.0)
     store = Slow()
     shared = tier(store)
     for number in range(writer.ROWS_MAX + 50):
@@ -289,8 +291,9 @@ async def test_a_store_without_limits_of_its_own_is_not_waited_for(monkeypatch: 
     assert shared._writer.rows == 0
 
 
-async def test_closing_writes_what_waits_and_takes_nothing_more() -> None:
+async def test_closing_writes_what_waits_and_takes_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was kept before the end is there for the next process; afterwards nothing happens any more."""
+    monkeypatch.setattr(writer, "CLOSE_S", 60.0)
     store = Slow()
     store.may.set()
     shared = tier(store)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 import pytest
 from tests.plugins.cache.shared_kit import be_patient, entry, failures, key, tier
@@ -32,6 +32,15 @@ async def store(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> A
     made = RedisStore.of(redis_server.url)
     yield made.namespaced("cache")
     await made.close()
+
+
+@pytest.fixture
+def own() -> Iterator[RedisServer]:
+    """A server that a test may stop."""
+    server = RedisServer()
+    server.start()
+    yield server
+    server.stop()
 
 
 def spaces(tenant: str) -> list[str]:
@@ -184,7 +193,7 @@ async def test_a_purge_waits_for_the_batch_under_way() -> None:
 
 
 class Held(MemoryStore):
-    """A store whose operations wait at their end, as long as it is told to hold them."""
+    """A store of which one operation waits until it may go on: a look with its answer, changes before they are made."""
 
     shared = True
 
@@ -200,8 +209,7 @@ class Held(MemoryStore):
         return value
 
     async def together(self, changes: Sequence[Change]) -> None:
-        held = self.holds
-        await self._hold() if held else None
+        await self._hold()
         await super().together(changes)
 
     async def _hold(self) -> None:
@@ -265,10 +273,8 @@ async def test_a_thousand_entries_go_in_few_round_trips(store: RedisStore, redis
     await shared.close()
 
 
-async def test_a_purge_says_where_something_may_be_left(redis_server: RedisServer) -> None:
-    """A purge that does not reach the store, or loses it on the way, is an error, and holds in this process all the same."""
-    own = RedisServer()
-    own.start()
+async def test_a_purge_says_where_something_may_be_left(own: RedisServer) -> None:
+    """A purge that does not reach the store is an error, and holds in this process all the same."""
     clock = [0.0]
     made = RedisStore.of(own.url, lambda: clock[0])
     shared = tier(made.namespaced("cache"))
@@ -290,7 +296,6 @@ async def test_a_purge_says_where_something_may_be_left(redis_server: RedisServe
         assert client.dbsize() == 0
     await shared.close()
     await made.close()
-    own.stop()
 
 
 async def test_who_is_told_of_a_purge_removes_what_it_wrote_late(store: RedisStore, redis_server: RedisServer) -> None:

@@ -82,8 +82,8 @@ class DurableEvaluator:
 
     name: ClassVar[str] = "durable-rules"
 
-    def __init__(self, conditions: Sequence[Expression], why: str) -> None:
-        """`why` says why this evaluator runs.
+    def __init__(self, conditions: Sequence[Expression], why: str, answers_max: int = ANSWERS_MAX) -> None:
+        """`why` says why this evaluator runs; with an `answers_max` of 0 the library is asked every time.
 
         Errors: `EngineMissing`; `CannotShard` for a condition with too many alternatives; `EngineFault`.
         """
@@ -94,7 +94,7 @@ class DurableEvaluator:
         self._rulesets: list[_Ruleset] = []
         try:
             for shard in shards(conditions):
-                self._rulesets.append(_Ruleset(library, shard))
+                self._rulesets.append(_Ruleset(library, shard, answers_max))
         except Exception:
             self.close()
             raise
@@ -130,8 +130,9 @@ class DurableEvaluator:
 class _Ruleset:
     """One ruleset of the library."""
 
-    def __init__(self, library: Any, shard: Shard) -> None:
+    def __init__(self, library: Any, shard: Shard, answers_max: int) -> None:
         self._library = library
+        self._answers_max = answers_max
         self._properties = _Properties(shard.conjunctions)
         self._indices = list(shard.conjunctions.values())
         rules: dict[str, object] = {OWN_RULE: _rule([{OWN_PROPERTY: 1}])}
@@ -149,9 +150,10 @@ class _Ruleset:
         answer = self._answers.get(alike)
         if answer is None:
             answer = self._ask(self._properties.values(facts))
-            if len(self._answers) >= ANSWERS_MAX:
+            if len(self._answers) >= self._answers_max:
                 self._answers.clear()
-            self._answers[alike] = answer
+            if self._answers_max:
+                self._answers[alike] = answer
         return answer
 
     def _ask(self, values: Mapping[str, int]) -> list[int]:

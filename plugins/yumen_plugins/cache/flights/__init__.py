@@ -18,7 +18,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, Protocol
 
-from yumen import Answer, Ask, EngineError, Native
+from yumen import Answer, Ask, EngineError, Metrics, Native
 from yumen_plugins.cache.flights.flight import PLAIN, Asker, Flight, Given, Whole, size_of_whole
 from yumen_plugins.cache.flights.reader import Reader, Recorder, broken
 from yumen_plugins.cache.flights.remote import Remote
@@ -33,12 +33,6 @@ FLIGHTS_MAX = 100_000
 LAND_S = 1.0
 # How long `stop` waits for engines to end, and then for other processes to be told.
 STOP_S = 2.0
-
-
-class Metrics(Protocol):
-    """The part of `yumen.plugin.Metrics` that is needed here."""
-
-    def count(self, name: str, amount: float = 1, **labels: str) -> None: ...
 
 
 class _Recorded(Protocol):

@@ -142,6 +142,5 @@ class Buffer:
 
 def size_of(item: Item) -> int:
     """Bytes that an item counts for; those of a text that is not ASCII as if each character took three."""
-    if isinstance(item, bytes):
-        return max(ITEM_BYTES, len(item))
-    return max(ITEM_BYTES, len(item.text) if item.text.isascii() else 3 * len(item.text))
+    size = len(item) if isinstance(item, bytes) else len(item.text) * (1 if item.text.isascii() else 3)
+    return size if size > ITEM_BYTES else ITEM_BYTES

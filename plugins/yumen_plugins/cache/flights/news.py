@@ -23,12 +23,16 @@ class News:
             for future in waiting:
                 _wake(future)
 
+    def next(self) -> asyncio.Future[None]:
+        """What is done when it rings; for whoever needs no limit and leaves seldom, since it stays until then."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.add(future)
+        return future
+
     async def wait(self, seconds: float | None = None) -> None:
         """Wait until it rings, at most so many seconds; None has no limit."""
-        loop = asyncio.get_running_loop()
-        future = loop.create_future()
-        self._waiting.add(future)
-        timer = None if seconds is None else loop.call_later(seconds, _wake, future)
+        future = self.next()
+        timer = None if seconds is None else future.get_loop().call_later(seconds, _wake, future)
         try:
             await future
         finally:

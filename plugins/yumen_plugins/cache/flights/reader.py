@@ -35,7 +35,7 @@ class Reader(AsyncIterator[Item]):
         self._loop = asyncio.get_running_loop()
 
     async def __anext__(self) -> Item:
-        flight = self._flight
+        flight, wait_s = self._flight, self._wait_s
         while not self._closed:
             item = flight.buffer.take(self._place)
             if item is not None:
@@ -43,18 +43,14 @@ class Reader(AsyncIterator[Item]):
             if flight.over:
                 await self._end()
                 break
-            await self._wait()
+            if wait_s is None:
+                await flight.news.next()
+                continue
+            left = flight.heard + wait_s - time.monotonic()
+            if left <= 0:
+                raise EngineError(SILENT, timeout=True)
+            await flight.news.wait(left)
         raise StopAsyncIteration
-
-    async def _wait(self) -> None:
-        flight, wait_s = self._flight, self._wait_s
-        if wait_s is None:
-            await flight.news.wait()
-            return
-        left = flight.heard + wait_s - time.monotonic()
-        if left <= 0:
-            raise EngineError(SILENT, timeout=True)
-        await flight.news.wait(left)
 
     async def _end(self) -> None:
         """Everything has been read. Error: what the stream has ended with, unless it ended well."""

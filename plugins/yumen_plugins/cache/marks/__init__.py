@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from yumen import Store
-from yumen.store import StoreError
+from yumen import Store, StoreError
 from yumen_plugins.cache.entry import Purge
 from yumen_plugins.cache.marks.elsewhere import Elsewhere
 from yumen_plugins.cache.marks.file import MarksFile

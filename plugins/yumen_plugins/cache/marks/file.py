@@ -20,6 +20,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from yumen_plugins.cache.folders import sync_folder
 from yumen_plugins.cache.marks.table import MARKS_MAX, Mark, Table
 
 NAME = "purges"
@@ -87,7 +88,7 @@ class MarksFile:
             finally:
                 os.close(descriptor)
             if new:
-                _sync_folder(self._folder)
+                sync_folder(self._folder)
 
     def tidy(self) -> None:
         """Write the file anew where some of it takes nothing any more, or cannot be read."""
@@ -109,7 +110,7 @@ class MarksFile:
             finally:
                 os.close(descriptor)
             temporary.replace(self._path)
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -136,7 +137,7 @@ class MarksFile:
         missing = [path for path in (self._folder, *self._folder.parents) if not path.exists()]
         for path in reversed(missing):
             path.mkdir(mode=0o700, exist_ok=True)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -182,12 +183,3 @@ def _write(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
-
-
-def _sync_folder(path: Path) -> None:
-    """Make the entries of a folder durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

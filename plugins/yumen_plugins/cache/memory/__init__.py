@@ -100,10 +100,12 @@ class Memory:
         return node is not None
 
     def purge(self, purge: Purge) -> int:
-        """Let go of what a purge takes; how many those were. It looks at every entry."""
-        return self._remove_all(
-            node for node in self._nodes.values() if purge.takes(node.tenant, _long(node.subject), node.stored_at)
-        )
+        """Let go of what a purge takes; how many those were. It looks at every entry of the tenant, or of all."""
+        nodes: Iterable[Node] = self._nodes.values()
+        if purge.tenant:
+            queues = self._tenants.get(purge.tenant)
+            nodes = queues.nodes() if queues else ()
+        return self._remove_all(node for node in nodes if purge.takes(node.tenant, _long(node.subject), node.stored_at))
 
     def only(self, policies: Collection[str]) -> int:
         """Let go of entries that were made under any other policy; how many those were."""
@@ -124,19 +126,12 @@ class Memory:
     def hottest(self, bytes_max: int) -> Iterator[tuple[bytes, bytes]]:
         """Keys and packed entries, the most useful ones first, of at most so many bytes.
 
-        No tenant fills more than its share of those, either.
+        No tenant fills more than its share of those, either. They are those of this moment, and may be taken in another
+        thread: what is let go of meanwhile is passed over.
         """
-        now = self._now()
         nodes = sorted(self._nodes.values(), key=lambda one: (one.place, one.used, one.stored_at), reverse=True)
         of_tenant = dict.fromkeys(self._tenants, bytes_max * self._tenant_share)
-        left: float = bytes_max
-        for node in nodes:
-            size = len(node.key) + len(node.data)
-            # One that is removed while the others are taken is empty, and not fresh.
-            if node.fresh(now) and size <= min(left, of_tenant[node.tenant]):
-                left -= size
-                of_tenant[node.tenant] -= size
-                yield node.key, node.data
+        return _within(nodes, self._now(), bytes_max, of_tenant)
 
     def _remove(self, node: Node) -> None:
         del self._nodes[node.key]
@@ -173,6 +168,18 @@ class Memory:
         """A table does not shrink as entries leave: make a new one where it has room for many more than there are."""
         if sys.getsizeof(self._nodes) > TABLE_BYTES_MAX * len(self._nodes) + 8192:
             self._nodes = dict(self._nodes.items())
+
+
+def _within(nodes: list[Node], now: float, left: float, of_tenant: dict[str, float]) -> Iterator[tuple[bytes, bytes]]:
+    """The entries that fit into what is left of all bytes and of those of their tenant."""
+    for node in nodes:
+        # One that was removed has lost its time first, so what is read here is whole where it is fresh afterwards.
+        key, data = node.key, node.data
+        size = len(key) + len(data)
+        if node.fresh(now) and size <= min(left, of_tenant[node.tenant]):
+            left -= size
+            of_tenant[node.tenant] -= size
+            yield key, data
 
 
 def _short(subject: str) -> bytes | str:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
+from collections.abc import Iterator
+from itertools import chain
 
 import msgspec
 
@@ -22,11 +24,11 @@ GHOSTS_MIN = 64
 HUSKS_MIN = 16
 # So many used entries in a row are spared; then one goes all the same, so that no eviction has to pass them all.
 SPARED_MAX = 100
-# What an entry costs beside its own bytes: the node, its numbers, the heads of three byte strings, its slots in the table of
-# all entries (60 bytes just after that has grown), in a queue and among the ghosts. A test measures that it is enough.
-NODE_BYTES = 344
+# What an entry costs beside its own bytes: the node, its numbers, the heads of three byte strings, its slots in a queue and
+# in the table of all entries, which takes 60 bytes just after it has grown. A test measures that it is enough.
+NODE_BYTES = 328
 # At least so much is counted, which covers keys of 32 and subjects of 16 bytes.
-ENTRY_BYTES_MIN = 392
+ENTRY_BYTES_MIN = 376
 # A node that has gone and still stands in a queue.
 HUSK_BYTES = 112
 # A tenant without entries: two queues, their first blocks, the table of ghosts.
@@ -77,6 +79,10 @@ class Queues:
         self._husks = 0
         self._ghosts = _Ghosts()
 
+    def nodes(self) -> Iterator[Node]:
+        """All entries, in no order."""
+        return (node for node in chain(self._small, self._main) if node.place != GONE)
+
     def add(self, node: Node) -> None:
         """Take a new entry in."""
         cost = node.cost()
@@ -93,8 +99,8 @@ class Queues:
         """Let go of an entry wherever it stands. Its empty node stays there until there are more such than others."""
         self._ghosts.add(node.key)
         self._leave(node)
-        node.key = node.data = node.subject = b""
         node.stored_at = node.ttl_s = 0.0
+        node.key = node.data = node.subject = b""
         self.bytes += HUSK_BYTES
         self._husks += 1
         if self._husks > self.count + HUSKS_MIN:

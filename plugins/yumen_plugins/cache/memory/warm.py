@@ -24,6 +24,7 @@ from typing import BinaryIO
 import msgspec
 
 from yumen_plugins.cache.entry import FORMAT, Entry, unpacked
+from yumen_plugins.cache.folders import sync_folder
 from yumen_plugins.cache.sealing import Seal
 
 FILES_MAX = 16
@@ -75,7 +76,7 @@ def save(folder: Path, seal: Seal, place: bytes, items: Iterable[Item], bytes_ma
         part.unlink(missing_ok=True)
         raise
     _tidy(folder)
-    _sync_folder(folder)
+    sync_folder(folder)
     return count
 
 
@@ -204,12 +205,3 @@ def _write(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
-
-
-def _sync_folder(path: Path) -> None:
-    """Make the entries of a folder durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,8 +1,8 @@
 """Answers to questions in other words of the same meaning.
 
-Two questions share an answer where all else of their requests is equal (their context), their embeddings are alike enough, and
-the gate finds nothing that one of them says and the other one does not (`gate`). What is like nothing that is known, what
-could not be embedded in time, and what the gate refuses is a miss.
+Two questions share an answer where all else of their requests is equal (their context), their embeddings are alike enough,
+and the gate finds nothing that one of them says and the other one does not (`gate`). What is like nothing that is known,
+what could not be embedded in time, and what the gate refuses is a miss.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from yumen import Engine, EngineError, Hmac, Host, Store
+from yumen import CannotStart, Engine, EngineError, Hmac, Host, Store
 from yumen_plugins.cache.config import Semantic as SemanticConfig
 from yumen_plugins.cache.entry import Entry, Purge
 from yumen_plugins.cache.sealing import Seal
 from yumen_plugins.cache.semantic.gate.lexicon import lexicon
 from yumen_plugins.cache.semantic.index import Known, Match, Questions
 from yumen_plugins.cache.semantic.shared import SharedQuestions
-from yumen_plugins.cache.semantic.vectors import Vector
+from yumen_plugins.cache.semantic.vectors import EXACT_MAX, EXACT_ONLY_MAX, Vector, graph_type
 
 __all__ = ["Known", "Match", "Question", "Questions", "Semantic", "SharedQuestions"]
 
@@ -53,7 +53,8 @@ class Semantic:
     """The semantic tier. `store` is one that processes share, or None. Belongs to one event loop.
 
     Failures are counted in `semantic_failures` by `reason`: of the engine `timeout`, `engine`, `shape` and `paused`, of the
-    store `store`, `corrupt` and `full`. Errors: KeyError where the host has no such engine.
+    store `store`, `corrupt` and `full`. Errors: KeyError where the host has no such engine; `CannotStart`
+    where so many questions cannot be searched without `usearch`.
     """
 
     def __init__(self, config: SemanticConfig, host: Host, store: Store | None) -> None:
@@ -77,8 +78,12 @@ class Semantic:
                 failed=self._failed,
                 look_s=1.0 if host.live else 0.0,
             )
-        # Read it now, and not when the first question comes.
+        # What is read and imported now, no question has to wait for.
         lexicon()
+        if config.entries_max > EXACT_MAX and graph_type() is None and config.entries_max > EXACT_ONLY_MAX:
+            raise CannotStart(
+                f"`entries_max` above {EXACT_ONLY_MAX} needs usearch, which is missing: pip install 'yumen[semantic]'"
+            )
 
     async def question(self, text: str, context: bytes) -> Question | None:
         """A question with its embedding; None where it is too long or the engine does not give one in time."""
@@ -114,9 +119,7 @@ class Semantic:
                 self._questions.clear()
             for known in await self._shared.news(space, question.context):
                 self._take(space, known)
-        match = self._questions.find(
-            space, question.context, question.text, question.vector, self.config.threshold
-        )
+        match = self._questions.find(space, question.context, question.text, question.vector, self.config.threshold)
         return None if match is None else match.key
 
     def add(self, space: str, question: Question, key: bytes, entry: Entry) -> None:
@@ -186,5 +189,3 @@ class Semantic:
     def _failed(self, reason: str) -> None:
         self._failures[reason] += 1
         self._host.metrics.count("semantic_failures", reason=reason)
-
-

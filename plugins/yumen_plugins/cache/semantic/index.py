@@ -11,7 +11,7 @@ import numpy as np
 
 from yumen_plugins.cache.entry import Purge
 from yumen_plugins.cache.semantic.gate import differ, read
-from yumen_plugins.cache.semantic.vectors import Scan, Vector, Vectors, grown
+from yumen_plugins.cache.semantic.vectors import Vector, Vectors
 
 SPACES_MAX = 1_000
 # All questions of a process together. Where there are more, the space that has most of them gives one up.
@@ -66,7 +66,7 @@ class _Context:
 
     def __init__(self, dimension: int) -> None:
         self.rows: dict[int, _Row] = {}
-        self.vectors: Vectors = Scan(dimension)
+        self.vectors = Vectors(dimension)
 
 
 class _Space:
@@ -116,7 +116,6 @@ class Questions:
             context = kept.contexts[known.context] = _Context(len(vector))
         context.vectors.add(row.number, vector)
         context.rows[row.number] = row
-        context.vectors = grown(context.vectors, len(context.rows))
         kept.rows[known.key] = row
         kept.size += size
         self._size += size

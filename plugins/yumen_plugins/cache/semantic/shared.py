@@ -1,8 +1,8 @@
 """Questions that processes tell each other through the store that they share.
 
-Each process keeps an index of its own (plain Redis cannot compare vectors: its vector search is a module, or Redis 8). What
-is shared is, for each context, a list of the questions in it, encrypted; whoever looks into a context reads what is new there.
-Where the store does not answer, a process has its own questions only.
+Each process keeps an index of its own: plain Redis cannot compare vectors (its vector search is a module, or Redis 8). What
+is shared is, for each context, a list of the questions in it, encrypted; whoever looks into a context reads what is new in
+it. Where the store does not answer, a process has its own questions only.
 
 Lists cannot be opened to take single questions out, so whatever is purged, all lists go: each process keeps what it knows of
 the others, and new questions are told anew. Whoever can write to the store can make lists go, or put back questions that he
@@ -15,7 +15,8 @@ import asyncio
 import contextlib
 import hashlib
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import msgspec
 
@@ -86,6 +87,7 @@ class SharedQuestions:
         self._writing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._sweep_waits = False
 
     def put(self, space: str, known: Known) -> None:
         """Tell the others of a question, soon. What there is no room for is not told."""
@@ -131,7 +133,8 @@ class SharedQuestions:
     def forget(self, purge: Purge) -> None:
         """Neither tell nor believe anything that a purge takes, and have the lists go soon."""
         self._purges.append(purge)
-        if not self._closed:
+        if not self._closed and not self._sweep_waits:
+            self._sweep_waits = True
             self._begin(self._swept())
 
     async def purge(self, purge: Purge) -> None:
@@ -149,8 +152,8 @@ class SharedQuestions:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _begin(self, work: asyncio._CoroutineLike[None]) -> None:
-        task = asyncio.create_task(_done(work))
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -163,6 +166,7 @@ class SharedQuestions:
     async def _sweep(self) -> None:
         """All lists go, when nothing is being written that a purge takes."""
         async with self._writing:
+            self._sweep_waits = False
             keys = [key async for key in self._store.keys(PREFIX)]
             for start in range(0, len(keys), BATCH_MAX):
                 await self._store.together([Drop(key) for key in keys[start : start + BATCH_MAX]])
@@ -200,21 +204,18 @@ class SharedQuestions:
             except (ValueError, msgspec.MsgspecError):
                 self._failed("corrupt")
                 continue
-            if known.context == context and not self._taken(known):
+            if known.context == context:
                 found.append(known)
             if at % TURN_MAX == 0:
                 await asyncio.sleep(0)
-        return found
+        # Last, since a purge may have come meanwhile.
+        return [known for known in found if not self._taken(known)]
 
     def _taken(self, known: Known) -> bool:
         return any(purge.takes(known.tenant, known.subject, known.stored_at) for purge in self._purges)
 
     def _key(self, space: str, context: bytes) -> str:
         return f"{PREFIX}{self._name(_encode((space, context)))[:16].hex()}"
-
-
-async def _done(work: asyncio._CoroutineLike[None]) -> None:
-    await work
 
 
 def _digest(item: bytes) -> bytes:

@@ -182,7 +182,7 @@ def test_calls_are_one_more_than_failures(
         engine, flights = Storm(plan), made()
         ones = [One(engine, streamed=streamed) for streamed, _ in forms]
         for one, (_, slow) in zip(ones, forms, strict=True):
-            one.before = lambda slow=slow: settled(slow)  # type: ignore[misc]
+            one.before = lambda slow=slow: settled(slow)
         tasks = [asyncio.create_task(one.run(flights)) for one in ones]
         await settled(2)
         # The leaders are the first ones; of those that follow, any may go.

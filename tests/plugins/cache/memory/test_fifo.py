@@ -7,7 +7,7 @@ from tests.plugins.cache.memory.made import NOW, Clock, entry, key, memory
 from tests.plugins.cache.memory.traces import KINDS, Lru, sizes, trace
 
 from yumen_plugins.cache.entry import packed
-from yumen_plugins.cache.memory.fifo import ENTRY_BYTES_MIN, SPARED_MAX, TENANT_BYTES, Node, Queues
+from yumen_plugins.cache.memory.fifo import ENTRY_BYTES_MIN, HUSK_BYTES, SPARED_MAX, TENANT_BYTES, Node, Queues
 
 
 def cost(size: int) -> int:
@@ -99,12 +99,12 @@ def test_all_bytes_are_counted_back() -> None:
         while queues.count:
             queues.evict(NOW)
         # What still stands in the queues are the nodes of those that were removed.
-        assert 0 <= queues.bytes - TENANT_BYTES <= 50 * 112
+        assert 0 <= queues.bytes - TENANT_BYTES <= 50 * HUSK_BYTES
     for number in range(100):
         one = node(number)
         queues.add(one)
         queues.remove(one)
-    assert queues.bytes - TENANT_BYTES <= 17 * 112
+    assert queues.bytes - TENANT_BYTES <= 17 * HUSK_BYTES
 
 
 def test_renewing_an_entry_keeps_its_place() -> None:

@@ -9,7 +9,6 @@ It refuses rather too often: a refusal costs a call of the engine, an error give
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 
 from yumen_plugins.cache.semantic.gate.lexicon import Mark
 from yumen_plugins.cache.semantic.gate.reading import (
@@ -32,6 +31,7 @@ EQUAL = {UNIT: "unit", DATE: "date", "quantifier": "quantifier", "direction": "d
 # Kinds of which two questions may differ where one of them says nothing.
 LOOSE = {MODALITY: "modality", PERSON: "person", TENSE: "tense"}
 # Questions of these may go without saying; every other kind of question may not.
+WHO = Mark(QUESTION, "who")
 UNSAID = frozenset({"how", "what", "whether"})
 # How long a piece of a run of Han characters may be that is looked for in the other question.
 PIECE_MAX = 6
@@ -133,7 +133,7 @@ def _order(asked: Sequence[Mark], kept: Sequence[Mark]) -> str:
     """
     places: dict[tuple[str, int], int] = {}
     counts: dict[str, int] = {}
-    for at, word in enumerate(_sequence(kept, kept)):
+    for at, word in enumerate(_sequence(kept, asked)):
         counts[word] = counts.get(word, -1) + 1
         places[word, counts[word]] = at
     counts.clear()
@@ -147,12 +147,12 @@ def _order(asked: Sequence[Mark], kept: Sequence[Mark]) -> str:
 
 
 def _sequence(marks: Sequence[Mark], other: Sequence[Mark]) -> Iterator[str]:
-    """What stands in an order: words, numbers, roles, and runs of Han characters in the pieces that both have."""
+    """What stands in an order: words, numbers, roles, who, and runs of Han characters in the pieces that both have."""
     grams = _places(other)
     for mark in marks:
         if mark.kind == HAN:
             yield from (piece for piece, _ in _cut(mark.value, grams))
-        elif mark.kind in ORDERED:
+        elif mark.kind in ORDERED or mark == WHO:
             yield f"{'' if mark.kind in (WORD, NAME) else mark.kind} {mark.value}"
 
 
@@ -168,6 +168,3 @@ def _falls_thrice(order: Sequence[int]) -> bool:
             second = max(second, place)
         highest = max(highest, place)
     return False
-
-
-__all__ = ["agree", "differ", "pairwise"]

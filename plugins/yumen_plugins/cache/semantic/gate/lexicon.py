@@ -36,7 +36,7 @@ class _Node:
 
 
 class Lexicon:
-    """Finds the longest known phrase at a place. Of two that are written alike the first one counts, exactly before by stem."""
+    """Finds the longest known phrase at a place. Of two that are spelt alike the first counts, whole words before stems."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
         self._root = _Node()
@@ -50,7 +50,9 @@ class Lexicon:
                     raise ValueError(f"{name!r} is a {known} and a {kind}")
         # All exact words before all stems: `seconds` is a unit although it has the stem of `second`.
         known_phrases = [
-            (pieces(plain(phrase)), self._marks(kind, name, phrase)) for kind, name, phrases in named for phrase in phrases
+            (pieces(plain(phrase)), self._marks(kind, name, phrase))
+            for kind, name, phrases in named
+            for phrase in phrases
         ]
         for phrase, marks in known_phrases:
             self._add([piece.text for piece in phrase], marks)

@@ -16,6 +16,8 @@ NUMBER, UNIT, DATE, WORD, NAME, HAN, SYMBOL = "number", "unit", "date", "word", 
 SMALL = frozenset({"question", "role", "person", "negation", "quantifier", "modality", "tense"})
 ISO_DATE = re.compile("([12][0-9]{3})[-/.]([0-9]{1,2})[-/.]([0-9]{1,2})")
 PERCENT = Mark(UNIT, "percent")
+PAST = Mark("tense", "past")
+MORNING = Mark(DATE, "morning")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ def _marks(found: Sequence[Piece]) -> list[Mark]:
         if length:
             ended()
             marks += known
+            if any(_ends_in_ed(piece) for piece in found[at : at + length]):
+                marks.append(PAST)
             at += length
         elif _either_or(found, at):
             # `贵不贵` is a question and no negation; of the word that stands twice, one is enough.
@@ -62,6 +66,8 @@ def _marks(found: Sequence[Piece]) -> list[Mark]:
         else:
             ended()
             marks.append(_unknown(found[at]))
+            if _ends_in_ed(found[at]):
+                marks.append(PAST)
             at += 1
     ended()
     return marks
@@ -74,6 +80,8 @@ def _known(found: Sequence[Piece], at: int) -> tuple[Sequence[Mark], int]:
         return (Mark(NAME, found[at].text),), 1
     if length == 1 and _either_or(found, at):
         return (), 0
+    if found[at].text == "am" and at > 0 and found[at - 1].form is Form.NUMBER:
+        return (MORNING,), 1
     date, taken = _date(found, at)
     if taken > length:
         return date, taken
@@ -81,7 +89,8 @@ def _known(found: Sequence[Piece], at: int) -> tuple[Sequence[Mark], int]:
     if taken == 1 and numbers == ["1"] and found[at].form is Form.HAN and not length:
         # As an article, `一` goes without saying; `two` differs from it all the same.
         return (), 1
-    if taken > length:
+    # `second` is a number, although `seconds` has the same stem; `one` as an article is none.
+    if taken > length or (taken == length > 0 and found[at].form is Form.WORD and numbers != ["1"]):
         return [PERCENT if value == "%" else Mark(NUMBER, value) for value in numbers], taken
     return marks, length
 
@@ -89,6 +98,11 @@ def _known(found: Sequence[Piece], at: int) -> tuple[Sequence[Mark], int]:
 def _either_or(found: Sequence[Piece], at: int) -> bool:
     """Whether `不` or `没` stands between a character and the same one, as in `能不能`."""
     return found[at].text in ("不", "没") and 0 < at < len(found) - 1 and found[at - 1].text == found[at + 1].text
+
+
+def _ends_in_ed(piece: Piece) -> bool:
+    """Whether a word looks like a past one; `is charged` is both, and so agrees with either."""
+    return piece.form is Form.WORD and len(piece.text) > 4 and piece.text.endswith("ed") and piece.text != piece.stem
 
 
 def _date(found: Sequence[Piece], at: int) -> tuple[Sequence[Mark], int]:

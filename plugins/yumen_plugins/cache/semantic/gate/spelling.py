@@ -1,4 +1,4 @@
-"""A question in small pieces: Latin words, Han characters one by one, numbers, and what must be the same letter by letter."""
+"""A question in small pieces: Latin words, Han characters one by one, numbers, and what is compared letter by letter."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ PIECES = re.compile(
   | (?P<plain>[{LATIN}0-9]+(?:[.,:/@_+-][{LATIN}0-9]+)*)
   | (?P<han>[{HAN}])
   | (?P<foreign>[^\W\d_]+)
-  | (?P<minus>-(?=[ ]?[0-9]))
-  | (?P<symbol>[^\s.,!?;:，。！？；：、…"'“”‘’()（）\[\]【】{{}}<>《》「」—–·_/\\`-])
+  | (?P<operator>-(?=[ ]?[0-9])|(?<=[ ])/(?=[ ]))
+  | (?P<symbol>[^\s.,!?;:，。！？；：、…"'“”‘’()（）\[\]【】{{}}《》「」—–·_/\\`-])
     """,
     re.VERBOSE,
 )
@@ -64,7 +64,9 @@ WITH_UNIT = re.compile(rf"([0-9]+(?:[.,][0-9]+)*)-?([{LATIN}]+)")
 ORDINAL = re.compile("([0-9]+)(?:st|nd|rd|th)")
 WORDS = re.compile(rf"[{LATIN}]+(?:[-/][{LATIN}]+)*")
 LETTERS = re.compile(f"[{LATIN}]+")
-ENDINGS = {"s": "", "m": "am", "d": "would", "ve": "have", "re": "are", "ll": "will"}
+# `what's` and the like are no owners.
+IS = frozenset({"what", "who", "where", "when", "how", "why", "it", "that", "there", "here", "let", "he", "she"})
+ENDINGS = {"s": "'s", "m": "am", "d": "would", "ve": "have", "re": "are", "ll": "will"}
 IRREGULAR = {"can't": ("can", "not"), "won't": ("will", "not"), "shan't": ("shall", "not"), "ain't": ("is", "not")}
 APOSTROPHE = re.compile(r"(?<=\w)[’ʼ](?=\w)")
 # Ends a sentence, so that a capital behind it says nothing.
@@ -97,7 +99,7 @@ def pieces(text: str) -> list[Piece]:
             found.append(Piece(Form.HAN, said, said))
         elif kind == "foreign":
             found.append(Piece(Form.FOREIGN, said.casefold(), said.casefold()))
-        elif kind in ("symbol", "minus"):
+        elif kind in ("symbol", "operator"):
             found.append(Piece(Form.SYMBOL, said, said))
         else:
             exact = said[1:-1].strip() if kind == "quoted" else said
@@ -130,6 +132,8 @@ def _short(said: str, begins: bool, shouted: bool) -> list[Piece]:
     if ending.lower() == "t" and lower.endswith("n't"):
         return [_word(word[:-1], begins, shouted), Piece(Form.WORD, "not", "not")]
     full = ENDINGS.get(ending.lower(), ending.lower())
+    if full == "'s" and word.lower() in IS:
+        full = ""
     first = _word(word, begins, shouted)
     return [first, Piece(Form.WORD, full, full)] if full else [first]
 
@@ -137,7 +141,8 @@ def _short(said: str, begins: bool, shouted: bool) -> list[Piece]:
 def _word(said: str, begins: bool, shouted: bool) -> Piece:
     lower = said.casefold()
     capital = said[0].isupper() and said != "I"
-    acronym = len(said) > 1 and said.isupper() and not shouted
+    # A letter by itself is a name, too: `swap A and B`.
+    acronym = capital and said.isupper() and not shouted and (len(said) > 1 or not begins)
     return Piece(Form.WORD, lower, stem(lower), name=capital and not begins and not shouted, acronym=acronym)
 
 
