@@ -12,11 +12,9 @@ from yumen.exchange import (
     Block,
     CacheState,
     Decision,
-    Erasure,
     Exchange,
     Finding,
     Mode,
-    Operation,
     Principal,
     Reply,
     Respond,
@@ -26,33 +24,24 @@ from yumen.exchange import (
 )
 from yumen.kept import Kept
 from yumen.ledger import LedgerReader, Progress
-from yumen.operators import AdminCall, Download, Right
+from yumen.operators import AdminCall, Download, Erasure, Operation, Right
 from yumen.plugin import (
     Ask,
-    Change,
     Channel,
-    Counters,
-    Drop,
     EngineRef,
-    Entry,
     Host,
     Lint,
     Manifest,
-    Metrics,
     MaskingFilter,
+    Metrics,
     NoConfig,
     Plugin,
-    Push,
-    Put,
-    Reading,
     Rule,
-    Scope,
-    Series,
-    Store,
     StreamFilter,
 )
 from yumen.screen import display, explain_record, rule_cites
 from yumen.settings import Secret, Settings
+from yumen.state import Change, Counters, Drop, Entry, Push, Put, Reading, Scope, Series, Store
 from yumen.store import StoreError
 from yumen.subject import session_id, subject_id
 
@@ -87,9 +76,9 @@ __all__ = [
     "LedgerReader",
     "Lint",
     "Manifest",
-    "Metrics",
     "MaskingFilter",
     "Message",
+    "Metrics",
     "Mode",
     "Native",
     "NoConfig",

@@ -14,8 +14,9 @@ from yumen.exchange import Answer, Trace
 from yumen.telemetry import log
 
 if TYPE_CHECKING:
-    from yumen.chain import Run, Target
+    from yumen.chain import Run
     from yumen.step import Step
+    from yumen.target import Target
     from yumen.view import View
 
 # How long a plugin may go on, once the time for the engine is over, to give what it has; and how long closing may take.

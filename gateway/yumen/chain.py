@@ -6,14 +6,11 @@ whose request hook was reached gets its response and completion hooks.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import msgspec
+from typing import TYPE_CHECKING, Any
 
 from yumen import telemetry
 from yumen.asking import Asking, close_stream
@@ -24,6 +21,7 @@ from yumen.errors import Problem
 from yumen.exchange import Answer, Block, Decision, Respond, Trace
 from yumen.forms import ExchangeState, ReplyState
 from yumen.step import Step
+from yumen.target import Target
 from yumen.telemetry import log, metrics
 from yumen.view import View
 
@@ -34,33 +32,6 @@ if TYPE_CHECKING:
 REPLY_TEXTS_MAX = 200_000
 # What the engine gets, by what the masking plugin has done.
 SENT = {"none": "raw", "shadow": "raw", "partly": "partly masked", "enforce": "masked"}
-
-
-class Target(NamedTuple):
-    """An engine that exchanges of a route can go to, whether its text leaves this machine, and a digest of its configuration."""
-
-    name: str
-    engine: Engine[Any]
-    egress: str
-    identity: bytes = b""
-
-    @classmethod
-    def of(cls, name: str, engine: Engine[Any], egress: str) -> Target:
-        """With the digest: of the adapter, and of its configuration with what the environment says of it."""
-        config = msgspec.json.encode(engine.config, enc_hook=str, order="deterministic")
-        written = msgspec.msgpack.encode((engine.manifest.name, egress, config))
-        return cls(name, engine, egress, hashlib.sha256(written).digest())
-
-    @property
-    def dialects(self) -> tuple[str, ...]:
-        """The dialects that it speaks itself."""
-        return self.engine.manifest.dialects
-
-    @property
-    def version(self) -> str:
-        """The version of its adapter, and of the model behind it where that has one of its own."""
-        revision = self.engine.revision()
-        return f"{self.engine.manifest.version}+{revision}" if revision else self.engine.manifest.version
 
 
 class Chain:

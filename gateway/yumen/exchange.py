@@ -129,27 +129,6 @@ class Trace(msgspec.Struct, frozen=True):
     shadow: bool = False
 
 
-class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that was done to the gateway and is no exchange: a policy was loaded, say.
-
-    `kind` is a stable word (`policy_loaded`, `policy_reloaded`, `policy_reload_failed`), `actor` who did it: `start`,
-    `watch`, or `admin:` and the id of a key. `at` is in seconds since the epoch. `details` are ids, hashes and
-    codes, never text of a payload.
-    """
-
-    kind: str
-    actor: str
-    at: float
-    details: Mapping[str, str] = {}
-
-
-class Erasure(msgspec.Struct, frozen=True):
-    """Who is to be forgotten: one subject of a tenant (see `Exchange.subject`), or all of the tenant where it is empty."""
-
-    tenant: str
-    subject: str = ""
-
-
 class Text(Protocol):
     """One piece of human-readable text inside a payload."""
 
@@ -395,22 +374,16 @@ class Exchange(Protocol):
 
         It does not depend on blanks, escapes, the order of members, or how the reply is to be sent. `leave_out` are members
         of the top level that do not count either; the text whose path is `without` counts as empty. Error: PermissionError
-        where no masking plugin has enforced, and from the reply on.
+        where no masking plugin has enforced.
         """
         ...
 
     def keep(self, given: Answer | Native | Sequence[Delta | bytes]) -> Kept | None:
-        """A reply that the engine gave in a form to give again; of a stream all of its events.
-
-        None where it may not be given again: an error, cut short, or unreadable. Error: PermissionError as of `canonical`.
-        """
+        """A reply of the engine, of a stream all events, to give again; None where that may not be. Error: PermissionError."""
         ...
 
     def give_again(self, kept: Kept) -> Answer | Native | Events | None:
-        """A kept reply as the engine would give it to this exchange, streamed or not.
-
-        None where it lacks what this exchange is owed: the usage, which a stream has only where it was asked for.
-        """
+        """A kept reply as the engine would give it to this exchange; None where it lacks the usage that is owed to it."""
         ...
 
     @property
@@ -419,7 +392,7 @@ class Exchange(Protocol):
         ...
 
     def set_cache(self, state: CacheState, *, rule: str = "") -> None:
-        """Say whether the answer comes from a cache, and by which rule; the header `x-cache` says it too. Error: ValueError."""
+        """Say whether the answer comes from a cache, and by which rule; `x-cache` says it too. Error: ValueError."""
         ...
 
     def set_header(self, name: str, value: str) -> None:

@@ -105,7 +105,7 @@ def _of_deltas(given: list[Delta]) -> Kept | None:
     ended: dict[int, str] = {}
     usage = Usage()
     for delta in given:
-        if delta.channel != "content" or (delta.text and (delta.choice in ended or -1 in ended)):
+        if delta.channel != "content" or (delta.text and delta.choice in ended):
             return None
         if delta.text or delta.finish_reason:
             texts.setdefault(delta.choice, []).append(delta.text)

@@ -1,4 +1,4 @@
-"""What operators ask of a plugin at `/admin/<manifest.admin>`, and what may come back."""
+"""What operators do to the gateway, and ask of a plugin at `/admin/<manifest.admin>`; and what may come back."""
 
 from __future__ import annotations
 
@@ -42,3 +42,24 @@ class Download(msgspec.Struct, frozen=True):
     media_type: str
     chunks: AsyncIterator[bytes]
     filename: str
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that was done to the gateway and is no exchange: a policy was loaded, say.
+
+    `kind` is a stable word (`policy_loaded`, `policy_reloaded`, `policy_reload_failed`), `actor` who did it: `start`,
+    `watch`, or `admin:` and the id of a key. `at` is in seconds since the epoch. `details` are ids, hashes and
+    codes, never text of a payload.
+    """
+
+    kind: str
+    actor: str
+    at: float
+    details: Mapping[str, str] = {}
+
+
+class Erasure(msgspec.Struct, frozen=True):
+    """Who is to be forgotten: one subject of a tenant (see `Exchange.subject`), or all of the tenant where it is empty."""
+
+    tenant: str
+    subject: str = ""

@@ -17,10 +17,11 @@ import structlog
 
 from yumen.engine import Engine, EngineError, EngineManifest
 from yumen.errors import CannotStart
-from yumen.exchange import Erasure
-from yumen.plugin import Metrics, NoConfig, Plugin, Store
+from yumen.operators import Erasure
+from yumen.plugin import Metrics, NoConfig, Plugin
 from yumen.policy.bundle import EngineSpec, Instance, StoreSpec
 from yumen.settings import Secret, Settings
+from yumen.state import Store
 from yumen.store.memory import MemoryStore
 from yumen.store.redis import RedisStore
 from yumen.subject import session_id, subject_id

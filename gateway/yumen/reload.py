@@ -24,7 +24,7 @@ import msgspec
 
 from yumen.dataplane import DataPlane
 from yumen.errors import CannotStart, Diagnostic, PolicyError
-from yumen.exchange import Operation
+from yumen.operators import Operation
 from yumen.policy.bundle import Bundle
 from yumen.policy.folder import Folder, read_folder
 from yumen.policy.load import compile_folder

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from yumen.chain import Chain, Target
-from yumen.exchange import Erasure, Operation
+from yumen.chain import Chain
+from yumen.operators import Erasure, Operation
 from yumen.parts import Part, Parts
 from yumen.plugin import Plugin
 from yumen.policy.bundle import Bundle
 from yumen.step import Step
+from yumen.target import Target
 from yumen.telemetry import log
 
 

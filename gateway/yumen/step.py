@@ -131,7 +131,8 @@ class Step:
             else:
                 with Deadline(self.timeout_s):
                     decision = await _resume(coroutine, waited_for)
-            decision, edits = self.committed(decision, view)
+            # Most hooks decide nothing.
+            decision, edits = (None, view.commit()) if decision is None else self.committed(decision, view)
         except (Exception, asyncio.CancelledError) as error:  # a plugin may raise anything; what it means is policy
             self.raised(hook, exchange, view, started, error)
             return None
@@ -162,7 +163,8 @@ class Step:
         self, hook: Hook, exchange: ExchangeState, view: View, ms: float, decision: Decision | None, edits: int
     ) -> Decision | None:
         """Trace a hook that has not failed. Returns the decision that counts: None in shadow."""
-        exchange.trace.append(Trace(self.name, hook, ms, *traced(decision), edits, view.shadow))
+        did, reason = ("allow", "") if decision is None else traced(decision)
+        exchange.trace.append(Trace(self.name, hook, ms, did, reason, edits, view.shadow))
         if view.quiet_blocks or view.quiet_edits:
             self.record_quiet(hook, exchange, view)
         return None if view.shadow else decision

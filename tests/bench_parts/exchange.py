@@ -33,7 +33,7 @@ from tests.bench.servers import REPLY
 from tests.kit import ScriptedEngine
 
 from yumen.app import tune_interpreter
-from yumen.chain import Chain, Run, Target
+from yumen.chain import Chain, Run
 from yumen.dataplane import OPENAI, DataPlane
 from yumen.exchange import Answer
 from yumen.identity import Keys
@@ -41,6 +41,7 @@ from yumen.parts import Parts
 from yumen.policy.trusted import load_trusted
 from yumen.runtime import Runtime
 from yumen.settings import Secret, Settings
+from yumen.target import Target
 from yumen.telemetry import configure_logging
 from yumen.view import View
 

@@ -164,9 +164,11 @@ async def test_raw_words_are_not_taken_for_masked_ones(stream: bool) -> None:
         return Answer([view.texts[-1].value])
 
     ledger = Ledger()
-    steps = [step(Masker("m", [])), step(ledger), step(RawAsker(echoes))]
-    await exchange(steps, engine(), request(SECRET, stream=stream))
-    assert "SECRET" not in json.dumps(ledger.records[0]["reply"])
+    outcome = await exchange(
+        [masker(), step(ledger), step(RawAsker(echoes))], engine(), request("alpha", stream=stream)
+    )
+    assert said(outcome) == "alpha"
+    assert "alpha" not in json.dumps(ledger.records[0]["reply"])
 
 
 async def test_it_hears_last_how_an_exchange_ended() -> None:

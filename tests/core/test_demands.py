@@ -14,12 +14,13 @@ from tests.kit import exchange, request, step
 from tests.reload.live import write
 
 from yumen import Hmac, Manifest, NoConfig, Plugin, Principal
-from yumen.chain import Chain, Run, Target
+from yumen.chain import Chain, Run
 from yumen.dialects.openai import OpenAI
 from yumen.forms import ExchangeState
 from yumen.policy.bundle import Limits, Route, RulePolicy
 from yumen.policy.load import check_bundle
 from yumen.step import Step
+from yumen.target import Target
 
 SECRET = request("SECRET 秘密")
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.redis_server import RedisServer
 
 from yumen import Change, Drop, Push, Put, Scope, Series, Store
-from yumen.plugin import Entry
+from yumen.state import Entry
 from yumen.store import StoreError
 from yumen.store import redis as redis_module
 from yumen.store.memory import MemoryStore

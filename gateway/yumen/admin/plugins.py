@@ -14,9 +14,8 @@ from yumen.admin.arguments import body_arguments, query_arguments
 from yumen.admin.download import Sent, close
 from yumen.dataplane import DataPlane
 from yumen.errors import Problem
-from yumen.exchange import Operation
 from yumen.keyfile import Entry
-from yumen.operators import Download, Right
+from yumen.operators import Download, Operation, Right
 from yumen.plugin import Plugin
 from yumen.runtime import Runtime
 from yumen.telemetry import log, metrics, place

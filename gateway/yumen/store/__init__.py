@@ -1,4 +1,4 @@
-"""Shared state behind `yumen.plugin.Store`."""
+"""Shared state behind `yumen.state.Store`."""
 
 from __future__ import annotations
 

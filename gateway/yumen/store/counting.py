@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from yumen.plugin import Reading, Scope, Series
+from yumen.state import Reading, Scope, Series
 
 SLICES = 6
 # One more than lie in the window as a whole.

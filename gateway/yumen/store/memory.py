@@ -12,7 +12,7 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from itertools import islice
 
-from yumen.plugin import Change, Drop, Push, Put, Scope
+from yumen.state import Change, Drop, Push, Put, Scope
 from yumen.store.memory_counters import MemoryCounters, Table
 
 ENTRIES_MAX = 100_000
@@ -34,7 +34,7 @@ class _Entry:
 
 
 class MemoryStore:
-    """See `yumen.plugin.Store`. Belongs to one event loop.
+    """See `yumen.state.Store`. Belongs to one event loop.
 
     `entries_max` and `bytes_max` bound each key space by itself, so that a cache that fills its own cannot push a rate
     counter out of another. `monotonic` is a clock in seconds; with `now`, seconds since the epoch, the slices of counters'
@@ -119,7 +119,7 @@ class MemoryStore:
         return total
 
     async def append(self, key: str, value: bytes, ttl_s: float, keep: int) -> None:
-        """See `yumen.plugin.Store`. What does not fit into the whole space is not kept. Error: ValueError."""
+        """See `yumen.state.Store`. What does not fit into the whole space is not kept. Error: ValueError."""
         check_keep(keep)
         check_ttl(ttl_s)
         entry = self._find(key)
@@ -137,7 +137,7 @@ class MemoryStore:
             self._put(key, items, ttl_s, size - own)
 
     async def items(self, key: str, start: int = 0) -> list[bytes]:
-        """See `yumen.plugin.Store`. Error: ValueError where it is no list, or `start` is below 0."""
+        """See `yumen.state.Store`. Error: ValueError where it is no list, or `start` is below 0."""
         check_start(start)
         entry = self._find(key)
         if entry is None:
@@ -147,7 +147,7 @@ class MemoryStore:
         return list(islice(entry.value, start, None))
 
     async def take(self, key: str, value: bytes, ttl_s: float) -> bool:
-        """See `yumen.plugin.Store`. What does not fit into the whole space takes nothing. Error: ValueError."""
+        """See `yumen.state.Store`. What does not fit into the whole space takes nothing. Error: ValueError."""
         check_ttl(ttl_s)
         if self._find(key) is not None:
             return False
@@ -155,7 +155,7 @@ class MemoryStore:
         return key in self._entries
 
     async def keys(self, prefix: str) -> AsyncIterator[str]:
-        """See `yumen.plugin.Store`. Being told of does not count as use."""
+        """See `yumen.state.Store`. Being told of does not count as use."""
         # A copy, since whoever asks may change the store between two of them.
         for key in [key for key in self._entries if key.startswith(prefix)]:
             entry = self._entries.get(key)
@@ -163,12 +163,12 @@ class MemoryStore:
                 yield key
 
     async def peek(self, keys: Sequence[str], length: int) -> list[bytes]:
-        """See `yumen.plugin.Store`. It does not count as use. Error: ValueError where `length` is below 1."""
+        """See `yumen.state.Store`. It does not count as use. Error: ValueError where `length` is below 1."""
         check_length(length)
         return [self._start(self._entries.get(key), length) for key in keys]
 
     async def together(self, changes: Sequence[Change]) -> None:
-        """See `yumen.plugin.Store`. One that cannot be made does not keep the others from it. Error: ValueError."""
+        """See `yumen.state.Store`. One that cannot be made does not keep the others from it. Error: ValueError."""
         check_changes(changes)
         fault: ValueError | None = None
         for change in changes:
@@ -186,7 +186,7 @@ class MemoryStore:
             raise fault
 
     def counters(self, name: str, scopes: Sequence[Scope]) -> MemoryCounters:
-        """See `yumen.plugin.Store`. They are bounded by the `keys_max` of each scope alone. Error: ValueError."""
+        """See `yumen.state.Store`. They are bounded by the `keys_max` of each scope alone. Error: ValueError."""
         made = MemoryCounters(scopes, self._tables.setdefault(name, {}), self._moment)
         self._counters[name] = made
         return made

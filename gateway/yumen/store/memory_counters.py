@@ -1,4 +1,4 @@
-"""Counters in the memory of one process. See `yumen.plugin.Counters`."""
+"""Counters in the memory of one process. See `yumen.state.Counters`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from yumen.plugin import Entry, Reading, Scope, Series
+from yumen.state import Entry, Reading, Scope, Series
 from yumen.store.counting import check, fields, nothing
 from yumen.store.windows import Column, Distinct, Recent, Ring, Until, Usual
 
@@ -89,7 +89,7 @@ class Sum:
 
 
 class MemoryCounters:
-    """See `yumen.plugin.Counters`. `tables` are those of all counters of the same name, by scope."""
+    """See `yumen.state.Counters`. `tables` are those of all counters of the same name, by scope."""
 
     def __init__(self, scopes: Sequence[Scope], tables: dict[str, Table], monotonic: Callable[[], float]) -> None:
         check(scopes)
@@ -102,7 +102,7 @@ class MemoryCounters:
             self._scopes.append((table, [_series(table, series) for series in scope.series]))
 
     async def count(self, entries: Sequence[Entry]) -> list[tuple[Reading, ...]]:
-        """See `yumen.plugin.Counters`. Error: ValueError where an entry has not one change for each series."""
+        """See `yumen.state.Counters`. Error: ValueError where an entry has not one change for each series."""
         now = self._monotonic()
         readings: list[tuple[Reading, ...]] = []
         for scope, who, changes in entries:
@@ -120,7 +120,7 @@ class MemoryCounters:
         return readings
 
     async def wait_s(self, scope: int, who: str, series: int, limit: float) -> int:
-        """See `yumen.plugin.Counters`. Error: ValueError where it is no sum."""
+        """See `yumen.state.Counters`. Error: ValueError where it is no sum."""
         table, counted = self._scopes[scope]
         asked = counted[series]
         if not isinstance(asked, Sum):

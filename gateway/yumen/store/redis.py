@@ -20,7 +20,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 from yumen.errors import CannotStart
-from yumen.plugin import Change, Drop, Put, Scope
+from yumen.state import Change, Drop, Put, Scope
 from yumen.store import StoreError
 from yumen.store.memory import OTHER_KIND, check_changes, check_keep, check_length, check_start, check_ttl
 from yumen.store.redis_counters import RedisCounters
@@ -151,7 +151,7 @@ def _kind(error: Exception) -> str:
 
 
 class RedisStore:
-    """See `yumen.plugin.Store`. A value larger than `VALUE_BYTES_MAX` is not kept."""
+    """See `yumen.state.Store`. A value larger than `VALUE_BYTES_MAX` is not kept."""
 
     shared: bool = True
 
@@ -188,12 +188,12 @@ class RedisStore:
         await self._link.close()
 
     async def get(self, key: str) -> bytes | None:
-        """See `yumen.plugin.Store`."""
+        """See `yumen.state.Store`."""
         found: bytes | None = await self._link.ask(self._link.client.get, self._key(key))
         return found
 
     async def set(self, key: str, value: bytes, ttl_s: float) -> None:
-        """See `yumen.plugin.Store`."""
+        """See `yumen.state.Store`."""
         ttl = _milliseconds(ttl_s)
         if len(value) > VALUE_BYTES_MAX:
             await self.delete(key)
@@ -201,35 +201,35 @@ class RedisStore:
             await self._link.ask(self._link.client.set, self._key(key), bytes(value), px=ttl)
 
     async def delete(self, key: str) -> None:
-        """See `yumen.plugin.Store`."""
+        """See `yumen.state.Store`."""
         await self._link.ask(self._link.client.delete, self._key(key))
 
     async def add(self, key: str, amount: int, ttl_s: float) -> int:
-        """See `yumen.plugin.Store`."""
+        """See `yumen.state.Store`."""
         arguments = [amount, _milliseconds(ttl_s)]
         return int(await self._link.ask(self._link.add, keys=[self._key(key)], args=arguments))
 
     async def append(self, key: str, value: bytes, ttl_s: float, keep: int) -> None:
-        """See `yumen.plugin.Store`."""
+        """See `yumen.state.Store`."""
         check_keep(keep)
         arguments = [bytes(value), _milliseconds(ttl_s), keep]
         if len(value) <= VALUE_BYTES_MAX:
             await self._link.ask(self._link.append, keys=[self._key(key)], args=arguments)
 
     async def items(self, key: str, start: int = 0) -> list[bytes]:
-        """See `yumen.plugin.Store`. Error: ValueError where `start` is below 0."""
+        """See `yumen.state.Store`. Error: ValueError where `start` is below 0."""
         check_start(start)
         return list(await self._link.ask(self._link.client.lrange, self._key(key), start, -1))
 
     async def take(self, key: str, value: bytes, ttl_s: float) -> bool:
-        """See `yumen.plugin.Store`. A value that is too large takes nothing."""
+        """See `yumen.state.Store`. A value that is too large takes nothing."""
         ttl = _milliseconds(ttl_s)
         if len(value) > VALUE_BYTES_MAX:
             return False
         return bool(await self._link.ask(self._link.client.set, self._key(key), bytes(value), px=ttl, nx=True))
 
     async def keys(self, prefix: str) -> AsyncIterator[str]:
-        """See `yumen.plugin.Store`: in many round trips, in which the server goes through all that it holds.
+        """See `yumen.state.Store`: in many round trips, in which the server goes through all that it holds.
 
         The keys of counters are not among them, so no other key should begin with `c:`.
         """
@@ -247,7 +247,7 @@ class RedisStore:
                 return
 
     async def peek(self, keys: Sequence[str], length: int) -> list[bytes]:
-        """See `yumen.plugin.Store`. Error: ValueError where `length` is below 1."""
+        """See `yumen.state.Store`. Error: ValueError where `length` is below 1."""
         check_length(length)
         found: list[bytes] = await self._link.ask(self._starts, keys, length) if keys else []
         return found
@@ -265,7 +265,7 @@ class RedisStore:
         return list(answers)
 
     async def together(self, changes: Sequence[Change]) -> None:
-        """See `yumen.plugin.Store`. One that cannot be made does not keep the others from it. Error: ValueError."""
+        """See `yumen.state.Store`. One that cannot be made does not keep the others from it. Error: ValueError."""
         check_changes(changes)
         if changes:
             await self._link.ask(self._change, changes)
@@ -287,7 +287,7 @@ class RedisStore:
                     raise answer
 
     def counters(self, name: str, scopes: Sequence[Scope]) -> RedisCounters:
-        """See `yumen.plugin.Store`. Error: ValueError."""
+        """See `yumen.state.Store`. Error: ValueError."""
         return RedisCounters(self._link, f"{self._prefix}:{COUNTERS}{name}", scopes)
 
     def _key(self, key: str) -> bytes:

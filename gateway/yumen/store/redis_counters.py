@@ -1,4 +1,4 @@
-"""Counters in a Redis server. See `yumen.plugin.Counters`.
+"""Counters in a Redis server. See `yumen.state.Counters`.
 
 Everything is counted by one script, in one round trip and at one moment, which is the server's own: gateways whose clocks
 differ count alike. What everybody in a scope has is a hash, `yumen:<instance>:c:<name>:<scope>:<who>`, which goes when its
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from yumen.plugin import Entry, Reading, Scope, Series
+from yumen.state import Entry, Reading, Scope, Series
 from yumen.store.counting import RING, check, fields, needed_s, usual_slots, wait_s
 from yumen.telemetry import log
 
@@ -42,7 +42,7 @@ class RedisCounters:
         self._tell_at = 0.0
 
     async def count(self, entries: Sequence[Entry]) -> list[tuple[Reading, ...]]:
-        """See `yumen.plugin.Counters`. Error: ValueError where an entry has not one change for each series."""
+        """See `yumen.state.Counters`. Error: ValueError where an entry has not one change for each series."""
         keys: list[str] = []
         arguments: list[bytes | str | int] = [self._now(), self._program]
         for scope, who, changes in entries:
@@ -61,7 +61,7 @@ class RedisCounters:
         ]
 
     async def wait_s(self, scope: int, who: str, series: int, limit: float) -> int:
-        """See `yumen.plugin.Counters`. Error: ValueError where it is no sum."""
+        """See `yumen.state.Counters`. Error: ValueError where it is no sum."""
         asked = self._scopes[scope].series[series]
         if asked.kind != "sum":
             raise ValueError("only a sum says when there is room")

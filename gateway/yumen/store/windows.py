@@ -93,7 +93,7 @@ class Ring(Numbers):
         return (self.add(row, now, change),)
 
     def wait_s(self, row: int, now: float, limit: float) -> int:
-        """See `yumen.plugin.Counters`."""
+        """See `yumen.state.Counters`."""
         at = row * self.width
         return wait_s(int(self._all[at]), self._all[at + 2 : at + self.width], now, self.window_s, limit)
 

@@ -2,7 +2,7 @@
 
 A key is HMAC-SHA-256 over the space, the route, the policy's hash and the request as the engine gets it
 (`Exchange.canonical`, which brings the engine, its version and configuration, and the dialect and its version), framed by
-MessagePack so that no part can pass for another. Nobody without this gateway's secret can tell what a key is of, or make one.
+MessagePack so that no part can pass for another. Only who has this gateway's secret can tell what a key is of.
 """
 
 from __future__ import annotations

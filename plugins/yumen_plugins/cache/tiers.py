@@ -39,7 +39,7 @@ class Tiers:
         Never raises for a store that fails, and waits no longer than policy says.
         """
         entry = self.memory.get(key, events=events)
-        if entry is not None:
+        if entry is not None and not self._purged(entry):
             found = self._found(entry, max_age_s)
             if found.entry is not None or self._shared is None:
                 return found

@@ -9,8 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from yumen import Host
-from yumen.store import StoreError
+from yumen import Host, StoreError
 from yumen_plugins.cache.answering import Answering
 from yumen_plugins.cache.config import CacheConfig
 from yumen_plugins.cache.entry import Purge
@@ -29,6 +28,8 @@ from yumen_plugins.cache.tiers import Tiers
 MARKS_S = 0.5
 SEALS_MAX = 4096
 PATIENCE_MS = 30_000
+# Purges that the store has not taken, and how long to wait before it is asked again.
+OWED_MAX, AGAIN_S = 1_000, 5.0
 WARM = "warm"
 
 
@@ -64,7 +65,13 @@ class Works:
         self.tiers = Tiers(memory, shared, self.marks, host.now)
         remote = None
         if store is not None and host.live:
-            remote = Remote(store, lambda space: self._seal("flight", space), now=host.now, metrics=host.metrics)
+            remote = Remote(
+                store,
+                lambda space: self._seal("flight", space),
+                now=host.now,
+                metrics=host.metrics,
+                timeout_s=config.shared_timeout_ms / 1000,
+            )
         self._flights = Flights(
             followers_max=config.coalesce.followers_max if config.coalesce is not None else 0,
             wait_s=config.coalesce.wait_s if config.coalesce is not None else 1.0,
@@ -76,6 +83,7 @@ class Works:
         self._lookups = Lookups(host)
         self.answering = Answering(config, host, keys, self.tiers, self._flights, self._semantic, self._lookups)
         self.operating = Operating(host, self.purge, self._stats)
+        self._owed: list[Purge] = []
         self._listening: asyncio.Task[None] | None = None
 
     @classmethod
@@ -92,19 +100,31 @@ class Works:
     async def purge(self, purge: Purge) -> int:
         """Let go of what a purge takes, here, in the shared store, and wherever its mark is read; how many that was.
 
-        Errors: `StoreError` where something may be left in the store; OSError where it may be gone after a restart.
+        Whatever fails keeps nothing else from it. Errors: `StoreError` where something may be left in the store, from which
+        it goes later; OSError where it may be gone after a restart that there was a purge.
         """
-        failed: StoreError | None = None
+        failed: list[Exception] = []
         try:
             purge = await self.marks.add(purge, self._host.now())
+        except (StoreError, OSError) as error:
+            failed.append(error)
+        count = 0
+        try:
+            count = await self._sweep(purge)
         except StoreError as error:
-            failed = error
-        count = await self.tiers.purge(purge)
-        if self._semantic is not None:
-            await self._semantic.purge_all(purge)
-        if failed is not None:
-            raise failed
+            failed.append(error)
+            self._owed = [*self._owed, purge][-OWED_MAX:]
+        if failed:
+            raise failed[0]
         return count
+
+    async def _sweep(self, purge: Purge) -> int:
+        """Remove what a purge takes. Error: `StoreError` where something may be left in the store."""
+        try:
+            return await self.tiers.purge(purge)
+        finally:
+            if self._semantic is not None:
+                await self._semantic.purge_all(purge)
 
     async def _listen(self) -> None:
         """Let go of what other processes were told to let go of."""
@@ -115,6 +135,11 @@ class Works:
                     if self._semantic is not None:
                         self._semantic.purge(purge)
                     await self.tiers.forget(purge)
+                while self._owed:
+                    await self._sweep(self._owed[0])
+                    self._owed = self._owed[1:]
+            except StoreError:
+                await asyncio.sleep(AGAIN_S)
             except Exception as error:  # whatever the disk is like; what is marked is not given meanwhile
                 self._host.log.error("cache_marks", error=type(error).__name__)
 

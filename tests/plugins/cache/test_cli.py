@@ -54,7 +54,7 @@ class Server:
 
             do_GET = do_POST = _answer
 
-            def log_message(self, *_: Any) -> None:
+            def log_message(self, format: str, *args: Any) -> None:
                 """Say nothing."""
 
         self._server = HTTPServer(("127.0.0.1", 0), Handler)

@@ -113,7 +113,7 @@ async def _principal(harness: Harness, placed: Any) -> Principal:
         principals.append(principal)
         return await send(path, body, principal, session, subject)
 
-    harness.send = noting  # type: ignore[method-assign]  # the real one is called
+    harness.send = noting  # type: ignore[method-assign, assignment]  # the real one is called
     await run_case(harness, placed)
     harness.send = send  # type: ignore[method-assign]  # as it was
     return principals[0]

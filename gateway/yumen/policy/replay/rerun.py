@@ -7,7 +7,7 @@ from typing import cast
 
 import msgspec
 
-from yumen.chain import SENT, Chain, Run, Target
+from yumen.chain import SENT, Chain, Run
 from yumen.channels import FilterSlot
 from yumen.dialects import Payload
 from yumen.dialects.document import Document
@@ -22,6 +22,7 @@ from yumen.policy.replay.recorded import ALLOWED, Decision, Recorded
 from yumen.policy.replay.stage import ReplayStep, Stage
 from yumen.policy.replay.texts import answered, channel, replied, request_texts
 from yumen.step import Hook, Step, traced
+from yumen.target import Target
 from yumen.view import View
 
 # Never read: texts of a replay stand in no document.

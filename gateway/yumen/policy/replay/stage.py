@@ -15,19 +15,22 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import structlog
 
-from yumen.chain import Chain, Target
+from yumen.chain import Chain
 from yumen.digest import Hmac
 from yumen.engine import Engine
 from yumen.errors import CannotStart, Problem, Unsupported
-from yumen.exchange import Decision, Erasure, Trace
+from yumen.exchange import Decision, Trace
 from yumen.forms import ExchangeState
+from yumen.operators import Erasure
 from yumen.parts import Unasked
-from yumen.plugin import Metrics, Plugin, Store
+from yumen.plugin import Metrics, Plugin
 from yumen.policy.bundle import Bundle, Instance, Route
 from yumen.settings import Secret
+from yumen.state import Store
 from yumen.step import Hook, Step
 from yumen.store.memory import MemoryStore
 from yumen.subject import session_id, subject_id
+from yumen.target import Target
 from yumen.view import View
 
 if TYPE_CHECKING:

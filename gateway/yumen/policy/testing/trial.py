@@ -142,8 +142,8 @@ class _Runner:
                 script.arrived.clear()
                 before = harness.departed
                 sent.append(self._sending(principal))
-                while not (sent[-1].done() or script.arrived.is_set() or harness.departed > before):
-                    await asyncio.sleep(COMING_S)
+                while not (sent[-1].done() or script.arrived.is_set() or harness.departed > before):  # noqa: ASYNC110
+                    await asyncio.sleep(COMING_S)  # what it waits for may be in a thread
         finally:
             script.release()
             outcomes = await asyncio.gather(*sent)

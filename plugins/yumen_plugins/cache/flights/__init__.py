@@ -117,11 +117,6 @@ class Flights:
         tries = 0
         while tries < TRIES_MAX and self._followers_max and not self._stopped:
             flight = self._flight(key, exchange)
-            if flight is None and tries and find is not None:
-                given = await find()
-                if given is not None:
-                    return Flown(given, False, NOTHING)
-                flight = self._flight(key, exchange)
             if flight is None:
                 if len(self._flights) >= FLIGHTS_MAX:
                     break
@@ -133,8 +128,11 @@ class Flights:
                 flown = await self._follow(flight, ask, exchange)
             if flown is not None:
                 return flown
-            self._metrics.count("flights_failed")
             tries += 1
+            self._metrics.count("flights_failed")
+            found = None if find is None else await find()
+            if found is not None:
+                return Flown(found, False, NOTHING)
         return await self.alone(space, key, ask, exchange)
 
     async def alone(self, space: str, key: bytes, ask: Ask, exchange: Asker) -> Flown:

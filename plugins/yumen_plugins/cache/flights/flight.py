@@ -167,8 +167,6 @@ class Flight:
         self.buffer.leave(place)
         if whole:
             self.buffer.want_whole(-1)
-        if not self.followers:
-            self.news.ring()
 
     def left(self) -> None:
         """The part of `leave` that waits for nothing."""

@@ -36,6 +36,7 @@ class Reader(AsyncIterator[Item]):
 
     async def __anext__(self) -> Item:
         flight, wait_s = self._flight, self._wait_s
+        until = 0.0
         while not self._closed:
             item = flight.buffer.take(self._place)
             if item is not None:
@@ -46,10 +47,11 @@ class Reader(AsyncIterator[Item]):
             if wait_s is None:
                 await flight.news.next()
                 continue
-            left = flight.heard + wait_s - time.monotonic()
-            if left <= 0:
+            now = time.monotonic()
+            until = until or now + wait_s
+            if now >= until:
                 raise EngineError(SILENT, timeout=True)
-            await flight.news.wait(left)
+            await flight.news.wait(until - now)
         raise StopAsyncIteration
 
     async def _end(self) -> None:

@@ -15,8 +15,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from yumen import Metrics, Store
-from yumen.store import StoreError
+from yumen import Metrics, Store, StoreError
 from yumen_plugins.cache.flights.flight import Flight
 from yumen_plugins.cache.flights.owned import CLAIM_S, Owned
 from yumen_plugins.cache.flights.parts import Parts

@@ -8,8 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import NamedTuple
 
-from yumen import Answer, EngineError, Events, Native, Store
-from yumen.store import StoreError
+from yumen import Answer, EngineError, Events, Native, Store, StoreError
 from yumen_plugins.cache.flights.buffer import Item
 from yumen_plugins.cache.flights.parts import Part, Parts
 

@@ -20,8 +20,7 @@ from typing import Any
 
 import msgspec
 
-from yumen import Drop, Hmac, Push, Store
-from yumen.store import StoreError
+from yumen import Drop, Hmac, Push, Store, StoreError
 from yumen_plugins.cache.entry import Purge
 from yumen_plugins.cache.sealing import Seal
 from yumen_plugins.cache.semantic.index import Known

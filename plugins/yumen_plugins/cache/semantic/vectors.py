@@ -137,6 +137,14 @@ class Graph:
     def __init__(self, dimension: int) -> None:
         self._index: Any = graph_type()(ndim=dimension, metric="ip", dtype="f16")
 
+    def __len__(self) -> int:
+        return len(self._index)
+
+    @property
+    def capacity(self) -> int:
+        """How many vectors there is memory for."""
+        return int(self._index.capacity)
+
     def add(self, number: int, vector: Vector) -> None:
         """Take one more."""
         self._index.add(number, vector, threads=1)

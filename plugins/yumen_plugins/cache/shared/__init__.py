@@ -12,8 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from yumen import Drop, Metrics, Store
-from yumen.store import StoreError
+from yumen import Drop, Metrics, Store, StoreError
 from yumen_plugins.cache.entry import Entry, Purge, packed
 from yumen_plugins.cache.sealing import Seal
 from yumen_plugins.cache.shared.envelope import PACKED_BYTES_MAX, Space, Spaces, opened

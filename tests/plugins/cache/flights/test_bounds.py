@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from tests.plugins.cache.flights.engine import (
@@ -29,6 +30,8 @@ from tests.plugins.cache.flights.engine import (
 
 from yumen import EngineError, Native
 from yumen_plugins.cache import flights as flights_module
+from yumen_plugins.cache.flights import flight as flight_module
+from yumen_plugins.cache.flights import reader as reader_module
 from yumen_plugins.cache.flights.buffer import AHEAD_BYTES, BEHIND_BYTES, size_of
 from yumen_plugins.cache.flights.flight import Flight
 
@@ -129,25 +132,49 @@ async def test_a_stream_that_falls_silent_ends_for_its_followers() -> None:
     await nothing_left(flights, engine)
 
 
-async def test_a_sign_of_life_counts() -> None:
-    """What is waited for is the next item, not the end: a long reply that keeps coming is followed to its end."""
-    engine, flights = Engine(streams(*([GO, *EVENTS[:1]] * 20), *EVENTS[1:])), made(wait_s=5.0)
+class Clock:
+    """A clock that a test sets forward."""
 
-    async def trickle() -> None:
-        for _ in range(60):
-            engine.go.set()
-            engine.go.clear()
-            await asyncio.sleep(0.005)
-        engine.go.set()
+    def __init__(self) -> None:
+        self.ahead = 0.0
 
-    tasks = await begun(flights, *(ones := many(engine, 2, streamed=True)))
-    # As if all of it took long: whoever counted from the beginning would give up now.
-    started = time.monotonic()
-    flight = the_flight(flights)
-    flight.heard = started - 4.9
-    await trickle()
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead
+
+
+async def test_a_sign_of_life_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is waited for is the next item, not the end: a long reply that keeps coming is followed to its end.
+
+    Nor is the silence before he came a follower's.
+    """
+    clock = Clock()
+    for module in (flights_module, flight_module, reader_module):
+        monkeypatch.setattr(module, "time", clock)
+    gates = [asyncio.Event() for _ in EVENTS]
+
+    async def trickles(engine: Engine) -> AsyncIterator[bytes]:
+        async def events() -> AsyncIterator[bytes]:
+            for gate, item in zip(gates, EVENTS, strict=True):
+                await gate.wait()
+                yield item
+
+        return events()
+
+    engine, flights = Engine(trickles), made(wait_s=100.0)
+    ones = [One(engine, streamed=True), One(engine, streamed=True), One(engine)]
+    tasks = await begun(flights, *ones)
+    the_flight(flights).open_until = math.inf
+    for gate in gates[:-1]:
+        clock.ahead += 60.0
+        gate.set()
+        await settled()
+    clock.ahead += 99.0
+    tasks += await begun(flights, late := One(engine, streamed=True))
+    clock.ahead += 60.0
+    gates[-1].set()
     await asyncio.gather(*tasks)
-    assert ones[0].items == ones[1].items
+    assert ones[0].items == ones[1].items == late.items == EVENTS
+    assert ones[2].text == TEXT
     assert engine.calls == 1
     await nothing_left(flights, engine)
 
