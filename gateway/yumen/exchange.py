@@ -379,7 +379,7 @@ class Exchange(Protocol):
         ...
 
     def keep(self, given: Answer | Native | Sequence[Delta | bytes]) -> Kept | None:
-        """A reply of the engine, of a stream all events, to give again; None where that may not be. Error: PermissionError."""
+        """A reply of the engine, of a stream all events, to give again; None where it may not be. Error: PermissionError."""
         ...
 
     def give_again(self, kept: Kept) -> Answer | Native | Events | None:

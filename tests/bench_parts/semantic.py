@@ -19,7 +19,6 @@ from rich.table import Table
 from tests.plugins.cache.semantic.labelled import LABELS, Judged, embedder, judged, pairs, rates
 from tests.plugins.host import UnitHost
 
-from yumen_plugins.cache.semantic import vectors as forms
 from yumen_plugins.cache.semantic.gate import agree
 from yumen_plugins.cache.semantic.index import Known, Questions
 
@@ -70,7 +69,7 @@ def known(number: int, vector: Any, *, alone: bool) -> Known:
 
 def costs() -> Table:
     """Microseconds of a look, and bytes of a question, by the number of questions in a context."""
-    table = Table(title=f"an index of {DIMENSION} numbers a vector (usearch: {forms.graph_type() is not None})")
+    table = Table(title=f"an index of {DIMENSION} numbers a vector")
     for heading in (
         "questions",
         "µs to add",

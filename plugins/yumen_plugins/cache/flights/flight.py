@@ -96,8 +96,6 @@ class Flight:
             self._tell()
             async for item in given:
                 buffer.add(item)
-                if buffer.long:
-                    self.drop()
                 self._tell()
                 if buffer.full:
                     await buffer.room()

@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from yumen import CannotStart, Engine, EngineError, Hmac, Host, Store
+from yumen import Engine, EngineError, Hmac, Host, Store
 from yumen_plugins.cache.config import Semantic as SemanticConfig
 from yumen_plugins.cache.entry import Entry, Purge
 from yumen_plugins.cache.sealing import Seal
 from yumen_plugins.cache.semantic.gate.lexicon import lexicon
 from yumen_plugins.cache.semantic.index import Known, Match, Questions
 from yumen_plugins.cache.semantic.shared import SharedQuestions
-from yumen_plugins.cache.semantic.vectors import EXACT_MAX, EXACT_ONLY_MAX, Vector, graph_type
+from yumen_plugins.cache.semantic.vectors import Vector
 
 __all__ = ["Known", "Match", "Question", "Questions", "Semantic", "SharedQuestions"]
 
@@ -53,8 +53,7 @@ class Semantic:
     """The semantic tier. `store` is one that processes share, or None. Belongs to one event loop.
 
     Failures are counted in `semantic_failures` by `reason`: of the engine `timeout`, `engine`, `shape` and `paused`, of the
-    store `store`, `corrupt` and `full`. Errors: KeyError where the host has no such engine; `CannotStart`
-    where so many questions cannot be searched without `usearch`.
+    store `store`, `corrupt` and `full`. Error: KeyError where the host has no such engine.
     """
 
     def __init__(self, config: SemanticConfig, host: Host, store: Store | None) -> None:
@@ -78,12 +77,8 @@ class Semantic:
                 failed=self._failed,
                 look_s=1.0 if host.live else 0.0,
             )
-        # What is read and imported now, no question has to wait for.
+        # Read it now, and not when the first question comes.
         lexicon()
-        if config.entries_max > EXACT_MAX and graph_type() is None and config.entries_max > EXACT_ONLY_MAX:
-            raise CannotStart(
-                f"`entries_max` above {EXACT_ONLY_MAX} needs usearch, which is missing: pip install 'yumen[semantic]'"
-            )
 
     async def question(self, text: str, context: bytes) -> Question | None:
         """A question with its embedding; None where it is too long or the engine does not give one in time."""

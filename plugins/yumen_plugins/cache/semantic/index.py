@@ -14,6 +14,8 @@ from yumen_plugins.cache.semantic.gate import differ, read
 from yumen_plugins.cache.semantic.vectors import Vector, Vectors
 
 SPACES_MAX = 1_000
+# Of one context: all are compared with each question, in less than a millisecond.
+CONTEXT_MAX = 10_000
 # All questions of a process together. Where there are more, the space that has most of them gives one up.
 BYTES_MAX = 256 << 20
 # What a question costs beside its text and its vector, and one that stands alone in its context; measured, rounded up.
@@ -60,7 +62,7 @@ class _Row:
 
 
 class _Context:
-    """Questions that differ in nothing else."""
+    """Questions that differ in nothing else; the least recently useful first."""
 
     __slots__ = ("rows", "vectors")
 
@@ -119,6 +121,8 @@ class Questions:
         kept.rows[known.key] = row
         kept.size += size
         self._size += size
+        if len(context.rows) > CONTEXT_MAX:
+            self._remove(kept, next(iter(context.rows.values())))
         if len(kept.rows) > self._entries_max:
             self._remove(kept, next(iter(kept.rows.values())))
         while self._size > self._bytes_max:
@@ -142,6 +146,7 @@ class Questions:
             why = differ(asked, read(row.text.decode("utf-8", "surrogatepass")))
             if not why:
                 kept.rows.move_to_end(row.key)
+                among.rows[number] = among.rows.pop(number)
                 return Match(row.key, similarity)
             self.refused[why] += 1
         return None

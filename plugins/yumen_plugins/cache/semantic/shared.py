@@ -142,11 +142,12 @@ class SharedQuestions:
         await self._sweep()
 
     async def close(self) -> None:
-        """Write what waits, as far as the store answers in time."""
+        """Write what waits, and finish what was begun, as far as the store answers in time."""
         self._closed = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._timeout_s):
                 await self.flush()
+                await asyncio.gather(*self._tasks)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

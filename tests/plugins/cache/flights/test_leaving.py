@@ -200,6 +200,17 @@ async def test_stop() -> None:
     await nothing_left(flights, engine)
 
 
+async def test_stop_after_a_call() -> None:
+    """What has not landed yet is let go of too."""
+    engine, flights = Engine(gives()), made()
+    engine.go.set()
+    one = One(engine)
+    flown = await flights.fly(SPACE, KEY, one.ask, one)
+    await flights.stop()
+    assert not flights._flights
+    flown.recording.landed()
+
+
 async def test_stop_while_a_plain_call_is_under_way() -> None:
     """Its leader hears that the call broke off, and not that he was cancelled himself."""
     engine, flights = Engine(gives()), made()

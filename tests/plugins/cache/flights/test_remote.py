@@ -95,9 +95,9 @@ async def store(
     await opened.close()
 
 
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+def patient(monkeypatch: pytest.MonkeyPatch, seconds: float = PATIENT_S) -> None:
     for limit in ("CONNECT_S", "ANSWER_S", "OPERATION_S"):
-        monkeypatch.setattr(redis_module, limit, PATIENT_S)
+        monkeypatch.setattr(redis_module, limit, seconds)
 
 
 @pytest.fixture
@@ -443,8 +443,9 @@ async def test_a_store_that_is_not_there(own_server: RedisServer) -> None:
     await opened.close()
 
 
-async def test_a_store_that_hangs(own_server: RedisServer) -> None:
+async def test_a_store_that_hangs(own_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A call waits for it no longer than it may, and the key that comes too late is let go of."""
+    patient(monkeypatch, 100.0)
     opened = RedisStore.of(own_server.url)
     space = opened.namespaced(INSTANCE)
     await space.set("x", b"", 1.0)  # there is a connection
@@ -458,6 +459,7 @@ async def test_a_store_that_hangs(own_server: RedisServer) -> None:
         own_server.go_on()
     assert process.counts.counts["flights_unshared"] == 1
     await until(lambda: not process.remote._tasks)
+    assert await space.get(f"f:{KEY.hex()}") is None
     await process.gone()
     await opened.close()
 

@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.plugins.cache.semantic.kit import CONTEXT, DIMENSION, known, vector
 
 from yumen_plugins.cache.entry import Purge
 from yumen_plugins.cache.semantic import Known, Questions, vectors
-from yumen_plugins.cache.semantic.vectors import Graph, Scan, Vector, Vectors
+from yumen_plugins.cache.semantic.vectors import Vector, Vectors
 
 PAY = "How do I pay?"
 
@@ -99,10 +99,11 @@ def test_the_largest_space_pays() -> None:
     among = questions(entries_max=1000, bytes_max=100_000)
     among.add("small", known("k"))
     for number in range(200):
-        among.add("flood", known(f"f{number}", f"question {number}"))
+        among.add("flood", known(f"f{number}", f"question {number}", context=b"%d" % number))
     assert among.stats()["bytes"] <= 100_000
     assert find(among, space="small") == "k"
-    assert find(among, "question 199", space="flood") == "f199"
+    assert find(among, "question 199", space="flood", context=b"199") == "f199"
+    assert find(among, "question 0", space="flood", context=b"0") == ""
 
 
 def test_spaces_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,13 +166,11 @@ def test_a_question_costs_no_more_than_is_accounted(alone: bool) -> None:
 OPERATIONS = st.lists(st.tuples(st.booleans(), st.integers(0, 20), st.floats(0, 6.28)), max_size=60)
 
 
-@settings(max_examples=50)
-@given(OPERATIONS, st.sampled_from([3, 1000]))
-def test_vectors_are_found_as_by_comparing_with_all(operations: list[tuple[bool, int, float]], exact_max: int) -> None:
-    """After any adding and removing, what is nearest is what comparing one by one says, with a graph and without."""
-    pytest.importorskip("usearch")
+@given(OPERATIONS, st.sampled_from([3 * DIMENSION, 1 << 18]))
+def test_vectors_are_found_as_by_comparing_with_all(operations: list[tuple[bool, int, float]], block: int) -> None:
+    """After any adding and removing, and in whatever blocks they are multiplied, what is nearest is nearest."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(vectors, "EXACT_MAX", exact_max)
+        patch.setattr(vectors, "BLOCK", block)
         made = Vectors(DIMENSION)
         there: dict[int, Vector] = {}
         for adds, number, angle in operations:
@@ -182,57 +181,21 @@ def test_vectors_are_found_as_by_comparing_with_all(operations: list[tuple[bool,
                 there[number] = vector(angle)
                 made.add(number, there[number])
         asked = vector(1.0)
-        expected = sorted((float(one @ asked) for one in there.values() if one @ asked >= 0.9), reverse=True)
+        alike = {number: float(one @ asked) for number, one in there.items() if one @ asked >= 0.9}
         found = made.nearest(asked, 4, 0.9)
-        # A graph's own numbers are 16-bit ones.
-        near_threshold = [one for one in there.values() if abs(float(one @ asked) - 0.9) < 0.01]
-        if not near_threshold:
-            assert [similarity for _, similarity in found] == pytest.approx(expected[:4], abs=5e-3)
-        assert all(number in there for number, _ in found)
+        assert [similarity for _, similarity in found] == pytest.approx(sorted(alike.values(), reverse=True)[:4])
+        assert all(alike[number] == pytest.approx(similarity) for number, similarity in found)
+        with pytest.raises(KeyError):
+            made.remove(99)
 
 
-def test_a_context_grows_into_a_graph(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond so many vectors they move into a graph, a few with each new one, and all are still found."""
-    pytest.importorskip("usearch")
-    monkeypatch.setattr(vectors, "EXACT_MAX", 50)
-    rows = np.random.default_rng(2).standard_normal((200, 32)).astype(np.float32)
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    made = Vectors(32)
-    for number, row in enumerate(rows):
-        made.add(number, row)
-    assert all(made.nearest(row, 1, 0.99)[0][0] == number for number, row in enumerate(rows))
-    made.remove(7)
-    assert all(number != 7 for number, _ in made.nearest(rows[7], 4, 0.0))
-    with pytest.raises(KeyError):
-        made.remove(7)
-
-
-def test_without_usearch_all_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the library is missing, a large context is slower and no less right."""
-    monkeypatch.setattr(vectors, "EXACT_MAX", 5)
-    monkeypatch.setattr(vectors, "graph_type", lambda: None)
-    made = Vectors(DIMENSION)
-    for number in range(20):
-        made.add(number, vector(number / 10))
-    assert next(number for number, _ in made.nearest(vector(0.5), 3, 0.9)) == 5
-
-
-def test_many_vectors_are_multiplied_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The blocks that keep the library from waking its threads change no result."""
-    monkeypatch.setattr(vectors, "BLOCK", 3 * DIMENSION)
-    scan = Scan(DIMENSION)
-    for number in range(10):
-        scan.add(number, vector(number / 10))
-    assert [number for number, _ in scan.nearest(vector(0.9), 3, 0.5)] == [9, 8, 7]
-
-
-def test_a_graph_uses_the_places_of_what_was_removed() -> None:
-    """Adding and removing for ever does not make a graph grow."""
-    pytest.importorskip("usearch")
-    graph = Graph(DIMENSION)
-    for number in range(2_000):
-        graph.add(number, vector(number))
-        if number >= 10:
-            graph.remove(number - 10)
-    assert len(graph) == 10
-    assert graph.capacity < 200
+def test_a_context_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All questions of a context are compared with each that is asked, so they are few, and the least useful goes."""
+    monkeypatch.setattr("yumen_plugins.cache.semantic.index.CONTEXT_MAX", 2)
+    among = questions()
+    for word in ("cards", "cash"):
+        among.add("s", known(word, f"how to pay with {word}"))
+    assert find(among, "how to pay with cards") == "cards"
+    among.add("s", known("gold", "how to pay with gold"))
+    kept = [word for word in ("cards", "cash", "gold") if find(among, f"how to pay with {word}") == word]
+    assert kept == ["cards", "gold"]

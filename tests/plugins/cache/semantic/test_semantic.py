@@ -12,9 +12,8 @@ from tests.plugins.cache.semantic.kit import CONTEXT
 from tests.plugins.cache.semantic.labelled import embedder
 from tests.plugins.host import UnitHost
 
-from yumen import CannotStart, Engine, EngineError, EngineManifest, Kept, NoConfig
+from yumen import Engine, EngineError, EngineManifest, Kept, NoConfig
 from yumen.store.memory import MemoryStore
-from yumen_plugins.cache import semantic as module
 from yumen_plugins.cache.config import Semantic as SemanticConfig
 from yumen_plugins.cache.entry import Entry, Purge
 from yumen_plugins.cache.semantic import Semantic
@@ -110,15 +109,6 @@ async def test_a_long_question_is_not_embedded(host: UnitHost) -> None:
     assert await tier.question("123456", CONTEXT) is None
     assert await tier.question("", CONTEXT) is None
     assert await tier.question("12345", CONTEXT) is not None
-
-
-async def test_many_questions_need_usearch(host: UnitHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A policy that asks for more than can be compared one by one is refused with the line that installs what is missing."""
-    Semantic(config(entries_max=100_000), host, None)
-    monkeypatch.setattr(module, "graph_type", lambda: None)
-    Semantic(config(entries_max=10_000), host, None)
-    with pytest.raises(CannotStart, match=r"pip install 'yumen\[semantic\]'"):
-        Semantic(config(entries_max=10_001), host, None)
 
 
 class Scripted(Engine[NoConfig]):

@@ -41,7 +41,7 @@ async def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     be_patient(monkeypatch)
     running: RedisServer = request.getfixturevalue("server")
     running.clear()
-    made = RedisStore(running.url)
+    made = RedisStore.of(running.url)
     yield made.namespaced("cache")
     await made.close()
 
@@ -148,7 +148,7 @@ async def test_nothing_raw_is_at_rest(server: RedisServer, monkeypatch: pytest.M
     """Who reads the store finds neither questions, nor tenants or subjects, nor keys."""
     be_patient(monkeypatch)
     server.clear()
-    made = RedisStore(server.url)
+    made = RedisStore.of(server.url)
     here = Process(made.namespaced("cache"))
     here.questions.put(
         "tenant:acme-canary", known("key-canary", "问题 canary", tenant="acme-canary", subject="u-canary")
@@ -210,7 +210,6 @@ async def test_what_waits_and_what_is_known_of_contexts_is_bounded(monkeypatch: 
     monkeypatch.setattr(shared, "CONTEXTS_MAX", 10)
     one = Process(MemoryStore())
     for number in range(25):
-        one.questions.put("s", known(f"{number}"))
         await one.questions.news("s", b"%d" % number)
     assert len(one.questions._cursors) <= 10
     for number in range(25):
