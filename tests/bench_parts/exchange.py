@@ -154,10 +154,7 @@ class Timed:
         clock = self._clock
         for step in self._chain.steps:
             hooks = step.hooks
-            step.hooks = {
-                hook: clock.hook(f"{step.name}.{hook}", function)  # type: ignore[misc]
-                for hook, function in hooks.items()
-            }
+            step.hooks = {hook: clock.hook(f"{step.name}.{hook}", function) for hook, function in hooks.items()}
             self._undo.append(lambda step=step, hooks=hooks: setattr(step, "hooks", hooks))  # type: ignore[misc]
         for holder, name in ((OPENAI, "decode"), (OPENAI, "decode_reply"), (Keys, "authenticate"), (Run, "body"),
                              (View, "commit")):  # fmt: skip

@@ -70,12 +70,13 @@ def test_init_and_check(tmp_path: Path) -> None:
         "anomaly.yaml",
         "anonymize.yaml",
         "audit.yaml",
+        "cache.yaml",
         "gateway.yaml",
         "limits.yaml",
     ]
     checked = run("policy", "check", str(folder))
     assert checked.exit_code == 0
-    assert "audit → limits → anomaly → anonymize" in checked.stdout
+    assert "audit → limits → anomaly → anonymize → cache" in checked.stdout
     again = run("init", str(folder))
     assert again.exit_code == 1
     assert "is not empty; name a new folder" in again.stderr
@@ -106,7 +107,7 @@ def test_check_as_json() -> None:
     assert len(report["hash"]) == 64
     (route,) = report["routes"]
     assert (route["chain"], route["engine"], route["egress"]) == (
-        ["audit", "limits", "anomaly", "anonymize"],
+        ["audit", "limits", "anomaly", "anonymize", "cache"],
         "llm",
         "remote",
     )

@@ -355,7 +355,7 @@ def test_a_base_is_what_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     bundle(tmp_path / "starter", gateway=GATEWAY % "")
     folder = bundle(tmp_path / "b", gateway="version: 1\nextends: starter\n")
     monkeypatch.chdir(tmp_path)
-    assert set(load_bundle(str(folder), {}).instances) == {"anomaly", "anonymize", "audit", "limits"}
+    assert set(load_bundle(str(folder), {}).instances) == {"anomaly", "anonymize", "audit", "cache", "limits"}
 
 
 def test_nothing_behind_a_key_takes_nothing_away(tmp_path: Path) -> None:

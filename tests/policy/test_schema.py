@@ -313,7 +313,17 @@ def test_keys_that_a_plugin_needs(data: dict[str, Any], fitting: bool) -> None:
 def test_plugins_from_outside() -> None:
     """They have schemas like the built-in ones; one that cannot be imported or named is left out alone, and said so."""
     schemas, left_out = installed_schemas()
-    assert set(schemas) == {*SCHEMAS, "picky", "masks_masked", "edits_raw", "edits_masked", "stores_raw", "stores_seen"}
+    ours = {
+        "picky",
+        "masks_masked",
+        "edits_raw",
+        "edits_masked",
+        "stores_raw",
+        "stores_seen",
+        "asks_raw",
+        "asks_masked",
+    }
+    assert set(schemas) == {*SCHEMAS, *ours}
     validator = Draft202012Validator(schemas["picky"])
     assert validator.is_valid({"version": 1, "plugin": "picky", "config": {"word": "a"}})
     assert not validator.is_valid({"version": 1, "plugin": "picky", "config": {"wort": "a"}})

@@ -71,9 +71,9 @@ class Semantic(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     threshold: Annotated[
         float, Meta(ge=0.5, le=1, description="How alike two questions must be: the cosine of their embeddings.")
     ] = 0.86
-    entries_max: Annotated[
-        int, Meta(ge=1, le=1_000_000, description="Questions that are remembered of one tenant.")
-    ] = 10_000
+    entries_max: Annotated[int, Meta(ge=1, le=100_000, description="Questions that are remembered of one tenant.")] = (
+        10_000
+    )
     question_chars_max: Annotated[int, Meta(ge=1, le=100_000, description="Longer questions are not compared.")] = 1_000
     timeout_ms: Annotated[
         int, Meta(ge=1, le=60_000, description="How long the embedding may take; a miss where it takes longer.")

@@ -17,7 +17,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     """A reply and where it comes from. Nothing here is anybody's own: the reply and the question are the masked ones.
 
     `tenant` and `subject` are of the exchange that the engine answered; `stored_at` is in seconds since the epoch.
-    `question` and `vector` (32-bit floats) serve likeness, and are empty where nobody asks for it; `context` is a digest
+    `question` and `vector` (16-bit floats) serve likeness, and are empty where nobody asks for it; `context` is a digest
     of all else.
     """
 

@@ -41,7 +41,7 @@ class Works:
         self._host = host
         self._seal = lru_cache(SEALS_MAX)(lambda purpose, word: Seal(host.secret("cache", purpose, word)))
         self._folder: Path = host.data_dir / "cache" / host.instance
-        keys = Keys(host, config)
+        self._keys = keys = Keys(host, config)
         store = host.store if not host.live or (config.shared and host.store.shared) else None
         shared = None
         if store is not None:
@@ -155,6 +155,8 @@ class Works:
         for key, entry in saved:
             if entry.fresh(now) and not self.marks.takes(entry.tenant, entry.subject, entry.stored_at):
                 self.tiers.memory.put(key, entry)
+                if self._semantic is not None:
+                    self._semantic.recall(self._keys.space(entry.tenant), key, entry)
         self._host.log.info("cache_warm", read=len(saved), kept=len(self.tiers.memory))
 
     async def _stats(self) -> Mapping[str, Any]:

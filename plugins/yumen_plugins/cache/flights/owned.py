@@ -52,15 +52,20 @@ class Owned:
         """Go along until nobody needs to be told any more. Error: `StoreError`."""
         flight = self._flight
         try:
-            while not (flight.over or flight.long):
+            while not self._over:
                 await asyncio.wait([flight.task], timeout=self._pause_s)
-                await self._along()
+                if not self._over:
+                    await self._along()
             if self._for_others:
                 await self._end()
             else:
                 await self._refuse()
         finally:
             await self._part()
+
+    @property
+    def _over(self) -> bool:
+        return self._flight.over or self._flight.long
 
     @property
     def _pause_s(self) -> float:
@@ -135,22 +140,21 @@ class Owned:
         return Push(self._names.parts, sealed, PARTS_S, PARTS_MAX)
 
     async def _end(self) -> None:
-        """Give the whole to whoever listens, now or until the reply can be found elsewhere."""
+        """Give the whole to whoever listens by the time it lands. Whoever comes later finds it where it is kept."""
+        listened = self._listened is not None
+        if listened:
+            await self._tell_end()
         until = time.monotonic() + LAND_S
-        told = await self._tell_end()
         while not self._flight.landed and (left := until - time.monotonic()) > 0:
             await self._flight.news.wait(left)
-        await asyncio.sleep(LINGER_S)
-        if not told:
+        if not listened and await self._store.get(self._names.listener) is not None:
             await self._tell_end()
+        await asyncio.sleep(LINGER_S)
         await self._store.together(self._let_go())
 
-    async def _tell_end(self) -> bool:
-        if await self._store.get(self._names.listener) is None:
-            return False
+    async def _tell_end(self) -> None:
         await self._write()
         await self._push([], "whole")
-        return True
 
     async def _refuse(self) -> None:
         """What came of the call is not for others, who may ask themselves at once."""

@@ -62,6 +62,8 @@ class Semantic:
         self._engine: Engine[Any] = host.engine(config.engine)
         self._questions = Questions(config.entries_max, now=host.now)
         self._dimension = 0
+        # What an earlier process has known, until it is known of how many numbers embeddings are.
+        self._recalled: list[tuple[str, Known]] = []
         self._failures: Counter[str] = Counter()
         self._in_a_row = 0
         self._paused_until = 0.0
@@ -126,6 +128,12 @@ class Semantic:
         if self._shared is not None:
             self._shared.put(space, known)
 
+    def recall(self, space: str, key: bytes, entry: Entry) -> None:
+        """Know a question that an earlier process has known; it is compared from the first embedding on."""
+        if entry.vector:
+            at = (entry.tenant, entry.subject, entry.stored_at, entry.stored_at + entry.ttl_s)
+            self._recalled.append((space, Known(key, entry.context, entry.question, entry.vector, *at)))
+
     def drop(self, space: str, key: bytes) -> bool:
         """Forget the question whose answer is gone, in this process; whether there was one."""
         return self._questions.drop(space, key)
@@ -134,14 +142,20 @@ class Semantic:
         """Forget what a purge takes, in this process, and soon in the store; how many questions this process had."""
         if self._shared is not None:
             self._shared.forget(purge)
-        return self._questions.purge(purge)
+        return self._forget(purge)
 
     async def purge_all(self, purge: Purge) -> int:
         """`purge`, and wait for the store. Error: `StoreError` where something may be left there."""
-        count = self._questions.purge(purge)
+        count = self._forget(purge)
         if self._shared is not None:
             await self._shared.purge(purge)
         return count
+
+    def _forget(self, purge: Purge) -> int:
+        self._recalled = [
+            (space, one) for space, one in self._recalled if not purge.takes(one.tenant, one.subject, one.stored_at)
+        ]
+        return self._questions.purge(purge)
 
     def stats(self) -> Mapping[str, Any]:
         """How much is known, what failed, and why the gate refused what was alike."""
@@ -172,6 +186,8 @@ class Semantic:
         if self._dimension not in (0, len(vector)):
             raise ValueError("another dimension than before")
         self._dimension = len(vector)
+        while self._recalled:
+            self._take(*self._recalled.pop())
         return vector / np.float32(length)
 
     def _engine_failed(self, reason: str) -> None:
