@@ -70,14 +70,23 @@ class Answering:
             why = found.why or "unusable"
         lead = Lead(self, exchange, ask, wanted, space, why)
         together = wanted.reads and self._config.coalesce is not None and exchange.mode(COALESCE) == "enforce"
-        fly = self._flights.fly if together else self._flights.alone
-        flown = await fly(space, key, lead, exchange)
-        if not flown.led:
+
+        async def meanwhile() -> Answer | Native | Events | None:
+            """What somebody has kept while this exchange waited in vain."""
+            return self.given(
+                exchange, await self._tiers.get(space, key, wanted.max_age_s, events=exchange.streamed), EXACT
+            )
+
+        if together:
+            flown = await self._flights.fly(space, key, lead, exchange, meanwhile)
+        else:
+            flown = await self._flights.alone(space, key, lead, exchange)
+        if not flown.led and exchange.cache != "hit":
             exchange.set_cache("hit", rule=COALESCE)
             exchange.set_header("x-cache-age", "0")
             self._note_shared(exchange, "")
             self._count(exchange, "coalesced", COALESCE)
-        elif not lead.found:
+        elif flown.led and not lead.found:
             exchange.state["pending"] = Pending(space, key, flown.recording, lead.question)
         else:
             flown.recording.landed()
