@@ -40,14 +40,24 @@ def canonical(exchange: ExchangeState, dialect: Dialect, leave_out: Collection[s
     source = _rendered(exchange, without)
     tree = decode_exactly(source)
     if type(tree) is dict:
-        for name in (*dialect.transport, *leave_out):
+        for name in leave_out:
             tree.pop(name, None)
+        for name, truths in dialect.transport.items():
+            if _only_how(tree.get(name), truths):
+                tree.pop(name, None)
     parts = (
         *(exchange.engine, exchange.engine_version, exchange.engine_identity, dialect.name, dialect.version),
         *(exchange.engine_path, exchange.payload.model_for_engine(masked=True)),
     )
     literal = source if _loses(exchange, source) else b""
     return encode_parts((*parts, encode_sorted(tree), literal, exchange.payload.tail))
+
+
+def _only_how(value: Any, truths: Collection[str]) -> bool:
+    """Whether a member of a request says how the reply is sent, and nothing else that an engine could follow."""
+    if type(value) is dict:
+        return all(name in truths and (one is None or type(one) is bool) for name, one in value.items())
+    return value is None or type(value) is bool
 
 
 def _loses(exchange: ExchangeState, source: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 # Why a choice ends of itself: a reply that ends otherwise is not all that the engine had to say.
 ENDS = frozenset({"stop", "tool_calls", "function_call"})
+# So many events are given again before others have their turn: nothing else on their way need ever wait.
+TURN_EVENTS = 32
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -95,8 +98,10 @@ def given_again(kept: Kept, *, streamed: bool, usage: bool) -> Answer | Native |
 
 
 async def _iterate(events: Sequence[Delta | bytes]) -> AsyncIterator[Delta | bytes]:
-    for event in events:
+    for number, event in enumerate(events, 1):
         yield event
+        if number % TURN_EVENTS == 0:
+            await asyncio.sleep(0)
 
 
 def _of_deltas(given: list[Delta]) -> Kept | None:

@@ -141,27 +141,35 @@ def test_no_reply_may_be_stored(running: Gateway, method: str, path: str, key: s
 
 def test_a_right_is_asked_for(running: Gateway, privileged: str) -> None:
     """A key without the right is refused with 403 and the plugin's sentence; with it the deed is on record before."""
-    reply, body = call(running, "POST", "/admin/desk/do")
+    reply, body = call(running, "POST", "/admin/desk/do", instance="desk")
     assert reply.status == 403
     assert json.loads(body)["error"]["code"] == "forbidden"
     assert json.loads(body)["error"]["message"] == "this key may not do it; 请找管理员"
     assert not [one for one in notes(running) if one["kind"] == "do"]
-    reply, body = call(running, "POST", "/admin/desk/do", privileged)
+    reply, body = call(running, "POST", "/admin/desk/do", privileged, instance="desk")
     assert reply.status == 200
     (noted,) = [one for one in notes(running) if one["kind"] == "do"]
     assert noted["actor"] == json.loads(body)["done"]
     assert noted["details"] == {"plugin": "desk", "number": "1"}
 
 
+def test_of_several_one_is_named(running: Gateway, privileged: str) -> None:
+    """What would be done to one of several instances is refused unless it is named, so that nobody takes it for all."""
+    before = notes(running)
+    reply, body = call(running, "POST", "/admin/desk/do", privileged)
+    assert (reply.status, b"`instance`: desk, second" in body) == (400, True)
+    assert notes(running) == before
+
+
 def test_what_cannot_be_recorded_is_not_done(running: Gateway, privileged: str) -> None:
     """Where the ledger refuses, the operator gets 503 and nothing else."""
-    reply, body = call(running, "POST", "/admin/desk/refused", privileged)
+    reply, body = call(running, "POST", "/admin/desk/refused", privileged, instance="desk")
     assert (reply.status, json.loads(body)["error"]["code"]) == (503, "ledger_unavailable")
 
 
 def test_a_ledger_that_cannot_be_written_is_named(running: Gateway, privileged: str) -> None:
     """A plugin that keeps the ledger itself says by the error's code that it cannot; what else the error says stays here."""
-    reply, body = call(running, "POST", "/admin/desk/unwritten", privileged)
+    reply, body = call(running, "POST", "/admin/desk/unwritten", privileged, instance="desk")
     assert (reply.status, json.loads(body)["error"]["code"]) == (503, "ledger_unavailable")
     assert b"13987650123" not in body
     assert "13987650123" not in running.log
@@ -169,5 +177,5 @@ def test_a_ledger_that_cannot_be_written_is_named(running: Gateway, privileged: 
 
 def test_the_system_s_refusal_is_no_refusal_of_ours(running: Gateway, privileged: str) -> None:
     """A file that the plugin may not open is its fault, and says nothing about what the operator may do."""
-    reply, body = call(running, "POST", "/admin/desk/open", privileged)
+    reply, body = call(running, "POST", "/admin/desk/open", privileged, instance="desk")
     assert (reply.status, json.loads(body)["error"]["code"]) == (502, "plugin_fault")

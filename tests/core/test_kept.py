@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -16,7 +17,7 @@ from yumen.dialects import Dialect
 from yumen.dialects.json import Json
 from yumen.dialects.kserve import KServe
 from yumen.dialects.openai import OpenAI
-from yumen.kept import deltas, given_again, kept_of
+from yumen.kept import TURN_EVENTS, deltas, given_again, kept_of
 
 OPENAI = OpenAI()
 USED = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
@@ -195,3 +196,20 @@ def test_deltas_of_an_answer() -> None:
         Delta(choice=0, finish_reason="stop"),
         Delta(choice=1, finish_reason="stop", usage=usage),
     ]
+
+
+async def test_a_long_stream_that_is_given_again_lets_others_have_their_turn() -> None:
+    """An engine's stream waits for the network between its events; one from memory must not keep the loop to itself."""
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    one = kept([*contents(["字"] * 1000), COUNT])
+    beside = asyncio.create_task(others())
+    assert len(await again(one, streamed=True)) > 1000
+    beside.cancel()
+    assert turns >= 1000 // TURN_EVENTS

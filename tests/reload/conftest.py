@@ -49,7 +49,7 @@ async def prover() -> AsyncIterator[Prover]:
 
 async def until(true: Callable[[], object]) -> None:
     """Wait until something is true; the test's own limit ends it."""
-    while not true():  # noqa: ASYNC110  # what is waited for belongs to no event
+    while not true():  # what is waited for belongs to no event
         await asyncio.sleep(0.005)
 
 

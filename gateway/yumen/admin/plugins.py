@@ -84,6 +84,9 @@ async def ask_plugin(
     plane: DataPlane = state.plane
     found = _reachable(plane.runtime, page)
     arguments = body_arguments(await request.body())
+    if len(found) > 1 and "instance" not in arguments:
+        # What is done to one of them would look as if it were done to all.
+        raise Problem("bad_request", f"There are several; say which with `instance`: {', '.join(found)}.")
     name = arguments.pop("instance", next(iter(found), ""))
     if name not in found:
         raise Problem("not_found")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from yumen.dialects.document import Document
@@ -106,13 +106,14 @@ class Dialect(Protocol):
     """Turns bytes into texts and back.
 
     `version` changes when requests or replies come to mean something else. Of the members of a request, `options` are
-    declared numbers, truths and lists that change what an engine says; `transport` only says how the reply is sent.
+    declared numbers, truths and lists that change what an engine says; `transport` are those that only say how the reply
+    is sent, each a truth, or an object of the truths that are named here.
     """
 
     name: str
     version: str
     options: frozenset[str]
-    transport: frozenset[str]
+    transport: Mapping[str, frozenset[str]]
 
     def decode(self, path: str, body: bytes, *, depth_max: int, texts_max: int, json_bytes: int = 0) -> Payload:
         """A request, of which `json_bytes` are JSON, 0 for all. Error: `Problem` bad_request or payload_too_large."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from yumen.dialects import Event, Payload
@@ -42,7 +43,9 @@ class OpenAI:
     name = "openai"
     version = "1"
     options = OPTIONS
-    transport = frozenset({"stream", "stream_options"})
+    transport: Mapping[str, frozenset[str]] = MappingProxyType(
+        {"stream": frozenset(), "stream_options": frozenset({"include_usage", "include_obfuscation"})}
+    )
 
     def decode(self, path: str, body: bytes, *, depth_max: int, texts_max: int, json_bytes: int = 0) -> Payload:
         shape, required = REQUESTS[path]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from yumen.dialects import Event, Payload
 from yumen.dialects.document import Document
@@ -17,7 +18,7 @@ class Streamless:
 
     version = "1"
     options: frozenset[str] = frozenset()
-    transport: frozenset[str] = frozenset()
+    transport: Mapping[str, frozenset[str]] = MappingProxyType({})
 
     def complete(self, body: bytes) -> bool:
         """Any reply that can be read. Error: `Problem` for what is no JSON."""

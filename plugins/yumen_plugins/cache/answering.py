@@ -63,33 +63,27 @@ class Answering:
         key = self._keys.of(exchange, space)
         why = "no-cache"
         if wanted.reads:
-            found = await self._tiers.get(space, key, wanted.max_age_s, events=exchange.streamed)
-            given = self.given(exchange, found, EXACT)
+            given, why = await self._equal(exchange, space, key, wanted)
             if given is not None:
                 return given
-            why = found.why or "unusable"
-        lead = Lead(self, exchange, ask, wanted, space, why)
         together = wanted.reads and self._config.coalesce is not None and exchange.mode(COALESCE) == "enforce"
-
-        async def meanwhile() -> Answer | Native | Events | None:
-            """What somebody has kept while this exchange waited in vain."""
-            return self.given(
-                exchange, await self._tiers.get(space, key, wanted.max_age_s, events=exchange.streamed), EXACT
-            )
-
-        if together:
-            flown = await self._flights.fly(space, key, lead, exchange, meanwhile)
+        question = None
+        # Whoever follows has no need of a question in other words, and a thousand of them are not embedded.
+        if not (together and self._flights.under_way(key, exchange)):
+            question, given, likely = await self._likely(exchange, space, wanted)
+            if given is not None:
+                return given
+            why = likely or why
+        lead = Lead(self, exchange, ask, why)
+        fly = self._flights.fly if together else self._flights.alone
+        flown = await fly(space, key, lead, exchange)
+        if flown.led:
+            exchange.state["pending"] = Pending(space, key, flown.recording, question)
         else:
-            flown = await self._flights.alone(space, key, lead, exchange)
-        if not flown.led and exchange.cache != "hit":
             exchange.set_cache("hit", rule=COALESCE)
             exchange.set_header("x-cache-age", "0")
             self._note_shared(exchange, "")
             self._count(exchange, "coalesced", COALESCE)
-        elif flown.led and not lead.found:
-            exchange.state["pending"] = Pending(space, key, flown.recording, lead.question)
-        else:
-            flown.recording.landed()
         return flown.given
 
     async def keep(self, exchange: Exchange, *, wait: bool = False) -> None:
@@ -137,45 +131,57 @@ class Answering:
             vector=question.vector_bytes if question is not None else b"",
         )
 
-    async def likely(
+    async def _equal(
+        self, exchange: Exchange, space: str, key: bytes, wanted: Asked
+    ) -> tuple[Answer | Native | Events | None, str]:
+        """What is given because the same was answered; or None, and why not."""
+        if exchange.mode(EXACT) == "off":
+            return None, "off"
+        found = await self._tiers.get(space, key, wanted.max_age_s, events=exchange.streamed)
+        return self._given(exchange, found, EXACT)
+
+    async def _likely(
         self, exchange: Exchange, space: str, wanted: Asked
-    ) -> tuple[Question | None, Answer | Native | Events | None]:
-        """The question of a request, and what is given to it because one of the same meaning was answered."""
+    ) -> tuple[Question | None, Answer | Native | Events | None, str]:
+        """The question of a request, and what is given to it because one of the same meaning was answered.
+
+        Where the rule is in shadow and would have given something, the last says so.
+        """
         semantic = self._semantic
         if semantic is None or exchange.mode(SEMANTIC) == "off":
-            return None, None
+            return None, None, ""
         text = question_of(exchange, semantic.config.question_chars_max)
         if text is None:
-            return None, None
+            return None, None, ""
         question = await semantic.question(text.value, self._keys.context(exchange, space, text))
         if question is None or not wanted.reads:
-            return question, None
+            return question, None, ""
         key = await semantic.find(space, question)
         if key is None:
-            return question, None
+            return question, None, ""
         found = await self._tiers.get(space, key, wanted.max_age_s, events=exchange.streamed)
         if found.why == "absent":
             semantic.drop(space, key)
-        return question, self.given(exchange, found, SEMANTIC)
+        given, why = self._given(exchange, found, SEMANTIC)
+        return question, given, why if why == "shadow" else ""
 
-    def _may(self, exchange: Exchange, rule: str) -> bool:
-        """Whether a rule enforces; in shadow that it would have answered is on record."""
-        mode = exchange.mode(rule)
-        if mode == "shadow":
-            exchange.find(rule, category=CATEGORY)
-        return mode == "enforce"
-
-    def given(self, exchange: Exchange, found: Found, rule: str) -> Answer | Native | Events | None:
-        """What is kept, in the form that this exchange wants; None where a rule does not give it, or there is none such."""
-        if found.entry is None or not self._may(exchange, rule):
-            return None
+    def _given(self, exchange: Exchange, found: Found, rule: str) -> tuple[Answer | Native | Events | None, str]:
+        """What is kept, in the form that this exchange wants; or None, and why a rule does not give it."""
+        if found.entry is None:
+            return None, found.why
         given = exchange.give_again(found.entry.kept)
-        if given is not None:
-            exchange.set_cache("hit", rule=rule)
-            exchange.set_header("x-cache-age", str(int(found.age_s)))
-            self._note_shared(exchange, found.entry.tenant)
-            self._count(exchange, "hit", rule)
-        return given
+        if given is None:
+            return None, "no-usage"
+        mode = exchange.mode(rule)
+        if mode != "enforce":
+            # In shadow, that it would have answered is on record.
+            exchange.find(rule, category=CATEGORY)
+            return None, mode
+        exchange.set_cache("hit", rule=rule)
+        exchange.set_header("x-cache-age", str(int(found.age_s)))
+        self._note_shared(exchange, found.entry.tenant)
+        self._count(exchange, "hit", rule)
+        return given, ""
 
     def missed(self, exchange: Exchange, why: str) -> None:
         """Say everywhere that the engine is asked."""
@@ -193,20 +199,13 @@ class Answering:
 
 
 class Lead:
-    """What the first of equal requests does: look for a question of the same meaning, and ask. See `yumen.Ask`.
+    """Asks the engine for an exchange, and says so everywhere. See `yumen.Ask`."""
 
-    Only the first one does, so that a thousand equal questions are not embedded a thousand times.
-    """
-
-    def __init__(self, answering: Answering, exchange: Exchange, ask: Ask, wanted: Asked, space: str, why: str) -> None:
+    def __init__(self, answering: Answering, exchange: Exchange, ask: Ask, why: str) -> None:
         self._answering = answering
         self._exchange = exchange
         self._ask = ask
-        self._wanted = wanted
-        self._space = space
         self._why = why
-        self.question: Question | None = None
-        self.found = False
 
     @property
     def asked(self) -> bool:
@@ -217,9 +216,5 @@ class Lead:
         return self._ask.left_s
 
     async def __call__(self) -> Answer | Native | Events:
-        self.question, given = await self._answering.likely(self._exchange, self._space, self._wanted)
-        self.found = given is not None
-        if given is not None:
-            return given
         self._answering.missed(self._exchange, self._why)
         return await self._ask()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from yumen import Exchange, Text
 from yumen_plugins.cache.config import CacheConfig
+
+PROMPT, SPOKEN = "prompt", ("messages[", "prompt[")
 
 
 class Asked(NamedTuple):
@@ -33,24 +37,31 @@ def asked(config: CacheConfig, exchange: Exchange) -> Asked:
 def _unsafe(config: CacheConfig, exchange: Exchange) -> str:
     """Why a request is unsafe by policy, or empty."""
     options, unsafe = exchange.options, config.unsafe
-    temperature = options.get("temperature")
+    temperature = _number(options, "temperature")
     if unsafe.without_temperature if temperature is None else temperature > unsafe.temperature_above:
         return "unsafe-temperature"
-    if unsafe.tools and (options.get("tools") or options.get("functions") or options.get("web_search_options")):
+    # The web is searched where that is asked for without any options, too.
+    if unsafe.tools and (options.get("tools") or options.get("functions") or "web_search_options" in options):
         return "unsafe-tools"
     if unsafe.seed and "seed" in options:
         return "unsafe-seed"
-    choices = max(options.get("n", 1), options.get("best_of", 1))
+    choices = max(_number(options, "n") or 1, _number(options, "best_of") or 1)
     return "unsafe-choices" if choices > unsafe.choices_above else ""
+
+
+def _number(options: Mapping[str, float], name: str) -> float | None:
+    """A number of a request; infinite where something else stands there, which an engine may read as any number."""
+    value = options.get(name)
+    return math.inf if isinstance(value, bool) else value
 
 
 def question_of(exchange: Exchange, chars_max: int) -> Text | None:
     """The last message, where a user asks in it and it is one text; None elsewhere."""
-    spoken = [text for text in exchange.texts if text.path.startswith(("messages[", "prompt"))]
+    spoken = [text for text in exchange.texts if text.path.startswith(SPOKEN) or text.path == PROMPT]
     if not spoken or not 0 < len(spoken[-1].value) <= chars_max:
         return None
     last = spoken[-1]
-    if last.path == "prompt":
+    if last.path == PROMPT:
         return last
     message, _, place = last.path.partition("].")
     alone = sum(text.path.startswith(f"{message}].") for text in spoken) == 1

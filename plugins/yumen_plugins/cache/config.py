@@ -95,7 +95,10 @@ class CacheConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ] = ("openai", "kserve")
     leave_out: Annotated[
         tuple[Annotated[str, Meta(min_length=1, max_length=200)], ...],
-        Meta(max_length=100, description="Members of a request that do not count: they say who asks, and not what."),
+        Meta(
+            max_length=100,
+            description="Members of an `openai` request that do not count: they say who asks, and not what.",
+        ),
     ] = WHO
     share: Annotated[
         dict[Annotated[str, Meta(min_length=1, max_length=64)], tuple[str, ...]],

@@ -14,6 +14,8 @@ import msgspec
 from yumen import Exchange, Hmac, Host, Text
 from yumen_plugins.cache.config import CacheConfig
 
+# The dialect whose members `leave_out` names: elsewhere one of the same name may be what is asked.
+LEFT_OUT_OF = "openai"
 KEY_BYTES = 24
 NAME_BYTES = 16
 encode = msgspec.msgpack.Encoder().encode
@@ -39,16 +41,19 @@ class Keys:
 
     def of(self, exchange: Exchange, space: str) -> bytes:
         """The key of a request."""
-        return self._digest("exact", exchange, space, exchange.canonical(leave_out=self._leave_out))
+        return self._digest("exact", exchange, space, exchange.canonical(leave_out=self._left_out(exchange)))
 
     def context(self, exchange: Exchange, space: str, question: Text) -> bytes:
         """A digest of everything in a request but its question."""
-        rest = exchange.canonical(leave_out=self._leave_out, without=question.path)
+        rest = exchange.canonical(leave_out=self._left_out(exchange), without=question.path)
         return self._digest(f"around {question.path}", exchange, space, rest)
 
     def name(self, word: str) -> str:
         """32 hexadecimal digits that stand for a tenant or subject where others can read."""
         return self._name(word.encode("utf-8", "surrogatepass"))[:NAME_BYTES].hex()
+
+    def _left_out(self, exchange: Exchange) -> tuple[str, ...]:
+        return self._leave_out if exchange.dialect == LEFT_OUT_OF else ()
 
     def _digest(self, kind: str, exchange: Exchange, space: str, request: bytes) -> bytes:
         return self._key(encode((kind, space, exchange.route, exchange.policy_hash, request)))[:KEY_BYTES]

@@ -24,6 +24,10 @@ LEFT = (
     "the shared store did not answer: what is left there is given to nobody by gateways that know of this purge, and goes at"
     " the end of its time; ask again when the store is back, so that all of them know"
 )
+UNWRITTEN = (
+    "the disk did not take this purge: what this process had is gone; other processes, and this gateway after a restart, may"
+    " still give what they have; ask again when the data directory can be written"
+)
 INCOMPLETE = "incomplete"
 
 
@@ -46,7 +50,7 @@ class Wanted(NamedTuple):
 class Operating:
     """`purge` lets go of what is kept and returns how many entries that were; `stats` says how much there is.
 
-    `purge` raises `StoreError` where something may be left in the shared store.
+    `purge` raises `StoreError` where something may be left in the shared store, OSError where the disk did not take it.
     """
 
     def __init__(
@@ -101,6 +105,9 @@ class Operating:
             purged = str(await self._purge(Purge(wanted.tenant, wanted.subject, before)))
         except StoreError:
             return {**details, "purged": None, "left": LEFT}
+        except OSError as error:
+            self._host.log.error("purge_unwritten", error=type(error).__name__)
+            return {**details, "purged": None, "left": UNWRITTEN}
         finally:
             await call.record(**details, purged=purged)
         return {**details, "purged": int(purged)}

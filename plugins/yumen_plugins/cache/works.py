@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from yumen_plugins.cache.tiers import Tiers
 MARKS_S = 0.5
 SEALS_MAX = 4096
 PATIENCE_MS = 30_000
-# Purges that the store has not taken, and how long to wait before it is asked again.
+# Purges that the store has still to take, and how long to wait before it is asked again.
 OWED_MAX, AGAIN_S = 1_000, 5.0
 WARM = "warm"
 
@@ -83,19 +83,28 @@ class Works:
         self._lookups = Lookups(host)
         self.answering = Answering(config, host, keys, self.tiers, self._flights, self._semantic, self._lookups)
         self.operating = Operating(host, self.purge, self._stats)
-        self._owed: list[Purge] = []
-        self._listening: asyncio.Task[None] | None = None
+        # What other processes have purged, and purges that the store has not taken.
+        self._heard: deque[Purge] = deque(maxlen=OWED_MAX)
+        self._owed: deque[Purge] = deque(maxlen=OWED_MAX)
+        self._tasks: list[asyncio.Task[None]] = []
 
     @classmethod
     async def open(cls, config: CacheConfig, host: Host) -> Works:
         """Everything, begun. Error: OSError where the folder in the data directory cannot be used."""
         works = cls(config, host)
-        await works.marks.start()
-        if host.live:
-            works._listening = asyncio.create_task(works._listen())
-            if config.memory.warm:
-                works._begin_with(await asyncio.to_thread(works._saved))
+        try:
+            await works._begin()
+        except BaseException:
+            await works.close()
+            raise
         return works
+
+    async def _begin(self) -> None:
+        await self.marks.start()
+        if self._host.live:
+            self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._make_up())]
+            if self._config.memory.warm:
+                self._begin_with(await asyncio.to_thread(self._saved))
 
     async def purge(self, purge: Purge) -> int:
         """Let go of what a purge takes, here, in the shared store, and wherever its mark is read; how many that was.
@@ -113,7 +122,7 @@ class Works:
             count = await self._sweep(purge)
         except StoreError as error:
             failed.append(error)
-            self._owed = [*self._owed, purge][-OWED_MAX:]
+            self._owed.append(purge)
         if failed:
             raise failed[0]
         return count
@@ -127,21 +136,39 @@ class Works:
                 await self._semantic.purge_all(purge)
 
     async def _listen(self) -> None:
-        """Let go of what other processes were told to let go of."""
+        """Hear of what other processes were told to let go of, which nobody is given from then on."""
         while True:
             await asyncio.sleep(MARKS_S)
             try:
                 for purge in await self.marks.new():
+                    self.tiers.memory.purge(purge)
                     if self._semantic is not None:
                         self._semantic.purge(purge)
-                    await self.tiers.forget(purge)
-                while self._owed:
-                    await self._sweep(self._owed[0])
-                    self._owed = self._owed[1:]
-            except StoreError:
-                await asyncio.sleep(AGAIN_S)
+                    self._heard.append(purge)
             except Exception as error:  # whatever the disk is like; what is marked is not given meanwhile
                 self._host.log.error("cache_marks", error=type(error).__name__)
+
+    async def _make_up(self) -> None:
+        """Have the store let go of it too, which may take long, and of what it has not let go of when it was told."""
+        while True:
+            await asyncio.sleep(MARKS_S)
+            try:
+                while self._heard:
+                    await self._or_later(self._heard.popleft(), self.tiers.forget)
+                for _ in range(len(self._owed)):
+                    await self._or_later(self._owed.popleft(), self._sweep)
+            except StoreError:
+                await asyncio.sleep(AGAIN_S)
+            except Exception as error:  # a store of others may raise anything
+                self._host.log.error("cache_purge", error=type(error).__name__)
+
+    async def _or_later(self, purge: Purge, let_go: Callable[[Purge], Awaitable[object]]) -> None:
+        """Error: `StoreError` where the store does not answer; it will be told again."""
+        try:
+            await let_go(purge)
+        except StoreError:
+            self._owed.append(purge)
+            raise
 
     def _saved(self) -> list[tuple[bytes, Any]]:
         def dropped(why: str) -> None:
@@ -170,10 +197,9 @@ class Works:
 
     async def close(self) -> None:
         """Write what still waits, save the most useful part where policy says so, and let go of everything."""
-        if self._listening is not None:
-            self._listening.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._listening
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.operating.stop()
         await self._flights.stop()
         await self.tiers.close()

@@ -81,14 +81,14 @@ def alert(model: str = "echo", **more: Any) -> dict[str, Any]:
 async def until(host: LateHost, counted: str, times: int = 1) -> None:
     """Wait until something was counted so often; fails after 10 seconds."""
     async with asyncio.timeout(10):
-        while host.metrics.counts[counted] < times:  # noqa: ASYNC110 - counters tell nobody
+        while host.metrics.counts[counted] < times:
             await asyncio.sleep(0.005)
 
 
 async def arrives(upstream: Upstream) -> None:
     """Wait until the upstream has got a request."""
     async with asyncio.timeout(10):
-        while not upstream.requests:  # noqa: ASYNC110 - it runs in another thread
+        while not upstream.requests:
             await asyncio.sleep(0.005)
 
 

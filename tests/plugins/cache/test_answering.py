@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from yumen import Erasure
 from yumen.exchange import Principal
 from yumen.policy.cases import Reply
 from yumen.policy.load import load_bundle
@@ -277,3 +279,19 @@ async def test_a_whole_instance_without_masking_is_refused(tmp_path: Path) -> No
         folder = written(tmp_path / code, gateway=GATEWAY.replace("[limits, anonymize, cache]", chain))
         with pytest.raises(PolicyError, match=code):
             load_bundle(str(folder))
+
+
+async def test_whoever_is_erased_while_he_asks_leaves_nothing(opened: Send) -> None:
+    """An erasure takes the reply of an exchange that began before it, too; what is asked afterwards is kept."""
+    gate = await opened(gateway=GATEWAY.replace("    engine: llm\n", "    engine: llm\n    subject: {field: user}\n"))
+    runtime, script = gate.harness.runtime, gate.harness.script
+    script.hold()
+    asking = asyncio.create_task(gate.send(user="李娜"))
+    await script.arrived.wait()
+    gate.harness.clock.move(1)
+    subject = next(iter(gate.harness._plane.opened.values())).subject
+    await runtime.erase(Erasure("acme", subject))
+    script.release()
+    assert state(await asking) == "miss"
+    assert state(await gate.send(user="李娜")) == "miss"
+    assert state(await gate.send()) == "hit"

@@ -131,7 +131,7 @@ async def test_a_purge_that_the_store_did_not_take_is_made_up_for(
     assert (await works.tiers.get("tenant:acme", key(1))).entry is None
     store.away = False
     async with asyncio.timeout(20):
-        while [name async for name in store.keys("e")]:  # noqa: ASYNC110  # it goes by itself
+        while [name async for name in store.keys("e")]:
             await asyncio.sleep(0.05)
     await works.close()
 
@@ -142,7 +142,73 @@ async def test_a_purge_holds_in_another_process(tmp_path: Path) -> None:
     await other.tiers.put("tenant:acme", key(1), entry())
     await one.purge(Purge("acme"))
     async with asyncio.timeout(20):
-        while len(other.tiers.memory):  # noqa: ASYNC110  # likewise
+        while len(other.tiers.memory):
             await asyncio.sleep(0.05)
     await one.close()
     await other.close()
+
+
+async def test_a_store_that_is_away_keeps_no_process_from_hearing_of_purges(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What other processes of this machine purge is not given, also while the store has something still to take."""
+    monkeypatch.setattr("yumen_plugins.cache.works.AGAIN_S", 3600.0)
+    store = SharedStore()
+    one, other = await opened(tmp_path, store), await opened(tmp_path, store)
+    for number, tenant in enumerate(("acme", "globex")):
+        await other.tiers.put(f"tenant:{tenant}", key(number), entry(tenant), wait=True)
+    store.away = True
+    for number, tenant in enumerate(("acme", "globex")):
+        with pytest.raises(StoreError):
+            await one.purge(Purge(tenant))
+        async with asyncio.timeout(20):
+            while (await other.tiers.get(f"tenant:{tenant}", key(number))).entry:
+                await asyncio.sleep(0.05)
+    assert not len(other.tiers.memory)
+    await one.close()
+    await other.close()
+
+
+async def test_a_process_makes_up_for_what_it_heard_while_the_store_was_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a process wrote of late goes from the store also where whoever was told to purge is not there any more."""
+    monkeypatch.setattr("yumen_plugins.cache.works.AGAIN_S", 0.01)
+    store = SharedStore()
+    one, other = await opened(tmp_path, store), await opened(tmp_path, store)
+    await other.tiers.put("tenant:acme", key(1), entry(), wait=True)
+    store.away = True
+    with pytest.raises(StoreError):
+        await one.purge(Purge("acme"))
+    await one.close()
+    async with asyncio.timeout(20):
+        while len(other.tiers.memory):
+            await asyncio.sleep(0.05)
+    await asyncio.sleep(1)
+    store.away = False
+    async with asyncio.timeout(20):
+        while [name async for name in store.keys("e")]:
+            await asyncio.sleep(0.05)
+    await other.close()
+
+
+async def test_a_start_that_is_called_off_leaves_nothing_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gateway that stops while it starts, or a reload that takes too long, leaves no task behind."""
+    reading = asyncio.Event()
+    saved = Works._saved
+    loop = asyncio.get_running_loop()
+
+    def slow(works: Works) -> Any:
+        loop.call_soon_threadsafe(reading.set)
+        time.sleep(0.2)
+        return saved(works)
+
+    monkeypatch.setattr(Works, "_saved", slow)
+    before = len(asyncio.all_tasks())
+    starting = asyncio.create_task(opened(tmp_path, memory=Memory(warm=True)))
+    await reading.wait()
+    starting.cancel()
+    await asyncio.wait({starting})
+    assert len(asyncio.all_tasks()) == before

@@ -101,6 +101,10 @@ class Flights:
         self._tasks: dict[asyncio.Task[None], Flight] = {}
         self._stopped = False
 
+    def under_way(self, key: bytes, exchange: Asker) -> bool:
+        """Whether an exchange that comes now would follow."""
+        return self._flight(key, exchange) is not None
+
     async def fly(
         self,
         space: str,

@@ -1,7 +1,8 @@
 """The list of marks in the store that machines share.
 
 Every item is sealed, so that whoever reads the store does not learn who was purged, and whoever writes there cannot purge.
-He can delete the list; a machine that does not find again what it has read tells its own marks anew.
+He can delete the list; a machine that does not find again what it has read tells its own marks anew. What he puts in its
+place that is no list goes, or nobody could be told of a purge any more.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from yumen import Push, Store
+from yumen import Drop, Push, Store, StoreError
 from yumen_plugins.cache.marks.file import decode, encode
 from yumen_plugins.cache.marks.table import KEPT_S, MARKS_MAX, Mark
 from yumen_plugins.cache.sealing import Seal
@@ -38,6 +39,13 @@ class Elsewhere:
         """The marks that have come since the last call, and whether these are all that there are."""
         if self._anew:
             self._seen, self._anew = 0, False
+        try:
+            return await self._read()
+        except ValueError:
+            await self._make_room()
+            return [], True
+
+    async def _read(self) -> tuple[list[Mark], bool]:
         start = max(self._seen - 1, 0)
         items = await self._store.items(KEY, start)
         if self._seen and items and items[0] == self._last:
@@ -61,7 +69,24 @@ class Elsewhere:
         """Add marks to the list."""
         sealed = [self._seal.sealed(encode(mark), PLACE) for mark in marks]
         for start in range(0, len(sealed), TOGETHER):
-            await self._store.together([Push(KEY, one, KEPT_S, KEEP) for one in sealed[start : start + TOGETHER]])
+            changes = [Push(KEY, one, KEPT_S, KEEP) for one in sealed[start : start + TOGETHER]]
+            try:
+                await self._store.together(changes)
+            except ValueError:
+                await self._make_room()
+                await self._again(changes)
+
+    async def _again(self, changes: Sequence[Push]) -> None:
+        try:
+            await self._store.together(changes)
+        except ValueError:
+            raise StoreError("what stands in the place of the purges is no list") from None
+
+    async def _make_room(self) -> None:
+        """Something else stands where the list was: it goes, and what we know is told anew."""
+        self.refused += 1
+        self._seen, self._last, self._anew = 0, b"", True
+        await self._store.together([Drop(KEY)])
 
     def _opened(self, items: Sequence[bytes]) -> list[Mark]:
         marks = []

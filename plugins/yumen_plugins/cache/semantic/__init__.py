@@ -30,6 +30,8 @@ __all__ = ["Known", "Match", "Question", "Questions", "Semantic", "SharedQuestio
 DIMENSION_MAX = 8_192
 # After so many failures in a row the engine is left alone for a while, so that misses do not wait for it.
 FAILURES_MAX, PAUSE_S = 5, 5.0
+# So many questions are embedded at once.
+EMBEDDING_MAX = 256
 SEALS_MAX = 4_096
 
 
@@ -52,8 +54,8 @@ class Question:
 class Semantic:
     """The semantic tier. `store` is one that processes share, or None. Belongs to one event loop.
 
-    Failures are counted in `semantic_failures` by `reason`: of the engine `timeout`, `engine`, `shape` and `paused`, of the
-    store `store`, `corrupt` and `full`. Error: KeyError where the host has no such engine.
+    Failures are counted in `semantic_failures` by `reason`: of the engine `timeout`, `engine`, `shape`, `paused` and `busy`,
+    of the store `store`, `corrupt` and `full`. Error: KeyError where the host has no such engine.
     """
 
     def __init__(self, config: SemanticConfig, host: Host, store: Store | None) -> None:
@@ -67,6 +69,8 @@ class Semantic:
         self._failures: Counter[str] = Counter()
         self._in_a_row = 0
         self._paused_until = 0.0
+        # Under way, by the context and the text of the question.
+        self._embedding: dict[tuple[bytes, str], asyncio.Task[Vector | None]] = {}
         self._shared: SharedQuestions | None = None
         if store is not None:
             self._shared = SharedQuestions(
@@ -83,12 +87,33 @@ class Semantic:
         lexicon()
 
     async def question(self, text: str, context: bytes) -> Question | None:
-        """A question with its embedding; None where it is too long or the engine does not give one in time."""
+        """A question with its embedding; None where it is too long or the engine does not give one in time.
+
+        Who asks the same meanwhile waits for the same embedding, and whoever leaves leaves it to the others.
+        """
         if not 0 < len(text) <= self.config.question_chars_max:
             return None
+        embedding = self._embedding.get((context, text)) or self._embed(text, context)
+        if embedding is None:
+            return None
+        await asyncio.wait({embedding})
+        vector = None if embedding.cancelled() else embedding.result()
+        return None if vector is None else Question(text, context, vector)
+
+    def _embed(self, text: str, context: bytes) -> asyncio.Task[Vector | None] | None:
+        """Begin to ask the engine; None where it is not asked now."""
         if self._host.monotonic() < self._paused_until:
             self._failed("paused")
             return None
+        if len(self._embedding) >= EMBEDDING_MAX:
+            self._failed("busy")
+            return None
+        task = self._embedding[context, text] = asyncio.create_task(self._embedded(text))
+        task.add_done_callback(lambda _: self._embedding.pop((context, text)))
+        return task
+
+    async def _embedded(self, text: str) -> Vector | None:
+        """The embedding of a text, of length 1. Raises nothing."""
         started = time.perf_counter()
         try:
             async with asyncio.timeout(self.config.timeout_ms / 1000):
@@ -104,7 +129,7 @@ class Semantic:
         else:
             self._in_a_row = 0
             self._host.metrics.observe("embedding_seconds", time.perf_counter() - started)
-            return Question(text, context, vector)
+            return vector
         return None
 
     async def find(self, space: str, question: Question) -> bytes | None:
@@ -114,6 +139,7 @@ class Semantic:
                 # Tests of a policy begin with an empty store, and so with nothing known.
                 await self._shared.flush()
                 self._questions.clear()
+                self._shared.reread()
             for known in await self._shared.news(space, question.context):
                 self._take(space, known)
         match = self._questions.find(space, question.context, question.text, question.vector, self.config.threshold)
@@ -166,7 +192,12 @@ class Semantic:
         }
 
     async def close(self) -> None:
-        """Tell the others what they have not been told yet."""
+        """End what is under way, and tell the others what they have not been told yet."""
+        embedding = [*self._embedding.values()]
+        for task in embedding:
+            task.cancel()
+        if embedding:
+            await asyncio.wait(embedding)
         if self._shared is not None:
             await self._shared.close()
 

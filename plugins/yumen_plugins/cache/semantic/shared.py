@@ -119,6 +119,10 @@ class SharedQuestions:
             return []
         return await self._opened(space, context, items)
 
+    def reread(self) -> None:
+        """Have everything be news again."""
+        self._cursors.clear()
+
     async def flush(self) -> None:
         """Write what waits. Never raises; what could not be written is not told."""
         async with self._writing:

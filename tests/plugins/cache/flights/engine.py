@@ -201,7 +201,7 @@ async def settled(turns: int = 20) -> None:
 async def until(condition: Callable[[], bool]) -> None:
     """Wait until something holds. Fails where it does not for long."""
     async with asyncio.timeout(LONG_S):
-        while not condition():  # noqa: ASYNC110 - what is waited for happens inside of what is tested
+        while not condition():
             await asyncio.sleep(0.002)
 
 

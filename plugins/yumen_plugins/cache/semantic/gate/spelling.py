@@ -10,6 +10,11 @@ from typing import NamedTuple
 from yumen_plugins.cache.semantic.gate.stems import stem
 
 LITERAL_MAX = 200
+# Invisible characters that keyboards, editors and pages leave behind: hyphens and edges of words, joiners, directions. No
+# others are passed over, nor are many of these: the tags of U+E0000 spell whole sentences that an engine reads and no person
+# sees, and so may zeros and ones of no width.
+INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
+INVISIBLE_MAX = 16
 
 
 class Form(Enum):
@@ -74,13 +79,13 @@ STOP = frozenset(".!?。！？:：\n")
 
 
 def plain(text: str) -> str:
-    """One spelling of what reads the same: full-width and compatibility forms (NFKC), invisible characters, apostrophes."""
+    """One spelling of what reads the same: full-width and compatibility forms (NFKC), apostrophes, few unseen characters."""
     if text.isascii() and text.isprintable():
         return text
     composed = unicodedata.normalize("NFKC", text)
     if not composed.isprintable():
-        visible = (char for char in composed if char.isspace() or unicodedata.category(char) not in ("Cf", "Cc"))
-        composed = "".join(visible)
+        visible, passed_over = INVISIBLE.subn("", composed)
+        composed = visible if passed_over <= INVISIBLE_MAX else composed
     return APOSTROPHE.sub("'", composed)
 
 
