@@ -77,7 +77,8 @@ def values(draw: Any, depth: int = 3) -> str:
     if kind == 0:
         return str(draw(NUMBERS))
     if kind == 1:
-        return str(draw(st.sampled_from(["true", "false", "null"]))) + blank
+        word: str = draw(st.sampled_from(["true", "false", "null"]))
+        return word + str(blank)
     if kind in (2, 3):
         return spelt(draw(WORDS), draw)
     below = values(depth - 1)
