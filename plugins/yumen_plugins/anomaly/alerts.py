@@ -30,6 +30,7 @@ BACKOFF_S, BACKOFF_S_MAX = 0.5, 30.0
 RETRY_AFTER_S_MAX = 60.0
 AGE_S_MAX = 600.0
 STOP_S = 2.0
+CANCEL_AGAIN_S = 0.1
 BODY_BYTES_MAX = 65_536
 # Of a reply only the status is read; a short body is taken with it, so that its connection can be used again.
 REPLY_BYTES_MAX = 4_096
@@ -128,8 +129,10 @@ class Alerts:
         if self._task is not None:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._waiting.join(), STOP_S)
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            while not self._task.done():
+                # A cancellation that meets the end of a request is lost in the HTTP library.
+                self._task.cancel()
+                await asyncio.wait([self._task], timeout=CANCEL_AGAIN_S)
             self._task = None
         while not self._waiting.empty():
             self._waiting.get_nowait()

@@ -54,6 +54,10 @@ class Poster:
                 _judge(response.status, response.get_header("retry-after") or "")
         except exceptions.PyreqwestError as error:
             raise Unreached(_kind(error)) from None
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            # A cancellation that meets the end of a request is lost in the HTTP library.
+            raise asyncio.CancelledError
 
     async def close(self) -> None:
         """Close the connections."""
