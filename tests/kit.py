@@ -15,6 +15,7 @@ from yumen.forms import ExchangeState
 from yumen.policy.bundle import Instance, Limits, Route
 from yumen.step import Step
 from yumen.streaming import StreamRun
+from yumen.target import Target
 
 CHUNK = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
 
@@ -172,13 +173,17 @@ async def exchange(
     accept_raw: str = "",
     limits: Limits | None = None,
     timeout_ms: int = 2000,
+    fallback: Target | None = None,
     on_frame: Callable[[bytes], Any] | None = None,
 ) -> Outcome:
-    """Run one exchange to its end, as the data plane does."""
+    """Run one exchange to its end, as the data plane does; `fallback` is the engine that is asked where the first fails."""
     limits = limits or Limits()
     chained = tuple(one.instance for one in steps)
-    route = Route(id="chat", paths=("*",), engine="llm", chain=chained, accept_raw=accept_raw, timeout_ms=timeout_ms)
-    chain = Chain(route, steps, engine, egress, limits)
+    route = Route(
+        id="chat", paths=("*",), engine="llm", chain=chained, accept_raw=accept_raw, timeout_ms=timeout_ms,
+        fallback=fallback.name if fallback else "",
+    )  # fmt: skip
+    chain = Chain(route, steps, engine, egress, limits, {fallback.name: fallback} if fallback else None)
     dialect = OpenAI()
     payload = dialect.decode("/v1/chat/completions", body or request(), depth_max=64, texts_max=1000)
     state = ExchangeState("0" * 32, time.time(), Principal("tenant", "app", "key"), payload)

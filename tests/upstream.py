@@ -317,14 +317,14 @@ async def _write(response: web.StreamResponse, block: bytes, script: Script) -> 
 
 
 class Upstream:
-    """The server in a thread of its own; `url` ends in `/v1`."""
+    """The server in a thread of its own; `url` ends in `/v1`. Port 0 takes a free one."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self._recorder = Recorder()
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="upstream", daemon=True)
-        self.port = 0
+        self.port = port
 
     @property
     def url(self) -> str:
@@ -359,7 +359,7 @@ class Upstream:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        runner, self.port = self._loop.run_until_complete(serve(self._recorder, 0))
+        runner, self.port = self._loop.run_until_complete(serve(self._recorder, self.port))
         self._ready.set()
         self._loop.run_forever()
         self._loop.run_until_complete(runner.cleanup())

@@ -4,7 +4,17 @@ Everything a plugin or engine needs is here; nothing else of this package is pub
 """
 
 from yumen.digest import Hmac
-from yumen.engine import Delta, Engine, EngineError, EngineManifest, EngineRequest, Events, Message, Native
+from yumen.engine import (
+    Delta,
+    Engine,
+    EngineError,
+    EngineManifest,
+    EngineRequest,
+    Events,
+    Message,
+    Native,
+    RequestRefused,
+)
 from yumen.errors import CannotStart, Unsupported
 from yumen.exchange import (
     Allow,
@@ -44,8 +54,23 @@ from yumen.settings import Secret, Settings
 from yumen.state import Change, Counters, Drop, Entry, Push, Put, Reading, Scope, Series, Store
 from yumen.store import StoreError
 from yumen.subject import session_id, subject_id
+from yumen.tensors import (
+    DATATYPES,
+    Datatype,
+    Metadata,
+    Models,
+    ModelState,
+    Placement,
+    Rows,
+    Signature,
+    Tensor,
+    TensorModel,
+    Tensors,
+    TensorSpec,
+)
 
 __all__ = [
+    "DATATYPES",
     "AdminCall",
     "Allow",
     "Answer",
@@ -56,6 +81,7 @@ __all__ = [
     "Change",
     "Channel",
     "Counters",
+    "Datatype",
     "Decision",
     "Delta",
     "Download",
@@ -78,11 +104,15 @@ __all__ = [
     "Manifest",
     "MaskingFilter",
     "Message",
+    "Metadata",
     "Metrics",
     "Mode",
+    "ModelState",
+    "Models",
     "Native",
     "NoConfig",
     "Operation",
+    "Placement",
     "Plugin",
     "Principal",
     "Progress",
@@ -90,16 +120,23 @@ __all__ = [
     "Put",
     "Reading",
     "Reply",
+    "RequestRefused",
     "Respond",
     "Right",
+    "Rows",
     "Rule",
     "Scope",
     "Secret",
     "Series",
     "Settings",
+    "Signature",
     "Store",
     "StoreError",
     "StreamFilter",
+    "Tensor",
+    "TensorModel",
+    "TensorSpec",
+    "Tensors",
     "Text",
     "Trace",
     "Unsupported",

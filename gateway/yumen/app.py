@@ -44,7 +44,12 @@ async def readyz(state: State) -> Response[dict[str, Any]]:
     """The policy is loaded, the engines are up and the ledger can be written."""
     plane: DataPlane = state.plane
     reasons = await plane.runtime.ready()
-    content = {"ready": not reasons, "policy_hash": plane.runtime.bundle.hash[:12], "reasons": reasons}
+    content = {
+        "ready": not reasons,
+        "policy_hash": plane.runtime.bundle.hash[:12],
+        "reasons": reasons,
+        "engines": plane.runtime.placements(),
+    }
     return Response(content, status_code=503 if reasons else 200)
 
 

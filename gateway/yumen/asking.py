@@ -8,19 +8,21 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from yumen.deadline import Deadline
-from yumen.engine import EngineError, Events, Native
+from yumen.engine import EngineError, Events, Native, RequestRefused
 from yumen.errors import Problem
 from yumen.exchange import Answer, Trace
 from yumen.telemetry import log
 
 if TYPE_CHECKING:
     from yumen.chain import Run
+    from yumen.forms import ExchangeState
     from yumen.step import Step
     from yumen.target import Target
     from yumen.view import View
 
 # How long a plugin may go on, once the time for the engine is over, to give what it has; and how long closing may take.
 GRACE_S = 1.0
+BUSY = "The engine behind this gateway has too much to do; try again later."
 Given = Answer | Native | Events
 
 
@@ -105,7 +107,7 @@ class Asking:
         if self._problem is not None:
             raise self._problem from None
         if isinstance(error, EngineError) and not view.shadow:
-            raise self._run.engine_problem(error) from None
+            raise problem_of(error, self._run.exchange) from None
         if isinstance(error, TimeoutError) and not self.left_s:
             raise Problem("engine_timeout") from None
         step.failed("on_ask", self._run.exchange, started, error, view.shadow)
@@ -115,6 +117,19 @@ class Asking:
             return self._given
         # A stream is lost with the plugin that had it in hand, and the engine is not asked twice.
         raise Problem("plugin_fault")
+
+
+def problem_of(error: Exception, exchange: ExchangeState) -> Problem:
+    """What the caller is told about a failed engine; the log gets the rest, which holds no payload."""
+    if isinstance(error, RequestRefused):
+        return Problem(error.code, str(error), param=error.param)
+    log.warning("engine_failed", exchange=exchange.id, engine=exchange.engine,
+                error=type(error).__name__, detail=str(error)[:200] if isinstance(error, EngineError) else "")  # fmt: skip
+    if not isinstance(error, EngineError):
+        return Problem("engine_unavailable")
+    if error.retry_after_s is not None:
+        return Problem("engine_unavailable", BUSY, retry_after_s=error.retry_after_s, status=503)
+    return Problem("engine_timeout" if error.timeout else "engine_unavailable")
 
 
 async def close_stream(given: object, exchange_id: str) -> None:

@@ -13,10 +13,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from yumen import telemetry
-from yumen.asking import Asking, close_stream
+from yumen.asking import Asking, close_stream, problem_of
 from yumen.deadline import Deadline
 from yumen.dialects import Dialect, Payload
-from yumen.engine import Engine, EngineError, EngineRequest, Events, Native
+from yumen.engine import Engine, EngineError, EngineRequest, Events, Native, RequestRefused
 from yumen.errors import Problem
 from yumen.exchange import Answer, Block, Decision, Respond, Trace
 from yumen.forms import ExchangeState, ReplyState
@@ -80,6 +80,13 @@ class Chain:
         if target.dialects and exchange.dialect not in target.dialects:
             raise Problem("unsupported_payload")
         return target
+
+    def fallback_of(self, target: Target, dialect: str) -> Target | None:
+        """The engine to ask where one has failed; None where there is no other that speaks the dialect."""
+        other = self.detours.get(self.route.fallback)
+        if other is None or other.name == target.name or (other.dialects and dialect not in other.dialects):
+            return None
+        return other
 
     def may_send(self, egress: str, masking: str) -> bool:
         """Whether what the masking plugin has done is enough for an engine, which the flow check has proved before."""
@@ -160,10 +167,10 @@ class Run:
         self.exchange.engine, self.exchange.engine_version = f"plugin:{step.name}", ""
         return decision.answer
 
-    def depart(self) -> Target:
-        """The engine that the exchange goes to now. Error: `Problem` where it may not, as it is."""
+    def depart(self, instead: Target | None = None) -> Target:
+        """The engine that the exchange goes to now, or `instead` of it. Error: `Problem` where it may not, as it is."""
         exchange = self.exchange
-        target = self.chain.target_of(exchange)
+        target = instead or self.chain.target_of(exchange)
         if exchange.masking_required is not None and exchange.masking != "enforce":
             plugin, rule = exchange.masking_required
             exchange.trace.append(Trace(plugin, "on_request", 0.0, "block", rule))
@@ -212,7 +219,29 @@ class Run:
         return await asking.by_way_of(step, view)
 
     async def ask(self, target: Target, seconds: float) -> Answer | Native | Events:
-        """Ask the engine, for so many seconds. Error: `Problem` engine_unavailable or engine_timeout."""
+        """Ask the engine, or the route's other one where it fails, for so many seconds.
+
+        Error: `Problem` engine_unavailable or engine_timeout; others where the request is not what the engine takes, or a
+        plugin ends the exchange.
+        """
+        ends = time.monotonic() + seconds
+        try:
+            return await self._ask(target, seconds)
+        except EngineError as error:
+            problem = problem_of(error, self.exchange)
+            left_s = ends - time.monotonic()
+            instead = self.chain.fallback_of(target, self.exchange.dialect)
+            if instead is None or isinstance(error, RequestRefused) or left_s <= 0:
+                raise problem from None
+        self.exchange.fell_back = True
+        metrics.fell_back(target.name, instead.name)
+        try:
+            return await self._ask(self.depart(instead), left_s)
+        except EngineError as error:
+            raise problem_of(error, self.exchange) from None
+
+    async def _ask(self, target: Target, seconds: float) -> Answer | Native | Events:
+        """Ask one engine. Errors: `EngineError`; `Problem` where a plugin ends the exchange."""
         exchange, chain = self.exchange, self.chain
         masked = exchange.engine_masked
         sent = exchange.to_engine()
@@ -234,32 +263,24 @@ class Run:
             messages=exchange.payload.messages(masked=masked) if neutral else [],
             deadline=time.monotonic() + seconds,
             json_bytes=len(sent) if tail else 0,
+            tenant=exchange.principal.tenant,
+            affinity=exchange.session or f"{exchange.principal.tenant}/{exchange.principal.app}",
         )
         started = time.perf_counter()
         try:
             with Deadline(seconds):
                 return await target.engine.generate(request)
-        except EngineError as error:
-            raise self.engine_problem(error) from None
-        except TimeoutError:
-            raise Problem("engine_timeout") from None
-        except Problem:
+        except (EngineError, Problem):
             raise
+        except TimeoutError:
+            raise EngineError("no answer in time", timeout=True) from None
         except Exception as error:  # an engine is somebody else's code, like a plugin
-            raise self.engine_problem(error) from None
+            raise EngineError(f"it raised {type(error).__name__}") from None
         finally:
             spent = time.perf_counter() - started
             exchange.timings_ms["engine"] = round(spent * 1000, 3)
             if not exchange.streamed:
                 metrics.engine_seconds(exchange.engine)(spent)
-
-    def engine_problem(self, error: Exception) -> Problem:
-        """What the caller is told about a failed engine; the log gets the rest, which holds no payload."""
-        timeout = isinstance(error, EngineError) and error.timeout
-        detail = str(error)[:200] if isinstance(error, EngineError) else ""
-        log.warning("engine_failed", exchange=self.exchange.id, engine=self.exchange.engine,
-                    error=type(error).__name__, detail=detail)  # fmt: skip
-        return Problem("engine_timeout" if timeout else "engine_unavailable")
 
     def receive(self, result: Answer | Native, *, author: Step | None) -> None:
         """Take a whole reply, of the engine or of a plugin. Error: `Problem` for a reply that cannot be read."""

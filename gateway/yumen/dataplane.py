@@ -23,6 +23,7 @@ from yumen.errors import Problem
 from yumen.exchange import Principal
 from yumen.forms import ExchangeState
 from yumen.keyfile import Entry
+from yumen.openinference.surface import Surface
 from yumen.policy.bundle import Bundle
 from yumen.runtime import Runtime
 from yumen.settings import Secret
@@ -83,6 +84,7 @@ class DataPlane:
         self.runtime = runtime
         self._keys = keys
         self._now = now
+        self._surface = Surface(keys, now)
         self._new_id = ids or new_id
         self._secret = secret
         self._digest_macs: dict[str, Hmac] = {}
@@ -123,6 +125,11 @@ class DataPlane:
         started, received_at = time.perf_counter(), self._now()
         bundle = runtime.bundle
         sent: Headers = scope["headers"]
+        if dialect is KSERVE and not path.endswith("/infer"):
+            check_headers(sent, bundle.limits)
+            status, content = await self._surface.answer(runtime, scope["method"], path, sent, receive)
+            await send_reply(send, status, headers, content)
+            return
         check_path(path, scope["method"], bundle)
         check_headers(sent, bundle.limits)
         entry = self._keys.authenticate(sent)
@@ -234,7 +241,7 @@ def dialect_of(path: str) -> Dialect:
     """The dialect that is spoken at a path."""
     if path.startswith("/apps/"):
         return JSON
-    return KSERVE if path.startswith("/v2/") else OPENAI
+    return KSERVE if path.startswith("/v2/") or path == "/v2" else OPENAI
 
 
 def json_bytes_of(headers: Headers) -> int:

@@ -12,13 +12,15 @@ dialect give them their form.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, ClassVar, Generic
 
 import msgspec
 
+from yumen.errors import Code
 from yumen.exchange import Answer, Usage
 from yumen.plugin import API_VERSION, ConfigT, Host, NoConfig, config_argument
+from yumen.tensors.models import Models, Placement
 
 
 class EngineManifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +44,8 @@ class EngineRequest(msgspec.Struct, frozen=True):
 
     `path` is below the dialect's root, e.g. `chat/completions`; `body` the encoded payload in the form that the engine may
     see, of which the first `json_bytes` are JSON, 0 for all; `deadline` is a `Host.monotonic` time, which `generate` need
-    not watch itself: it is cancelled then.
+    not watch itself: it is cancelled then; `tenant` is for fairness among callers and
+    `affinity`, the session or else the caller, for those who are to stay where they were; neither is anything to send on.
     """
 
     exchange_id: str
@@ -54,6 +57,8 @@ class EngineRequest(msgspec.Struct, frozen=True):
     messages: list[Message]
     deadline: float
     json_bytes: int = 0
+    tenant: str = ""
+    affinity: str = ""
 
 
 class Native(msgspec.Struct, frozen=True):
@@ -85,10 +90,30 @@ Events = AsyncIterator[Delta | bytes]
 
 
 class EngineError(Exception):
-    """The engine failed. `timeout` tells a late answer from none; the message is for the log and holds no payload."""
+    """The engine failed; the message is for the log and holds no payload.
 
-    def __init__(self, message: str, *, timeout: bool = False) -> None:
+    `timeout` tells a late answer from none. `again` says that the engine cannot have begun to answer, so that another may be
+    asked. `retry_after_s` says that it has too much to do, and when to come back: the caller gets a 503 that says so.
+    """
+
+    def __init__(
+        self, message: str, *, timeout: bool = False, again: bool = False, retry_after_s: float | None = None
+    ) -> None:
         self.timeout = timeout
+        self.again = again
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
+
+
+class RequestRefused(EngineError):
+    """The request is not what the engine's model takes. The message is for the caller, and holds nothing of the request.
+
+    `param` is the field that it is about; `code` is `bad_request`, `not_found` or `unsupported_payload`.
+    """
+
+    def __init__(self, message: str, *, param: str | None = None, code: Code = "bad_request") -> None:
+        self.param = param
+        self.code: Code = code
         super().__init__(message)
 
 
@@ -118,6 +143,14 @@ class Engine(Generic[ConfigT]):
     async def infer(self, batch: Mapping[str, Any]) -> Mapping[str, Any]:
         """Run a batch of named tensors, rows first. Errors: `EngineError`."""
         raise EngineError(f"engine {self.manifest.name} does not run tensors")
+
+    def models(self) -> Models | None:
+        """The models that it serves by the Open Inference Protocol, for `/v2`; None where it serves none."""
+        return None
+
+    def placements(self) -> Sequence[Placement]:
+        """Where what it has loaded really runs, for `yumen engines list`, `/readyz` and metrics; called after `load`."""
+        return ()
 
     def revision(self) -> str:
         """What answers now, where that can change under one configuration: a model's version. Part of cache keys."""

@@ -95,8 +95,8 @@ class ExchangeState:
 
     __slots__ = (
         "accept_raw", "cache", "cache_control", "client", "detour", "dialect", "digest_mac", "egress", "engine",
-        "engine_identity", "engine_version", "findings", "findings_dropped", "headers", "id", "leaving", "masked_by",
-        "masking", "masking_required", "model", "outcome", "path", "payload", "policy_hash", "principal",
+        "engine_identity", "engine_version", "fell_back", "findings", "findings_dropped", "headers", "id", "leaving",
+        "masked_by", "masking", "masking_required", "model", "outcome", "path", "payload", "policy_hash", "principal",
         "received_at", "reply", "reply_bytes", "request_bytes", "restored", "route", "sent_bytes", "sent_form",
         "session", "spoken", "streamed", "subject", "texts", "timings_ms", "trace", "versions",
     )  # fmt: skip
@@ -143,6 +143,8 @@ class ExchangeState:
         # The plugin instance and rule that ask for nothing but the masked form, or for another engine, and which.
         self.masking_required: tuple[str, str] | None = None
         self.detour: tuple[str, str] | None = None
+        # Whether the engine that was asked first has failed, so that another was asked.
+        self.fell_back = False
         # Whether the masking plugin's response hook has run: from then on a reply has two forms.
         self.restored = False
         self.reply: ReplyState | None = None

@@ -42,7 +42,14 @@ class Kept(msgspec.Struct, frozen=True):
 def clean(exchange: ExchangeState) -> bool:
     """See `yumen.exchange.Exchange.clean`."""
     reply = exchange.reply
-    if exchange.outcome not in ("", "ok") or reply is None or reply.code or exchange.findings_dropped:
+    # What another engine said in the place of one that failed is not what that one would have said.
+    if (
+        exchange.fell_back
+        or exchange.outcome not in ("", "ok")
+        or reply is None
+        or reply.code
+        or exchange.findings_dropped
+    ):
         return False
     # A plugin may answer where an engine would have; anywhere else it has replaced what the engine said.
     if any(

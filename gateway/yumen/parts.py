@@ -20,12 +20,14 @@ from yumen.errors import CannotStart
 from yumen.operators import Erasure
 from yumen.plugin import Metrics, NoConfig, Plugin
 from yumen.policy.bundle import EngineSpec, Instance, StoreSpec
+from yumen.pool import Pool, Replica
 from yumen.settings import Secret, Settings
 from yumen.state import Store
 from yumen.store.memory import MemoryStore
 from yumen.store.redis import RedisStore
 from yumen.subject import session_id, subject_id
 from yumen.telemetry import PluginMetrics, log, place
+from yumen.tensors.engine import TensorEngine
 
 # How long a plugin may take to forget somebody.
 ERASE_S = 60.0
@@ -179,10 +181,12 @@ class Parts:
         if given is not None and asked:
             given = Unasked() if spec.egress == "remote" else None
         stands_in = type(given) if given is not None else None
-        identity = ("engine", spec.name, spec.engine_class, spec.config, stands_in)
+        identity = (
+            "engine", spec.name, spec.engine_class, spec.config, spec.batch, spec.pool, spec.replicas, stands_in
+        )  # fmt: skip
 
         async def start() -> Part:
-            engine: Engine[Any] = given or spec.engine_class(spec.config)
+            engine: Engine[Any] = given or made(spec)
             host = InstanceHost(self, spec.name, frozenset())
             await _begun(engine.load(host), engine.close, f"engine {spec.name}")
             return Part(f"engine {spec.name}", identity, engine, engine.close)
@@ -227,6 +231,21 @@ class Parts:
             return
         self._parts.remove(part)
         await _ended(part.stop, part.what)
+
+
+def made(spec: EngineSpec) -> Engine[Any]:
+    """An engine as policy has it: one, or a pool of replicas."""
+
+    def one(config: msgspec.Struct) -> Engine[Any]:
+        engine: Engine[Any] = spec.engine_class(config)
+        if isinstance(engine, TensorEngine):
+            engine.batch = spec.batch
+        return engine
+
+    if spec.pool is None:
+        return one(spec.config)
+    replicas = [Replica(replica.name, replica.weight, one(replica.config)) for replica in spec.replicas]
+    return Pool(replicas, spec.pool, spec.engine_class.manifest)
 
 
 async def _begun(starting: Awaitable[None], stop: Callable[[], Awaitable[None]], what: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from yumen.chain import Chain
@@ -13,6 +14,7 @@ from yumen.policy.bundle import Bundle
 from yumen.step import Step
 from yumen.target import Target
 from yumen.telemetry import log
+from yumen.tensors.models import Placement
 
 
 class Runtime:
@@ -133,6 +135,13 @@ class Runtime:
             engines[self._store.what] = self._store
         reasons |= {what: await _answer(part.made.health()) for what, part in engines.items()}
         return {name: reason for name, reason in reasons.items() if reason}
+
+    def placements(self) -> dict[str, Sequence[Placement]]:
+        """Where what its engines have loaded really runs, by engine."""
+        parts = {
+            part.what.removeprefix("engine "): part.made for part in (*self._engines.values(), *self._asked.values())
+        }
+        return {name: engine.placements() for name, engine in parts.items()}
 
     async def stop(self) -> None:
         """Give plugins and engines back, the last started first."""

@@ -74,6 +74,9 @@ class CoreMetrics:
             "What shadow would have done, and the exchange's outcome",
             ("plugin", "rule", "would", "outcome"),
         )
+        self._fell_back = Counter(
+            "yumen_fallbacks", "Exchanges for which another engine was asked", ("engine", "instead")
+        )
         self._refused = Counter("yumen_refused", "Requests refused before the chain", ("code",))
         self._policy = Gauge("yumen_policy", "Workers that serve this policy", ("policy",), multiprocess_mode="livesum")
         self._reloads = Counter("yumen_policy_reloads", "Policies that took another's place")
@@ -137,6 +140,10 @@ class CoreMetrics:
     def shadow(self, plugin: str, rule: str, would: str, outcome: str) -> None:
         """Count what an instance or rule in shadow would have done on an exchange that ended so."""
         self._shadow.labels(plugin, rule, would, outcome).inc()
+
+    def fell_back(self, engine: str, instead: str) -> None:
+        """Count an exchange whose engine failed and for which another was asked."""
+        self._fell_back.labels(engine, instead).inc()
 
     def refused(self, code: str) -> None:
         """Count a request that never became an exchange."""

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import PyreqwestError
 from pyreqwest.proxy import ProxyBuilder
-from pyreqwest.request import StreamRequest
+from pyreqwest.request import RequestBuilder, StreamRequest
 from pyreqwest.response import Response
 
 from yumen import CannotStart, EngineError
@@ -37,16 +37,21 @@ NOT_THE_CLIENTS = frozenset({401, 403, 408})
 CLOSE_GRACE_S = 0.05
 CONNECT_FAILURES_MAX = 3
 CONNECT_FAILURE_MEMORY_S = 30.0
+NO_HEADERS: Mapping[str, str] = {}
+NO_STATUSES: frozenset[int] = frozenset()
 
 
 class Upstream:
     """One upstream server, reached with the engine's own credential.
 
     `monotonic` is the host's clock in seconds; `base` is what paths are appended to, by default the API's root below
-    `base_url`. Error: `CannotStart` for a URL, key or proxy that cannot be used.
+    `base_url`; `streams`: whether there is a pool for streamed requests. Error: `CannotStart` for a URL, key or proxy that
+    cannot be used.
     """
 
-    def __init__(self, config: OpenAIConfig, monotonic: Callable[[], float], base: str | None = None) -> None:
+    def __init__(
+        self, config: OpenAIConfig, monotonic: Callable[[], float], base: str | None = None, *, streams: bool = True
+    ) -> None:
         check_credentials(config)
         self._root = root(config.base_url) if base is None else base
         self._monotonic = monotonic
@@ -55,7 +60,7 @@ class Upstream:
         # Plain replies and streams have a pool each: a crowd of long streams does not starve short replies.
         first_byte_s, idle_s = config.first_byte_timeout_ms / 1000, config.idle_timeout_ms / 1000
         self._plain = _client(config, "application/json", first_byte_s)
-        self._streams = _client(config, "text/event-stream", max(first_byte_s, idle_s))
+        self._streams = _client(config, "text/event-stream", max(first_byte_s, idle_s)) if streams else self._plain
         # The library has one timer for both; where it is the longer of the two, the head needs one of ours.
         self._head_timeout_s = first_byte_s if idle_s > first_byte_s else None
         self._closed = False
@@ -63,8 +68,19 @@ class Upstream:
         self._connect_failed_at = 0.0
         self._connect_detail = ""
 
-    async def send(self, path: str, body: bytes, *, streamed: bool, deadline: float) -> tuple[StreamRequest, Response]:
+    async def send(
+        self,
+        path: str,
+        body: bytes,
+        *,
+        deadline: float,
+        streamed: bool = False,
+        method: str = "POST",
+        headers: Mapping[str, str] = NO_HEADERS,
+    ) -> tuple[StreamRequest, Response]:
         """Send a request and wait for the head of its reply, trying again where that is safe.
+
+        `headers` come beside those that are always sent, or in their place. A `GET` has no body.
 
         A completion is neither idempotent nor does it change anything: answering twice costs money and nothing else. So a
         request is sent again only where the upstream cannot have begun to answer it (no connection, or reset before a
@@ -75,7 +91,8 @@ class Upstream:
         while True:
             last = attempt >= self._retries
             try:
-                sent, response = await self._once(path, body, streamed, deadline)
+                builder = self._builder(method, path, body, headers, streamed, deadline)
+                sent, response = await self._once(builder, streamed)
             except PyreqwestError as error:
                 failure = failure_of(error)
                 self._note(failure.message if failure.connect else "")
@@ -89,14 +106,21 @@ class Upstream:
             attempt += 1
             await asyncio.sleep(self._backoff_s(attempt))
 
-    async def _once(self, path: str, body: bytes, streamed: bool, deadline: float) -> tuple[StreamRequest, Response]:
+    def _builder(
+        self, method: str, path: str, body: bytes, headers: Mapping[str, str], streamed: bool, deadline: float
+    ) -> RequestBuilder:
         if self._closed:
             raise EngineError(CLOSING)
         left_s = deadline - self._monotonic()
         if left_s <= 0:
             raise EngineError("no time was left for the upstream", timeout=True)
-        client = self._streams if streamed else self._plain
-        builder = client.post(f"{self._root}/{path}").body_bytes(body).timeout(timedelta(seconds=left_s))
+        builder = (self._streams if streamed else self._plain).request(method, f"{self._root}/{path}")
+        for name, value in headers.items():
+            builder = builder.header(name, value)
+        builder = builder.timeout(timedelta(seconds=left_s))
+        return builder if method == "GET" else builder.body_bytes(body)
+
+    async def _once(self, builder: RequestBuilder, streamed: bool) -> tuple[StreamRequest, Response]:
         if not streamed:
             request = builder.build_streamed()
             return request, await request.__aenter__()
@@ -130,9 +154,13 @@ class Upstream:
 
     async def close(self) -> None:
         """Send nothing more."""
+        if self._closed:
+            return
         self._closed = True  # a request that races with closing might be sent by the library all the same
         await self._plain.close()
         await self._streams.close()
+        # A closed client keeps its idle connections open for as long as it exists.
+        del self._plain, self._streams
 
 
 async def discard(request: StreamRequest) -> None:
@@ -141,14 +169,19 @@ async def discard(request: StreamRequest) -> None:
         await request.__aexit__(None, None, None)
 
 
-async def read_reply(request: StreamRequest, response: Response, bytes_max: int) -> bytes:
+async def read_reply(
+    request: StreamRequest, response: Response, bytes_max: int, *, answers: frozenset[int] = NO_STATUSES
+) -> bytes:
     """The body of a reply that the client may have; without one the request is closed.
 
-    Errors: `EngineError` for a status that is not the client's, a reply longer than `bytes_max`, or one that breaks off.
+    `answers` are further statuses that are replies. Errors: `EngineError` for a status that is not the client's, a reply
+    longer than `bytes_max`, or one that breaks off.
     """
     try:
-        if response.status >= 500 or response.status in NOT_THE_CLIENTS or response.status // 100 in (1, 3):
-            raise refusal(response.status)
+        status = response.status
+        refused = status >= 500 or status in NOT_THE_CLIENTS or status // 100 in (1, 3)
+        if refused and status not in answers:
+            raise refusal(status)
         return await _read_whole(response, bytes_max)
     except PyreqwestError as error:
         await discard(request)

@@ -22,15 +22,16 @@ LATE = "the upstream did not begin its reply in time"
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """`connect`: no connection came about. `retry`: the upstream cannot have begun to answer."""
+    """`connect`: no connection came about. `retry`: the upstream cannot have begun to answer. `full`: it was not asked."""
 
     message: str
     timeout: bool = False
     connect: bool = False
     retry: bool = False
+    full: bool = False
 
     def error(self) -> EngineError:
-        return EngineError(self.message, timeout=self.timeout)
+        return EngineError(self.message, timeout=self.timeout, again=self.retry or self.full)
 
 
 def failure_of(error: exceptions.PyreqwestError) -> Failure:
@@ -38,7 +39,7 @@ def failure_of(error: exceptions.PyreqwestError) -> Failure:
     causes = _causes(error)
     connecting = CONNECT_PHASE in causes
     if isinstance(error, exceptions.PoolTimeoutError):
-        return Failure("all `connections_max` connections to the upstream are in use")
+        return Failure("all `connections_max` connections to the upstream are in use", full=True)
     if isinstance(error, exceptions.ConnectTimeoutError):
         # The library uses this class for every timeout before the head of the reply.
         if connecting:
@@ -64,7 +65,7 @@ def refusal(status: int) -> EngineError:
     if status in (401, 403):
         return EngineError(f"the upstream refused the gateway's own credential with status {status}; check `api_key`")
     timeout = status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.GATEWAY_TIMEOUT)
-    return EngineError(f"the upstream answered with status {status}", timeout=timeout)
+    return EngineError(f"the upstream answered with status {status}", timeout=timeout, again=status in RETRY_STATUSES)
 
 
 def _causes(error: exceptions.PyreqwestError) -> list[str]:

@@ -7,10 +7,12 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from yumen.batching.config import BatchConfig
 from yumen.engine import Engine
 from yumen.exchange import Mode
 from yumen.plugin import Manifest, Plugin
 from yumen.policy.cases import Case
+from yumen.pool.config import PoolConfig
 
 ANY = ("*",)
 # A pattern of file names, as `fnmatch` has them; a very long one takes long to compile.
@@ -149,14 +151,28 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
         return self.plugin_class.manifest
 
 
+class ReplicaSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One replica of an engine: its share beside the others', and the whole configuration of its adapter."""
+
+    name: str
+    weight: float
+    config: msgspec.Struct
+
+
 class EngineSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """An engine under its policy; `egress` says whether its text leaves this machine."""
+    """An engine under its policy; `egress` says whether its text leaves this machine.
+
+    `pool` is None where the engine is asked as it is; otherwise there is at least one of `replicas`.
+    """
 
     name: str
     adapter: str
     engine_class: type[Engine[Any]]
     config: msgspec.Struct
     egress: Literal["local", "remote"]
+    batch: BatchConfig = BatchConfig()
+    pool: PoolConfig | None = None
+    replicas: tuple[ReplicaSpec, ...] = ()
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,6 +186,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     accept_raw: str = ""
     timeout_ms: int = 120_000
     subject: SubjectSource | None = None
+    fallback: str = ""
     file: str = ""
     line: int = 0
 
@@ -181,9 +198,9 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def detours(self) -> tuple[str, ...]:
-        """The engines that its plugins may have asked in the place of its own."""
+        """The engines that may be asked in the place of its own: by its plugins, or because its own fails."""
         named = [name for instance in self.chain if instance.mode != "off" for name in instance.detours]
-        return tuple(dict.fromkeys(named))
+        return tuple(dict.fromkeys([*named, self.fallback] if self.fallback else named))
 
     def covers(self, path: str, model: str) -> bool:
         """Whether this route takes a path and model."""

@@ -7,9 +7,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from yumen.batching.config import BatchConfig
 from yumen.exchange import Mode
 from yumen.policy.bundle import ANY, Glob, Limits, Match, StoreSpec, SubjectSource
 from yumen.policy.cases import MOMENT, MOMENTS, Case
+from yumen.pool.config import PoolConfig
 
 Version = Annotated[Literal[1], Meta(description="The version of this form; 1.")]
 NAME = r"^[a-z][a-z0-9_-]{0,63}$"
@@ -36,6 +38,19 @@ class EngineFile(msgspec.Struct, frozen=True, kw_only=True):
     adapter: Annotated[str, Meta(description="Name of an installed engine.")]
     egress: Annotated[Literal["local", "remote"], Meta(description="Whether its text leaves this machine.")]
     when_env: Annotated[str, Meta(description="Available only where this variable is set.")] = ""
+    batch: Annotated[
+        BatchConfig | None, Meta(description="How rows of many callers run together, where its models take tensors.")
+    ] = None
+    pool: Annotated[
+        PoolConfig | None, Meta(description="How exchanges find a replica, and what becomes of one that fails.")
+    ] = None
+    replicas: Annotated[
+        tuple[dict[str, Any], ...],
+        Meta(
+            max_length=64,
+            description="Replicas: of each what is otherwise than above, with `name` and `weight` where wanted.",
+        ),
+    ] = ()
 
 
 class RouteMatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,7 +65,11 @@ class RouteFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     id: Annotated[str, Meta(pattern=NAME, description="Its name, in metrics and audit records too.")]
     match: RouteMatch
+    when_env: Annotated[str, Meta(description="There only where this variable is set.")] = ""
     engine: Annotated[str | tuple[str, ...], Meta(description="An engine, or several: the first available one.")]
+    fallback: Annotated[
+        str, Meta(description="An engine that is asked where the route's own fails before it has begun to answer.")
+    ] = ""
     chain: Annotated[tuple[str, ...], Meta(description="Plugin instances, in order.")] = ()
     accept_raw: Annotated[str, Meta(description="Why raw text may leave or be stored on this route.")] = ""
     timeout_ms: Annotated[int, Meta(ge=1, le=3_600_000, description="Time for the engine to answer.")] = 120_000

@@ -20,20 +20,24 @@ from typing import Any
 import msgspec
 
 from yumen import registry
+from yumen.batching.config import BatchConfig
 from yumen.errors import Diagnostic, PolicyError
 from yumen.plugin import EngineRef, Lint, Plugin
 from yumen.policy import flow
-from yumen.policy.bundle import Bundle, EngineSpec, Instance, PlacedCase, Route
+from yumen.policy.bundle import Bundle, EngineSpec, Instance, PlacedCase, ReplicaSpec, Route
 from yumen.policy.cases import Case, TestFile
 from yumen.policy.files import EngineFile, GatewayFile, PluginFile
 from yumen.policy.folder import Folder, read_folder
 from yumen.policy.inherit import GATEWAY, TEST
 from yumen.policy.reader import Source
+from yumen.policy.replicas import compile_config, compile_replicas, made
 from yumen.policy.routes import check_asked, check_matches, compile_routes
 from yumen.policy.rules import compile_rules, disable, moment, not_shadow
 from yumen.policy.shape import build, nearest
+from yumen.pool.config import PoolConfig
+from yumen.tensors.engine import TensorEngine
 
-FORM = 3
+FORM = 4
 # What is not part of what a bundle does.
 UNHASHED = ("tests", "extends")
 # Where the order of keys decides: of several globs the first that fits.
@@ -101,8 +105,8 @@ class Compiler:
             return None
         disable(gateway, form.disable, instances)
         check_asked(gateway, self._asked, engines)
-        routes = compile_routes(gateway, form, instances, engines, policies)
-        check_matches(policies, instances, routes)
+        routes = compile_routes(gateway, form, instances, engines, policies, self.env)
+        check_matches(policies, instances, [route.id for route in form.routes])
         self._warn_unused(gateway, routes, instances, engines)
         flow.check(gateway, routes, engines)
         used = dict.fromkeys(name for route in routes for name in route.engines)
@@ -134,7 +138,7 @@ class Compiler:
             return None
         own = data.get("config")
         config = build(source, ("config",), own, plugin_class.config_type) if _is_mapping(own) else None
-        plugin: Plugin[Any] | None = None if config is None else _made(source, ("config",), plugin_class, config)
+        plugin: Plugin[Any] | None = None if config is None else made(source, ("config",), plugin_class, config)
         if form is None or config is None or plugin is None:
             return None
         cases += _placed(name, source, form.tests)
@@ -248,11 +252,30 @@ class Compiler:
             gateway.wrong((*path, "adapter"), "policy.engine", str(error), _install("engine", form.adapter))
             return None
         rest = {key: value for key, value in data.items() if key not in own}
-        config = build(gateway, path, gateway.resolve(path, rest, self.env), engine_class.config_type)
-        if config is None or _made(gateway, path, engine_class, config) is None:
+        replicas = compile_replicas(gateway, path, form, rest, engine_class, self.env)
+        if form.replicas:
+            # What they share need not be a whole configuration.
+            config = replicas[0].config if replicas else None
+        else:
+            config = compile_config(gateway, path, rest, engine_class, self.env)
+        if config is None:
             return None
         self.versions[f"engine {form.adapter}"] = engine_class.manifest.version
-        return EngineSpec(name=name, adapter=form.adapter, engine_class=engine_class, config=config, egress=form.egress)
+        if form.batch is not None and not issubclass(engine_class, TensorEngine):
+            what = f"`{form.adapter}` takes no rows that could run together"
+            gateway.wrong((*path, "batch"), "policy.engine", what, "remove it")
+        if form.pool is not None and not replicas:
+            replicas = (ReplicaSpec(name="0", weight=1.0, config=config),)
+        return EngineSpec(
+            name=name,
+            adapter=form.adapter,
+            engine_class=engine_class,
+            config=config,
+            egress=form.egress,
+            batch=form.batch or BatchConfig(),
+            pool=form.pool or (PoolConfig() if replicas else None),
+            replicas=replicas,
+        )
 
     def _warn_unused(
         self, gateway: Source, routes: list[Route], instances: dict[str, Instance], engines: dict[str, EngineSpec]
@@ -266,7 +289,9 @@ class Compiler:
                 self.warnings.append(
                     Diagnostic(instance.file, 1, 1, "warning.unused-instance", what, "add it to a chain")
                 )
-        named = {name for route in gateway.data["routes"] for name in _listed(route["engine"])}
+        named = {
+            name for route in gateway.data["routes"] for name in (*_listed(route["engine"]), route.get("fallback"))
+        }
         named |= {name for instance in instances.values() for name in (*instance.engines, *instance.detours)}
         for name in gateway.data["engines"]:
             place = gateway.place(("engines", name), key=True)
@@ -295,22 +320,16 @@ class Compiler:
                        [[rule.id, rule.mode, rule.sample, rule.until, rule.accept_raw] for rule in one.rules.values()]]
             for one in instances.values()
         }  # fmt: skip
-        chosen = {route.id: [route.engine, engines[route.engine].egress] for route in routes if route.engine in engines}
+        chosen = {
+            route.id: [route.engine, engines[route.engine].egress, route.fallback]
+            for route in routes
+            if route.engine in engines
+        }
         form = {
             "form": FORM, "documents": documents, "knobs": knobs, "engines": chosen, "versions": self.versions,
             "lines": self._used_lines,
         }  # fmt: skip
         return hashlib.sha256(msgspec.json.encode(form, order="deterministic")).hexdigest()
-
-
-def _made(source: Source, path: tuple[str, ...], owner: Any, config: msgspec.Struct) -> Any:
-    """A plugin or engine of this configuration, or None where it refuses it."""
-    try:
-        return owner(config)
-    except Exception as error:  # a plugin's own check of its configuration
-        what = f"{owner.manifest.name} refuses this: {source.sentence(path, error)}"
-        source.wrong(path, "policy.config", what, "correct it")
-        return None
 
 
 def _placed(name: str, source: Source, cases: list[Case]) -> list[PlacedCase]:

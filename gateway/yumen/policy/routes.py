@@ -5,7 +5,7 @@ Engines that plugins ask for are checked here as well.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -28,8 +28,12 @@ def compile_routes(
     instances: dict[str, Instance],
     engines: dict[str, EngineSpec],
     files: Iterable[str],
+    env: Mapping[str, str],
 ) -> list[Route]:
-    """The routes in their order; `files` are the names of all policy files, readable or not."""
+    """The routes in their order; `files` are the names of all policy files, readable or not.
+
+    One whose `when_env` is not set is left out, and nothing is said about it but that its name is taken.
+    """
     known = set(files)
     routes: list[Route] = []
     ids: set[str] = set()
@@ -39,11 +43,14 @@ def compile_routes(
         if item.id in ids:
             gateway.wrong((*path, "id"), "policy.duplicate-route", f"a route `{item.id}` stands above", "rename one")
         ids.add(item.id)
+        if item.when_env and not env.get(item.when_env):
+            continue
         route = Route(
             id=item.id,
             paths=item.match.paths,
             models=item.match.models,
             engine=_choose(gateway, path, item, engines),
+            fallback=_fallback(gateway, path, item, engines),
             chain=_chain(gateway, path, item, instances, form.limits, known),
             accept_raw=item.accept_raw,
             timeout_ms=item.timeout_ms,
@@ -101,9 +108,22 @@ def _choose(gateway: Source, path: Path, item: RouteFile, engines: dict[str, Eng
     return available[0] if available else wanted[0] if wanted else ""
 
 
-def check_matches(sources: dict[str, Source], instances: dict[str, Instance], routes: list[Route]) -> None:
-    """Note where an instance's `match.routes` names no route: it would never run, and nobody would notice."""
-    ids = [route.id for route in routes]
+def _fallback(gateway: Source, path: Path, item: RouteFile, engines: dict[str, EngineSpec]) -> str:
+    """The engine that a route falls back on; none where that is not available here."""
+    name = item.fallback
+    declared: dict[str, Any] = gateway.data["engines"]
+    if name and name not in declared:
+        fix = f"declare it under `engines:`, or name one of: {', '.join(sorted(declared)) or 'none yet'}"
+        what = f"there is no engine `{name[:60]}`"
+        gateway.wrong((*path, "fallback"), "policy.unknown-engine", what, nearest(name, declared, fix))
+    return name if name in engines else ""
+
+
+def check_matches(sources: dict[str, Source], instances: dict[str, Instance], ids: list[str]) -> None:
+    """Note where an instance's `match.routes` names no route: it would never run, and nobody would notice.
+
+    `ids` are those of all routes that are written down.
+    """
     for name, source in sources.items():
         instance = next(
             (one for one in instances.values() if f"{one.name}.yaml" == name or one.file == source.file), None

@@ -23,6 +23,8 @@ from yumen.policy.described import Described, Schema, partial, reachable, with_e
 from yumen.policy.files import EngineFile, GatewayFile, PluginFile
 from yumen.policy.inherit import GATEWAY as GATEWAY_FILE
 from yumen.policy.inherit import TEST
+from yumen.pool.config import ReplicaFile
+from yumen.tensors.engine import TensorEngine
 
 GATEWAY = "gateway"
 TESTS = "tests"
@@ -85,14 +87,16 @@ def file_name(name: str) -> str:
 
 def gateway_schema(engines: Mapping[str, type[Engine[Any]]]) -> Schema:
     """The schema of `gateway.yaml` where these adapters are installed."""
-    known = Described(GatewayFile, EngineFile, *(engine.config_type for engine in engines.values()))
+    known = Described(GatewayFile, EngineFile, ReplicaFile, *(engine.config_type for engine in engines.values()))
     form = known.defs[known.names[EngineFile]]
     root = with_environment(known.defs[known.names[GatewayFile]])
     defs = {name: with_environment(one) for name, one in known.defs.items()}
     choices = {"adapter": {**form["properties"]["adapter"], "enum": list(engines)}}
     engine = {"type": "object", "properties": choices, "required": form["required"], "allOf": []}
     for name, owner in engines.items():
-        defs[f"engine-{name}"] = _engine(form, defs[known.names[owner.config_type]])
+        batched = issubclass(owner, TensorEngine)
+        own = {**form, "properties": {key: one for key, one in form["properties"].items() if batched or key != "batch"}}
+        defs[f"engine-{name}"] = _engine(own, defs[known.names[ReplicaFile]], defs[known.names[owner.config_type]])
         chosen = {"properties": {"adapter": {"const": name}}, "required": ["adapter"]}
         engine["allOf"].append({"if": chosen, "then": {"$ref": f"#/$defs/engine-{name}"}})
     root["properties"]["engines"]["additionalProperties"] = {"$ref": "#/$defs/any-engine"}
@@ -131,11 +135,15 @@ def test_schema() -> Schema:
     return _whole("*.test.yaml", known.defs[known.names[TestFile]], known.defs)
 
 
-def _engine(form: Schema, config: Schema) -> Schema:
+def _engine(form: Schema, replica: Schema, config: Schema) -> Schema:
     """An engine: its own keys beside those that every engine has."""
     own = {key: one for key, one in config["properties"].items() if key not in form["properties"]}
-    required = [*form["required"], *(key for key in config["required"] if key in own)]
-    return {**config, "properties": {**form["properties"], **own}, "required": required}
+    needed = [key for key in config["required"] if key in own]
+    # Replicas may each say what the engine itself does not.
+    either = {"anyOf": [{"required": needed}, {"required": ["replicas"]}]} if needed else {}
+    one = {**config, "properties": {**replica["properties"], **own}, "required": []}
+    form["properties"]["replicas"] = {**form["properties"]["replicas"], "items": one}
+    return {**config, "properties": {**form["properties"], **own}, "required": form["required"], **either}
 
 
 def _const(root: Schema, key: str, value: str) -> Schema:

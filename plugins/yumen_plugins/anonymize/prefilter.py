@@ -15,6 +15,8 @@ from typing import Any
 
 import hyperscan
 
+from yumen_plugins.anonymize.kept_automata import kept, made
+
 LAST_ASCII = 0x7F
 KEPT_MAX = 32
 # Beyond this many repeats "at least so many" says enough, and keeps the automaton small.
@@ -53,19 +55,13 @@ Expression = tuple[bytes, int]
 
 
 class Automaton:
-    """Some of the expressions. `beyond_ascii` says that none of them finds anything in ASCII."""
+    """Some of the expressions. `beyond_ascii`: none of them finds anything in ASCII; `keep`: they are built in."""
 
     __slots__ = ("beyond_ascii", "numbers", "scan")
 
-    def __init__(self, expressions: dict[int, Expression], *, beyond_ascii: bool = False) -> None:
-        database = hyperscan.Database()
-        database.compile(
-            expressions=[expression for expression, _ in expressions.values()],
-            ids=list(expressions),
-            elements=len(expressions),
-            flags=[ONCE | flags for _, flags in expressions.values()],
-        )
-        self.scan = database.scan
+    def __init__(self, expressions: dict[int, Expression], *, beyond_ascii: bool = False, keep: bool = False) -> None:
+        once = {number: (expression, ONCE | flags) for number, (expression, flags) in expressions.items()}
+        self.scan = (kept if keep else made)(once).scan
         self.numbers = frozenset(expressions)
         self.beyond_ascii = beyond_ascii
 
@@ -81,7 +77,7 @@ def automata(expressions: tuple[Expression, ...]) -> list[Automaton]:
     groups = [(group, group is beyond) for group in (beyond, others) if group]
     # Hyperscan compiles without the interpreter's lock, and takes most of the time that a bundle takes.
     with ThreadPoolExecutor(max_workers=len(groups) or 1) as side_by_side:
-        return list(side_by_side.map(lambda group: Automaton(group[0], beyond_ascii=group[1]), groups))
+        return list(side_by_side.map(lambda group: Automaton(group[0], beyond_ascii=group[1], keep=True), groups))
 
 
 @lru_cache(maxsize=KEPT_MAX)

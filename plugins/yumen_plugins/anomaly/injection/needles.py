@@ -12,6 +12,8 @@ from typing import Any, TypeAlias
 
 import hyperscan
 
+from yumen_plugins.anonymize.kept_automata import kept
+
 Needed: TypeAlias = frozenset[str]
 
 # More alternatives are no longer worth their place.
@@ -42,14 +44,10 @@ class Needles:
             for bit, patterns in enumerate(sets):
                 for pattern in patterns:
                     places.setdefault(pattern, []).append((number, 1 << bit))
+        # In one order everywhere: what is kept of it is looked up by all of it.
+        places = dict(sorted(places.items()))
         self._places = [tuple(several) for several in places.values()]
-        self._database = hyperscan.Database()
-        self._database.compile(
-            expressions=[pattern.encode() for pattern in places],
-            ids=list(range(len(places))),
-            elements=len(places),
-            flags=[FLAGS] * len(places),
-        )
+        self._database = kept({number: (pattern.encode(), FLAGS) for number, pattern in enumerate(places)})
 
     def candidates(self, data: bytes) -> list[int]:
         """The numbers of those that might match, in ascending order."""

@@ -1,0 +1,92 @@
+"""The first runs of a model: they take the memory and choose the kernels that later ones find ready, and they show whether
+rows that run together leave one another alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from yumen import DATATYPES, Signature, Tensor, TensorSpec
+
+Run = Callable[[dict[str, Tensor]], Sequence[Tensor]]
+
+SIZES = (1, 2, 4, 8, 16, 32)
+# Elements of one input that are made up at most: a warm-up must not need more memory than serving does.
+ELEMENTS_MAX = 1 << 24
+# What a size stands for that the model leaves open, where rows are compared.
+OPEN_SIZE = 4
+
+
+def sizes(rows_max: int) -> list[int]:
+    """The numbers of rows of batches that come often, up to a limit, which is one of them."""
+    return sorted({one for one in SIZES if one < rows_max} | {rows_max}) if rows_max else []
+
+
+def known(signature: Signature) -> bool:
+    """Whether every size of what the model takes is known, but for the number of rows."""
+    return all(size >= 0 for one in signature.inputs for size in one.shape[1 if signature.batch_max else 0 :])
+
+
+def warm(run: Run, signature: Signature, rows_max: int) -> list[int]:
+    """Run batches of every usual size. Returns which were run. Errors: those of the model."""
+    if not known(signature):
+        return []
+    done = []
+    for rows in sizes(min(signature.batch_max, rows_max)) or [0]:
+        feed = {one.name: _made(one, rows, 0) for one in signature.inputs}
+        if any(value.size > ELEMENTS_MAX for value in feed.values()):
+            break
+        run(feed)
+        done.append(rows)
+    return done
+
+
+def rows_are_apart(run: Run, signature: Signature) -> bool | None:
+    """Whether two rows come to the same together as each by itself; None where the model does not take what is made up here.
+
+    A first dimension that is no batch, or a model that compares its rows, would mix what callers are told.
+    """
+    pair = [{one.name: _made(one, 1, row) for one in signature.inputs} for row in (0, 1)]
+    both = {name: np.concatenate([pair[0][name], pair[1][name]]) for name in pair[0]}
+    if any(value.size > ELEMENTS_MAX for value in both.values()):
+        return None
+    try:
+        alone = [run(one) for one in pair]
+        together = run(both)
+    except Exception:  # a made-up value or size that this model refuses says nothing about it
+        return None
+    return all(
+        _alike(whole, spec, [one[number] for one in alone])
+        for number, (spec, whole) in enumerate(zip(signature.outputs, together, strict=True))
+    )
+
+
+def _alike(whole: Tensor, spec: TensorSpec, alone: Sequence[Tensor]) -> bool:
+    if len(whole) != 2 or any(len(one) != 1 or one.shape[1:] != whole.shape[1:] for one in alone):
+        return False
+    joined = np.concatenate(list(alone))
+    if spec.datatype == "BF16":  # by their bits, of which the last two may differ as rounding does
+        return bool((np.abs(joined.astype(np.int64) - whole.astype(np.int64)) <= 2).all())
+    if spec.datatype in ("FP16", "FP32", "FP64"):
+        wide = 1e-2 if spec.datatype == "FP16" else 1e-3
+        with np.errstate(all="ignore"):  # a model may give numbers that are none
+            return bool(np.allclose(whole, joined, rtol=wide, atol=wide, equal_nan=True))
+    return bool((whole == joined).all())
+
+
+def _made(spec: TensorSpec, rows: int, row: int) -> Tensor:
+    """A tensor that most models take: zeros, or ones for the other row; `rows` in place of the first size if not 0."""
+    shape = [rows if rows and not place else (size if size >= 0 else OPEN_SIZE) for place, size in enumerate(spec.shape)]
+    if spec.datatype == "BYTES":
+        made: Any = np.empty(shape, object)
+        made[...] = "b" if row else "a"
+        return made
+    kind = DATATYPES[spec.datatype]
+    if not row:
+        return np.zeros(shape, kind)
+    if spec.datatype == "BF16":
+        return np.full(shape, 0x3F80, kind)
+    return np.ones(shape, kind)
