@@ -68,6 +68,8 @@ from yumen.tensors import (
     Tensors,
     TensorSpec,
 )
+from yumen.tensors.engine import TensorEngine
+from yumen.tensors.repository import ConfigWrong, Folder, RepositoryConfig, Single, Source, TensorConfig, VersionFiles
 
 __all__ = [
     "DATATYPES",
@@ -80,6 +82,7 @@ __all__ = [
     "CannotStart",
     "Change",
     "Channel",
+    "ConfigWrong",
     "Counters",
     "Datatype",
     "Decision",
@@ -96,6 +99,7 @@ __all__ = [
     "Events",
     "Exchange",
     "Finding",
+    "Folder",
     "Hmac",
     "Host",
     "Kept",
@@ -120,6 +124,7 @@ __all__ = [
     "Put",
     "Reading",
     "Reply",
+    "RepositoryConfig",
     "RequestRefused",
     "Respond",
     "Right",
@@ -130,10 +135,14 @@ __all__ = [
     "Series",
     "Settings",
     "Signature",
+    "Single",
+    "Source",
     "Store",
     "StoreError",
     "StreamFilter",
     "Tensor",
+    "TensorConfig",
+    "TensorEngine",
     "TensorModel",
     "TensorSpec",
     "Tensors",
@@ -141,6 +150,7 @@ __all__ = [
     "Trace",
     "Unsupported",
     "Usage",
+    "VersionFiles",
     "display",
     "explain_record",
     "rule_cites",

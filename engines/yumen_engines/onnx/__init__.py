@@ -1,101 +1,172 @@
-"""Runs a model in ONNX format on this machine: a standard Hugging Face export.
+"""Runs models in ONNX format on this machine, on its CPU or a GPU: of tensors, or a standard Hugging Face export that reads text.
 
-`infer` takes `{"texts": [...]}`. What it answers depends on the task:
+All of them are served by the Open Inference Protocol. A model that reads text takes the tensor `text`, and `infer` takes
+`{"texts": [...]}` of plugins. What that answers depends on the task:
 
 * token-classification: `{"entities": [...], "labels": (...)}`: for each text its spans as `(start, end, label, score)`,
   in code points of the text as it was given, and the labels that the model knows;
 * embeddings: `{"embeddings": float32 array (texts, size), "tokens": [...], "cut": [...]}`: a vector of length 1 for each
-  text, how many tokens of it were read, and how many behind them were not. `generate` answers `/v1/embeddings`.
+  text, how many tokens of it were read, and how many behind them were not. `generate` answers `/v1/embeddings`;
+* classification: `{"classes": [...], "scores": float32 array (texts, labels), "labels": (...), "tokens", "cut"}`: the best
+  label of each text, and how likely each one is.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from pathlib import Path
+from typing import Any, ClassVar
 
+import msgspec
 import numpy as np
 
-from yumen import Engine, EngineError, EngineManifest, EngineRequest, Host, Native
+from yumen import Answer, CannotStart, EngineError, EngineManifest, EngineRequest, Events, Host, Native, RequestRefused, Rows
+from yumen import TensorModel, Tensors
+from yumen.tensors.engine import TensorEngine
+from yumen.tensors.repository import Folder, Single, Source, VersionFiles
 from yumen_engines.onnx import serving
 from yumen_engines.onnx.config import OnnxConfig
-from yumen_engines.onnx.embedding import Embedder
-from yumen_engines.onnx.labels import Labeller
-from yumen_engines.onnx.model import Model
-from yumen_engines.onnx.serving import Embedded, Refused
-from yumen_engines.onnx.spans import Scheme, Span
-from yumen_engines.onnx.windows import Joined, Row, batches, rows_of
+from yumen_engines.onnx.kept import Kept
+from yumen_engines.onnx.model import Model, file_of
+from yumen_engines.onnx.runtime import open_session
+from yumen_engines.onnx.serving import Embedded
+from yumen_engines.onnx.signature import signature
+from yumen_engines.onnx.tensors import OnnxModel
+from yumen_engines.onnx.texts import TEXT, ClassificationModel, EmbeddingModel, SpanModel, TextModel
+from yumen_engines.onnx.threads import Threads
 
 __all__ = ["Onnx", "OnnxConfig"]
 
 # What one call of `infer` may bring, and how many calls may be under way: texts are held in memory until their turn comes.
 TEXTS_MAX, CHARS_MAX, WAITING_MAX = 20_000, 1_000_000, 256
+# Of one call so many texts wait for the model at a time, so that others' come in between.
+SLICE = 256
+# How long one slice of a plugin's texts may wait and run.
+INFER_S = 120.0
+# Threads for models of tensors, which are begun as they are needed: each model runs as many times at once as `batch` says.
+TENSOR_THREADS_MAX = 64
 NOT_LOADED = "the onnx engine is not loaded"
-# No tokenizer takes what is no character; what takes its place has the same length.
-SURROGATE = re.compile("[\ud800-\udfff]")
-T = TypeVar("T")
 
 
-class Onnx(Engine[OnnxConfig]):
+class Onnx(TensorEngine[OnnxConfig]):
     """See the module's docstring."""
 
-    manifest: ClassVar[EngineManifest] = EngineManifest(name="onnx", version="1.1.0", dialects=("openai",))
+    manifest: ClassVar[EngineManifest] = EngineManifest(name="onnx", version="2.0.0", dialects=("openai", "kserve"))
+    config_type = OnnxConfig
 
     def __init__(self, config: OnnxConfig) -> None:
         super().__init__(config)
         self._model: Model | None = None
-        self._threads: ThreadPoolExecutor | None = None
+        self._text: TextModel | None = None
+        self._threads: Threads | None = None
+        self._refused: CannotStart | None = None
         self._under_way = 0
 
+    def source(self, host: Host) -> Source:
+        """Where the models are."""
+        if self.config.repository is not None:
+            return Folder(self.config.repository, self.config.file)
+        return Single(host.instance, Path(self.config.model))
+
     async def load(self, host: Host) -> None:
-        """Load the model. Error: `CannotStart` where a library or a file is missing, or does not fit."""
+        """Load the models. Error: `CannotStart` where a library or a file is missing, or does not fit."""
         self._host = host
-        self._threads = ThreadPoolExecutor(self.config.calls_max, thread_name_prefix=f"onnx-{host.instance}")
-        model = await asyncio.to_thread(Model.open, self.config)
+        reads = self.config.task != "tensors"
+        self._threads = Threads(self.config.calls_max if reads else TENSOR_THREADS_MAX, f"onnx-{host.instance}")
+        if reads and self.batch.runs_max < self.config.calls_max:
+            self.batch = msgspec.structs.replace(self.batch, runs_max=self.config.calls_max)
+        await super().load(host)
+        if self._refused is not None and self.config.repository is None:
+            raise self._refused
+
+    async def open_version(self, files: VersionFiles) -> TensorModel:
+        """Open a version of a model. Error: `CannotStart`."""
+        kept = Kept(self._host.data_dir, self._host.secret("onnx-cache"))
+        try:
+            if self.config.task != "tensors":
+                return await self._open_text(files.model, kept)
+            return await self._open_tensors(files, kept)
+        except CannotStart as error:
+            self._refused = error
+            raise
+
+    async def _open_tensors(self, files: VersionFiles, kept: Kept) -> TensorModel:
+        assert self._threads is not None
+        path = files.path if files.path.is_file() else file_of(files.folder, self.config.file)
+        opened = await asyncio.to_thread(open_session, path, self.config, kept)
+        rows_max = self.batch.rows_max if files.config.batch_max is None else files.config.batch_max
+        took = signature(opened.session, rows_max)
+        model = OnnxModel(opened, took, self._threads.executor, files.model, files.version)
+        if files.config.warm_up:
+            await asyncio.to_thread(model.prepare, self.batch.rows_max, self._host)
+        self._log(model, self.config.task)
+        return model
+
+    async def _open_text(self, name: str, kept: Kept) -> TensorModel:
+        made = await asyncio.to_thread(self._made_text, name, kept)
+        self._model, self._text = made.model, made
+        self._log(made, self.config.task, tokens=made.model.tokens_max)
+        return made
+
+    def _made_text(self, name: str, kept: Kept) -> TextModel:
+        assert self._threads is not None
+        model = Model.open(self.config, kept)
+        common = (self._threads, self.config.batch_max, self._host, name)
         if self.config.task == "embeddings":
-            self._embedder = Embedder(model, self.config.pooling)
-        else:
-            self._labeller = Labeller(model)
-            self._scheme = Scheme(self._labeller.labels)
-        self._model = model
-        host.log.info("onnx_loaded", task=self.config.task, tokens=model.tokens_max, revision=model.revision)
+            return EmbeddingModel(model, self.config.pooling, *common)
+        return (ClassificationModel if self.config.task == "classification" else SpanModel)(model, *common)
+
+    def _log(self, model: TensorModel, task: str, **more: Any) -> None:
+        placement = model.placement
+        self._host.log.info(
+            "onnx_loaded", task=task, revision=model.revision, model=placement.model, version=placement.version,
+            device=placement.device, providers=list(placement.providers), batch_max=model.signature.batch_max, **more,
+        )  # fmt: skip
+        fell_back = placement.detail.get("instead_of")
+        if fell_back:
+            self._host.log.warning("onnx_provider_missing", model=placement.model, instead_of=fell_back)
 
     async def infer(self, batch: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Read texts; see the module's docstring. Each call of the model waits for its turn by itself.
+        """Read texts, or run a model of tensors; see the module's docstring and `TensorEngine`.
 
         Error: `EngineError` where the texts are too many, others wait already, or the model fails.
         """
+        if self.config.task == "tensors":
+            return await super().infer(batch)
         texts: Sequence[str] = batch["texts"]
         async with self._turn(texts) as model:
-            if self.config.task == "embeddings":
-                found = await self._embed(model, texts)
-                return {"embeddings": found.vectors, "tokens": found.tokens, "cut": found.cut}
-            return {"entities": await self._find(model, texts), "labels": self._scheme.kinds}
+            if isinstance(model, SpanModel):
+                return {"entities": await model.spans(texts), "labels": model.kinds}
+            found = await self._read(texts)
+            tokens, cut = found["tokens"].tolist(), found["cut"].tolist()
+            if isinstance(model, ClassificationModel):
+                classes = found["label"].tolist()
+                return {"classes": classes, "scores": found["scores"], "labels": tuple(model.labels), "tokens": tokens, "cut": cut}
+            return {"embeddings": found["embedding"], "tokens": tokens, "cut": cut}
 
-    async def generate(self, request: EngineRequest) -> Native:
-        """Answer `/v1/embeddings`. Error: `EngineError` as of `infer`, or where the model makes no embeddings."""
+    async def generate(self, request: EngineRequest) -> Answer | Native | Events:
+        """Answer `/v2`, and `/v1/embeddings`. Error: `EngineError` as of `infer`, or where the model makes no embeddings."""
+        if request.dialect != "openai":
+            return await super().generate(request)
         if self.config.task != "embeddings":
-            raise EngineError("the model of this onnx engine finds spans for plugins, and answers no route")
-        if self._model is None:
+            raise EngineError("the model of this onnx engine makes no embeddings, and answers no route of `/v1`")
+        if not isinstance(self._text, EmbeddingModel) or self._threads is None:
             raise EngineError(NOT_LOADED)
-        try:
-            asked = serving.read(request.path, request.body, self._embedder.size)
-            if sum(map(len, asked.texts)) > CHARS_MAX:
-                raise Refused(f"`input` has more than {CHARS_MAX} characters.", param="input")
-            async with self._turn(asked.texts) as model:
-                embedded = await self._embed(model, asked.texts)
-            return await self._run(partial(serving.answer, asked, request.model, embedded))
-        except Refused as refused:
-            return refused.reply()
+        asked = serving.read(request.path, request.body, self._text.size)
+        if sum(map(len, asked.texts)) > CHARS_MAX:
+            raise RequestRefused(f"`input` has more than {CHARS_MAX} characters.", param="input")
+        async with self._turn(asked.texts):
+            found = await self._read(asked.texts, tenant=request.tenant, deadline=request.deadline)
+        embedded = Embedded(found["embedding"], found["tokens"].tolist(), found["cut"].tolist())
+        return await self._threads.run(partial(serving.answer, asked, request.model, embedded))
 
     @asynccontextmanager
-    async def _turn(self, texts: Sequence[str]) -> AsyncIterator[Model]:
+    async def _turn(self, texts: Sequence[str]) -> AsyncIterator[TextModel]:
         """One call under way, of which there are not too many. Error: `EngineError`."""
-        if self._model is None:
+        if self._text is None:
             raise EngineError(NOT_LOADED)
         if len(texts) > TEXTS_MAX or sum(map(len, texts)) > CHARS_MAX:
             raise EngineError(f"more than {TEXTS_MAX} texts or {CHARS_MAX} characters at once")
@@ -103,70 +174,32 @@ class Onnx(Engine[OnnxConfig]):
             raise EngineError(f"{WAITING_MAX} calls are under way already")
         self._under_way += 1
         try:
-            yield self._model
+            yield self._text
         finally:
             self._under_way -= 1
 
-    async def _find(self, model: Model, texts: Sequence[str]) -> list[list[Span]]:
-        tokens = await self._run(partial(_tokens, model, texts))
-        joined = Joined([len(one.ids) for one in tokens])
-        for rows in batches(rows_of(joined.lengths, model.tokens_max), self.config.batch_max):
-            ids = [tokens[row.text].ids[row.start : row.end] for row in rows]
-            for row, said in zip(rows, await self._run(partial(self._labeller.said, ids)), strict=True):
-                joined.put(row, said)
-        return await self._run(partial(_spans, self._scheme, texts, tokens, joined))
-
-    async def _embed(self, model: Model, texts: Sequence[str]) -> Embedded:
-        tokens = await self._run(partial(_tokens, model, texts))
-        lengths = [min(len(one.ids), model.tokens_max) for one in tokens]
-        cut = [len(one.ids) - length for one, length in zip(tokens, lengths, strict=True)]
-        if any(cut):
-            self._host.metrics.count("texts_cut", sum(map(bool, cut)))
-        vectors = np.zeros((len(texts), self._embedder.size), np.float32)
-        whole = [Row(text, 0, length, 0, length) for text, length in enumerate(lengths)]
-        for rows in batches(whole, self.config.batch_max):
-            ids = [tokens[row.text].ids[: row.end] for row in rows]
-            vectors[[row.text for row in rows]] = await self._run(partial(self._embedder.vectors, ids))
-        framed = len(model.before) + len(model.after)
-        return Embedded(vectors, [length + framed for length in lengths], cut)
-
-    async def _run(self, work: Callable[[], T]) -> T:
-        """Do something in one of the engine's own threads. One that has begun goes on when nobody waits for it any more."""
-        if self._threads is None:
+    async def _read(self, texts: Sequence[str], tenant: str = "", deadline: float | None = None) -> Tensors:
+        """What the model says of texts, together with those of others. Error: `EngineError`."""
+        if self._text is None:
             raise EngineError(NOT_LOADED)
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        except Refused:
-            raise
-        except Exception as error:  # the libraries' own words might hold text
-            raise EngineError(f"the model failed with {type(error).__name__}") from None
-
-    def revision(self) -> str:
-        """The first 12 hexadecimal digits of the SHA-256 of the model's file; empty before it is loaded."""
-        return self._model.revision if self._model else ""
+        if not texts:
+            return await self._text.read(texts)
+        found: list[Tensors] = []
+        for start in range(0, len(texts), SLICE):
+            part = texts[start : start + SLICE]
+            given = np.empty(len(part), object)
+            given[:] = part
+            until = self._host.monotonic() + INFER_S if deadline is None else deadline
+            found.append(await self.submit(Rows({TEXT: given}), tenant=tenant, deadline=until))
+        return {name: np.concatenate([one[name] for one in found]) for name in found[0]}
 
     async def health(self) -> str:
-        """Whether the model is loaded."""
-        return "" if self._model else NOT_LOADED
+        """Whether every model is loaded."""
+        return (await super().health()) if self._threads else NOT_LOADED
 
     async def close(self) -> None:
-        """Let go of the model when what has begun is done."""
-        threads, self._threads, self._model = self._threads, None, None
+        """Let go of the models when what has begun is done."""
+        threads, self._threads, self._model, self._text = self._threads, None, None, None
+        await super().close()
         if threads is not None:
-            await asyncio.to_thread(threads.shutdown, cancel_futures=True)
-
-
-class _Tokens(NamedTuple):
-    """The tokens of a text, and where each of them stands in it."""
-
-    ids: list[int]
-    offsets: list[tuple[int, int]]
-
-
-def _tokens(model: Model, texts: Sequence[str]) -> list[_Tokens]:
-    plain = [SURROGATE.sub("\ufffd", text) for text in texts]
-    return [_Tokens(one.ids, one.offsets) for one in model.tokenizer.encode_batch(plain, add_special_tokens=False)]
-
-
-def _spans(scheme: Scheme, texts: Sequence[str], tokens: list[_Tokens], joined: Joined) -> list[list[Span]]:
-    return [scheme.spans(text, one.offsets, *said) for text, one, said in zip(texts, tokens, joined.texts, strict=True)]
+            await threads.close()

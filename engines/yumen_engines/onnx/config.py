@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from yumen.tensors.repository import RepositoryConfig
+
 Pooling = Literal["mean", "cls"]
 Task = Literal["token-classification", "embeddings", "classification", "tensors"]
 Optimization = Literal["none", "basic", "extended", "all"]
@@ -29,12 +31,8 @@ class OnnxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         ),
     ] = ""
     repository: Annotated[
-        str,
-        Meta(
-            max_length=4096,
-            description="For `tensors`, instead of `model`: absolute path of a folder `<model>/<version>/model.onnx`.",
-        ),
-    ] = ""
+        RepositoryConfig | None, Meta(description="For `tensors`, instead of `model`: `<model>/<version>/model.onnx`.")
+    ] = None
     file: Annotated[
         str,
         Meta(
@@ -112,9 +110,9 @@ class OnnxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     def __post_init__(self) -> None:
         """Error: ValueError for a relative path, since what it names would depend on where the gateway was started."""
-        if bool(self.model) == bool(self.repository):
+        if bool(self.model) == (self.repository is not None):
             raise ValueError("name either a `model` or a `repository`")
-        if self.repository and self.task != "tensors":
+        if self.repository is not None and self.task != "tensors":
             raise ValueError("a `repository` holds models of the task `tensors`")
-        if not Path(self.model or self.repository).is_absolute():
-            raise ValueError(f"`{'model' if self.model else 'repository'}` is an absolute path")
+        if self.model and not Path(self.model).is_absolute():
+            raise ValueError("`model` is an absolute path")

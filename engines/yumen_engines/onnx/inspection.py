@@ -18,7 +18,7 @@ from yumen import CannotStart
 from yumen_engines.onnx.protobuf import Malformed, fields, integers
 
 # Parts of a graph, graphs within graphs, and files beside the model that are looked at.
-PARTS_MAX, DEPTH_MAX, FILES_MAX = 2_000_000, 32, 1_000
+PARTS_MAX, DEPTH_MAX, FILES_MAX = 2_000_000, 16, 1_000
 TEXT_BYTES_MAX = 1024
 DOMAINS = frozenset(("", "ai.onnx", "ai.onnx.ml", "com.microsoft", "ai.onnx.preview.training"))
 # Nodes of these hold an engine that another runtime has compiled, or call back into Python.

@@ -15,7 +15,7 @@ class Labeller:
     """A model of token classification. `labels` by number, as its `config.json` has them."""
 
     def __init__(self, model: Model) -> None:
-        self.labels = _labels(model.described.id2label)
+        self.labels = labels_of(model.described.id2label)
         self._output = _output(model, len(self.labels))
         self._model = model
 
@@ -32,7 +32,8 @@ class Labeller:
         return [(best[number, span], sure[number, span]) for number, span in enumerate(spans)]
 
 
-def _labels(id2label: dict[str, str]) -> list[str]:
+def labels_of(id2label: dict[str, str]) -> list[str]:
+    """The labels of a model by number. Error: `CannotStart` where they are not numbered."""
     count = len(id2label)
     labels = [id2label.get(str(number)) for number in range(min(count, LABELS_MAX + 1))]
     known = [label for label in labels if label is not None]

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,10 +16,11 @@ from numpy.typing import NDArray
 
 from yumen import CannotStart
 from yumen_engines.onnx.config import OnnxConfig
+from yumen_engines.onnx.kept import Kept
+from yumen_engines.onnx.providers import INSTALL
+from yumen_engines.onnx.runtime import Opened, open_session
 
-INSTALL = "run: pip install 'yumen[cpu]'"
 CONFIG_BYTES_MAX = 8 << 20
-REVISION_DIGITS = 12
 # What a row may be fed with; other inputs mean a model of another kind.
 IDS, MASK, TYPES = "input_ids", "attention_mask", "token_type_ids"
 INTEGERS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
@@ -35,6 +35,7 @@ class Described(msgspec.Struct):
     max_position_embeddings: int | None = None
     pad_token_id: int | None = None
     model_type: str = ""
+    problem_type: str | None = None
 
 
 class Model:
@@ -44,16 +45,17 @@ class Model:
     """
 
     def __init__(
-        self, session: Any, tokenizer: Any, described: Described, tokens_max: int, *, folder: Path, revision: str
+        self, opened: Opened, tokenizer: Any, described: Described, tokens_max: int, *, folder: Path
     ) -> None:
         self.tokenizer = tokenizer
         self.described = described
         self.folder = folder
-        self.revision = revision
-        self.outputs: list[Any] = session.get_outputs()
-        self._session = session
+        self.opened = opened
+        self.revision = opened.revision
+        self.outputs: list[Any] = opened.session.get_outputs()
+        self._session = opened.session
         self._pad = described.pad_token_id or 0
-        self._inputs = _inputs(session)
+        self._inputs = _inputs(opened.session)
         self.before, self.after = _frame(tokenizer)
         positions = described.max_position_embeddings
         if positions is not None:
@@ -64,19 +66,16 @@ class Model:
             raise CannotStart("the model takes no row that holds a token")
 
     @classmethod
-    def open(cls, config: OnnxConfig) -> Model:
+    def open(cls, config: OnnxConfig, kept: Kept | None = None) -> Model:
         """Load a model. Error: `CannotStart` with what is missing or does not fit."""
         # A text is read by one thread of the gateway; without this the tokenizer would take every processor for it.
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         try:
-            import onnxruntime  # heavy, and extras: only who uses the engine pays for them
-            import tokenizers
+            import tokenizers  # an extra: only who uses the engine pays for it
         except ImportError as error:
-            raise CannotStart(f"the onnx engine needs ONNX Runtime and tokenizers; {INSTALL}") from error
+            raise CannotStart(f"the onnx engine needs tokenizers; {INSTALL['cpu']}") from error
         folder = Path(config.model)
-        path = next((one for one in (folder / config.file, folder / "onnx" / config.file) if one.is_file()), None)
-        if path is None:
-            raise CannotStart(f"there is no {config.file} in {folder} or in its folder `onnx`; export the model again")
+        path = file_of(folder, config.file)
         described = _described(folder / "config.json")
         try:
             tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -86,17 +85,7 @@ class Model:
         tokenizer.no_truncation()
         # What looks like a special token in a text is text.
         tokenizer.encode_special_tokens = True
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = config.threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        # Threads that spin between calls would take the processor from the rest of the gateway.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime has no common base class for a file that is broken
-            raise CannotStart(f"cannot load {path}; export the model again") from error
-        return cls(session, tokenizer, described, config.tokens_max, folder=folder, revision=_revision(path))
+        return cls(open_session(path, config, kept), tokenizer, described, config.tokens_max, folder=folder)
 
     def run(self, output: str, rows: Sequence[Sequence[int]]) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """One output of the model for some rows of tokens, framed and padded, and 1 where a row has a token."""
@@ -115,21 +104,20 @@ class Model:
         return given, mask
 
 
+def file_of(folder: Path, name: str) -> Path:
+    """The model's file in the folder of an export. Error: `CannotStart` where there is none."""
+    for path in (folder / name, folder / "onnx" / name):
+        if path.is_file():
+            return path
+    raise CannotStart(f"there is no {name} in {folder} or in its folder `onnx`; export the model again")
+
+
 def _described(path: Path) -> Described:
     try:
         with path.open("rb") as file:
             return msgspec.json.decode(file.read(CONFIG_BYTES_MAX), type=Described)
     except (OSError, msgspec.DecodeError) as error:
         raise CannotStart(f"cannot read {path}, which says how the model was made; export it again") from error
-
-
-def _revision(path: Path) -> str:
-    """What tells this version of a model from others. Error: `CannotStart`."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:REVISION_DIGITS]
-    except OSError as error:
-        raise CannotStart(f"cannot read {path}; export the model again") from error
 
 
 def _inputs(session: Any) -> dict[str, Any]:

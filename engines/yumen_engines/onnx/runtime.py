@@ -23,10 +23,11 @@ UNKNOWN, NEWER = ("registered function/op", "No Op registered", "NOT_IMPLEMENTED
 
 
 class Opened(NamedTuple):
-    """A session, and what it really is: `nodes` how many of them each provider computes, where that is known; `fell_back`
+    """A session, the library it is of, and what it really is: `nodes` how many of them each provider computes, where that is known; `fell_back`
     why not the device that was asked for, or empty; `kept` whether its graph had been rewritten at an earlier start.
     """
 
+    runtime: Any
     session: Any
     asked: Wanted
     active: tuple[str, ...]
@@ -34,7 +35,6 @@ class Opened(NamedTuple):
     fell_back: str
     kept: bool
     digest: str
-    version: str
 
     @property
     def revision(self) -> str:
@@ -53,7 +53,7 @@ class Opened(NamedTuple):
             said["instead_of"] = f"{self.asked.label}: {self.fell_back}"
         return Placement(
             model=model, version=version, device=self.device, providers=self.active,
-            runtime=f"onnxruntime {self.version}", detail={**said, **detail},
+            runtime=f"onnxruntime {self.runtime.__version__}", detail={**said, **detail},
         )  # fmt: skip
 
 
@@ -85,7 +85,7 @@ def open_session(path: Path, config: OnnxConfig, kept: Kept | None = None) -> Op
     fell_back = fell_back or missing(asked, active, nodes)
     if fell_back and config.strict_provider:
         raise CannotStart(f"device {config.device}: {fell_back}; repair it, or set `strict_provider: false`")
-    return Opened(session, asked, active, nodes, fell_back, was_kept, inspected.digest, runtime.__version__)
+    return Opened(runtime, session, asked, active, nodes, fell_back, was_kept, inspected.digest)
 
 
 def _made(
@@ -95,7 +95,8 @@ def _made(
     # TensorRT compiles what it computes, which a graph cannot hold.
     if kept is None or not config.keep_optimized or config.optimization == "none" or used.name == TENSORRT:
         kept = None
-    elif inspected.size > BYTES_MAX:
+    # A graph would name weights that lie beside the model, and be read from another place.
+    elif inspected.external or inspected.size > BYTES_MAX:
         kept = None
     # Where weights lie beside the model, ONNX Runtime has to know where it lies itself.
     source: Any = str(path) if inspected.external else inspected.content

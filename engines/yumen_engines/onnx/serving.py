@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from yumen import Native
+from yumen import Native, RequestRefused
 from yumen_engines.onnx.embedding import Vectors
 
 PATH = "embeddings"
@@ -46,19 +46,6 @@ class Request(msgspec.Struct, frozen=True):
         return self.encoding_format or "float"
 
 
-class Refused(Exception):
-    """A request that this engine does not answer; the message is for the caller and holds nothing of the request."""
-
-    def __init__(self, message: str, param: str | None = None, code: str = "bad_request", status: int = 400) -> None:
-        self.message, self.param, self.code, self.status = message, param, code, status
-        super().__init__(message)
-
-    def reply(self) -> Native:
-        """The reply with which it is refused."""
-        error = {"message": self.message, "type": "invalid_request_error", "code": self.code, "param": self.param}
-        return Native(self.status, msgspec.json.encode({"error": error}))
-
-
 class Embedded(NamedTuple):
     """Vectors of some texts, in their order; of each the number of tokens that were read, and how many were cut off."""
 
@@ -68,31 +55,31 @@ class Embedded(NamedTuple):
 
 
 def read(path: str, body: bytes, size: int) -> Request:
-    """A request to a model whose vectors have so many numbers. Error: `Refused`."""
+    """A request to a model whose vectors have so many numbers. Error: `RequestRefused`."""
     if path != PATH:
-        raise Refused("The engine of this route makes embeddings only.", code="unsupported_payload", status=422)
+        raise RequestRefused("The engine of this route makes embeddings only.", code="unsupported_payload")
     try:
         request = msgspec.json.decode(body, type=Request)
     except (msgspec.DecodeError, RecursionError):
         what = f"`input` is not a text or 1 to {INPUTS_MAX} texts, none of them empty, or another member is wrong."
-        raise Refused(what, param="input") from None
+        raise RequestRefused(what, param="input") from None
     if request.dimensions is not None and request.dimensions != size:
-        raise Refused("The model of this route makes vectors of one size: leave out `dimensions`.", param="dimensions")
+        raise RequestRefused("The model of this route makes vectors of one size: leave out `dimensions`.", param="dimensions")
     texts_max = NUMBERS_MAX[request.form] // size
     if len(request.texts) > texts_max:
-        raise Refused(
-            f"`input` has more than {texts_max} texts, as many as go into one reply as {request.form}.", "input"
+        raise RequestRefused(
+            f"`input` has more than {texts_max} texts, as many as go into one reply as {request.form}.", param="input"
         )
     return request
 
 
 def answer(request: Request, model: str, embedded: Embedded) -> Native:
-    """The reply. Error: `Refused` where a text is longer than the model reads: its vector would stand for a part of it."""
+    """The reply. Error: `RequestRefused` where a text is longer than the model reads: its vector would stand for a part of it."""
     longest = max(embedded.cut)
     if longest:
         place = embedded.cut.index(longest)
         what = f"Text {place} of `input` has {longest} tokens more than the model of this route reads."
-        raise Refused(what, param="input")
+        raise RequestRefused(what, param="input")
     rows = [
         {"object": "embedding", "index": index, "embedding": _form(vector, request.form)}
         for index, vector in enumerate(embedded.vectors)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent import futures
 from functools import partial
 from typing import Any
 
@@ -14,7 +13,6 @@ import numpy as np
 from yumen import EngineError, Host, Placement, RequestRefused, Rows, Signature, Tensor, Tensors
 from yumen_engines.onnx import warming
 from yumen_engines.onnx.binding import DeviceMemory, run_bfloat16
-from yumen_engines.onnx.providers import library
 from yumen_engines.onnx.runtime import Opened
 
 # How long a run that has been told to end may take for it.
@@ -27,11 +25,10 @@ class OnnxModel:
 
     platform = "onnxruntime_onnx"
 
-    def __init__(self, opened: Opened, signature: Signature, threads: Executor, name: str, version: str) -> None:
+    def __init__(self, opened: Opened, signature: Signature, threads: futures.Executor, name: str, version: str) -> None:
         self.signature = signature
         self.revision = opened.revision
         self._opened = opened
-        self._runtime = library(opened.asked.name and "cpu")
         self._session: Any = opened.session
         self._threads = threads
         self._name, self._version = name, version
@@ -41,8 +38,8 @@ class OnnxModel:
         self._bfloat16 = any(one.datatype == "BF16" for one in every)
         self._memory: DeviceMemory | None = None
         self._detail: dict[str, str] = {}
-        self._runs: dict[Any, Any] = {}
-        self._lock = threading.Lock()
+        # Runs that are under way, with what ends them.
+        self._runs: dict[futures.Future[Any], Any] = {}
 
     @property
     def placement(self) -> Placement:
@@ -76,17 +73,17 @@ class OnnxModel:
         if self._session is None:
             raise EngineError(CLOSED)
         names = list(rows.outputs or self._outputs)
-        options = self._runtime.RunOptions()
-        running = asyncio.get_running_loop().run_in_executor(
-            self._threads, partial(self._call, rows.inputs, names=names, options=options)
-        )
+        options = self._opened.runtime.RunOptions()
+        running = self._threads.submit(self._call, rows.inputs, names=names, options=options)
         self._runs[running] = options
         running.add_done_callback(self._ended)
         try:
-            found = await asyncio.shield(running)
+            found = await asyncio.wrap_future(running)
         except asyncio.CancelledError:
-            # Nobody waits for it any more: ONNX Runtime ends it before its next node. `running` stays among the runs until then.
+            # Nobody waits for it any more: ONNX Runtime ends it before its next node.
             options.terminate = True
+            raise
+        except EngineError:
             raise
         except UnicodeEncodeError:
             raise RequestRefused("A text holds half of a character, which no model reads.") from None
@@ -98,16 +95,15 @@ class OnnxModel:
 
     async def close(self) -> None:
         """End what still runs, and let go of the session."""
-        for options in self._runs.values():
+        running = dict(self._runs)
+        for options in running.values():
             options.terminate = True
-        if self._runs:
-            await asyncio.wait(list(self._runs), timeout=CLOSE_S)
+        if running:
+            await asyncio.to_thread(futures.wait, list(running), CLOSE_S)
         self._session = self._memory = None
 
-    def _ended(self, running: asyncio.Future[Any]) -> None:
+    def _ended(self, running: futures.Future[Any]) -> None:
         self._runs.pop(running, None)
-        if not running.cancelled():
-            running.exception()  # read, so that nobody misses it where the caller has gone
 
     def _call(self, feed: Mapping[str, Tensor], *, names: Sequence[str], options: Any) -> Sequence[Tensor]:
         """One run in this thread."""
@@ -116,7 +112,7 @@ class OnnxModel:
             raise EngineError(CLOSED)
         if self._bfloat16:
             wanted = [self._outputs[name] for name in names]
-            return run_bfloat16(self._runtime, session, feed, wanted, self._kinds, options)
+            return run_bfloat16(self._opened.runtime, session, feed, wanted, self._kinds, options)
         if memory is not None:
             found = memory.run(feed, names, options)
             if found is not None:
@@ -126,7 +122,7 @@ class OnnxModel:
 
     def _bind(self, device: str, number: int, rows_max: int) -> None:
         """Take memory on the device for every usual batch, if what comes of it is what comes of a plain run."""
-        memory = DeviceMemory(self._runtime, self._session, self.signature, device, number)
+        memory = DeviceMemory(self._opened.runtime, self._session, self.signature, device, number)
         names = list(self._outputs)
         try:
             for rows in warming.sizes(min(rows_max, self.signature.batch_max)):

@@ -36,12 +36,17 @@ def warm(run: Run, signature: Signature, rows_max: int) -> list[int]:
         return []
     done = []
     for rows in sizes(min(signature.batch_max, rows_max)) or [0]:
-        feed = {one.name: _made(one, rows, 0) for one in signature.inputs}
+        feed = zeros(signature, rows)
         if any(value.size > ELEMENTS_MAX for value in feed.values()):
             break
         run(feed)
         done.append(rows)
     return done
+
+
+def zeros(signature: Signature, rows: int) -> dict[str, Tensor]:
+    """What a batch of so many rows may be made of; 0 for a model without rows."""
+    return {one.name: _made(one, rows, 0) for one in signature.inputs}
 
 
 def rows_are_apart(run: Run, signature: Signature) -> bool | None:

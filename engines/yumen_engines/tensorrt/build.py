@@ -58,9 +58,10 @@ class Draft:
         self._words = words(trt)
         self._builder = trt.Builder(self._words.logger)
         self._network = self._builder.create_network(0)
-        parser = trt.OnnxParser(self._network, self._words.logger)
-        if not parser.parse(source.content, str(source.path)):
-            raise CannotStart(f"TensorRT cannot read {source.path}: {self._complaint(parser)}")
+        # The network's weights are the parser's.
+        self._parser = trt.OnnxParser(self._network, self._words.logger)
+        if not self._parser.parse(source.content, str(source.path)):
+            raise CannotStart(f"TensorRT cannot read {source.path}: {self._complaint()}")
         self.profiles = profiles(self._inputs(), config)
 
     @property
@@ -116,10 +117,10 @@ class Draft:
             found[tensor.name] = tuple(tensor.shape)
         return found
 
-    def _complaint(self, parser: Any = None) -> str:
+    def _complaint(self) -> str:
         """What TensorRT said last: names of layers and operators, of the model and not of any payload."""
-        if parser is not None and parser.num_errors:
-            error = parser.get_error(0)
+        if self._parser.num_errors:
+            error = self._parser.get_error(0)
             where = f"node {error.node()} ({error.node_operator()}): " if error.node() >= 0 else ""
             return f"{where}{error.desc()[:MESSAGE_CHARS_MAX]}"
         return self._words.errors[-1] if self._words.errors else "it does not say why"

@@ -14,15 +14,14 @@ from numpy.typing import NDArray
 
 # After any error but these, what was computed since, and everything computed later, is not to be trusted.
 HARMLESS = frozenset(
-    f"cudaError{name}"
-    for name in (
-        "MemoryAllocation",
-        "InvalidValue",
-        "StreamCaptureUnsupported",
-        "StreamCaptureInvalidated",
-        "StreamCaptureImplicit",
-        "StreamCaptureUnmatched",
-    )
+    {
+        "cudaErrorMemoryAllocation",
+        "cudaErrorInvalidValue",
+        "cudaErrorStreamCaptureUnsupported",
+        "cudaErrorStreamCaptureInvalidated",
+        "cudaErrorStreamCaptureImplicit",
+        "cudaErrorStreamCaptureUnmatched",
+    }
 )
 
 

@@ -19,7 +19,7 @@ from yumen import DATATYPES, CannotStart, EngineError, RequestRefused, Tensor, T
 from yumen_engines.tensorrt.allocator import allocator
 from yumen_engines.tensorrt.cuda import Cuda, CudaError, Memory, Pinned
 from yumen_engines.tensorrt.loaded import Loaded
-from yumen_engines.tensorrt.profiles import Profile, Shape
+from yumen_engines.tensorrt.profiles import Profile, Range, Shape
 
 
 class TensorRTError(Exception):
@@ -166,8 +166,8 @@ class Lane:
         self._cuda.wait(self._stream)
         if not graph:
             return
-        self._cuda.begin_capture(self._stream)
         try:
+            self._cuda.begin_capture(self._stream)
             self._enqueue(slot, shapes)
             slot.graph = self._cuda.end_capture(self._stream)
         except (CudaError, TensorRTError):
@@ -175,20 +175,21 @@ class Lane:
             self._cuda.abandon_capture(self._stream)
 
     def _slot(self, inputs: Tensors) -> tuple[_Slot, int]:
-        """The smallest profile that the inputs fit in, and their rows (0 where there are none)."""
+        """The smallest profile that the inputs fit in, and their rows (0 where there are none). Error: `RequestRefused`."""
+        names = {spec.name for spec in self._loaded.inputs}
+        for name in sorted(names - inputs.keys()):
+            raise RequestRefused(f"The input `{name}` is missing.", param=name)
+        if inputs.keys() != names:
+            raise RequestRefused(f"The model has the inputs {', '.join(sorted(names))}, and no others.")
         rows = next(iter(inputs.values())).shape[0] if self._loaded.batched else 0
         if self._loaded.batched and not rows:
             raise RequestRefused("The inputs have no rows.")
-        for slot in self._slots:
-            if slot.profile.rows >= rows:
-                break
-        else:
+        slot = next((one for one in self._slots if one.profile.rows >= rows), None)
+        if slot is None:
             raise RequestRefused(f"The model takes {self._slots[-1].profile.rows} rows at once.")
         for name, one in slot.profile.inputs.items():
-            shape = self._filled(slot, inputs[name].shape)
-            if len(shape) != len(one.min) or not all(
-                low <= size <= high for low, size, high in zip(one.min, shape, one.max, strict=True)
-            ):
+            array = inputs[name]
+            if (rows and len(array) != rows) or not _within(self._filled(slot, array.shape), one):
                 raise RequestRefused(f"The shape of the input `{name}` is not one that the model takes.", param=name)
         return slot, rows
 
@@ -273,6 +274,12 @@ class Lane:
         for spec in self._loaded.outputs:
             if spec.name not in self._allocators:
                 self.copied["to_host"] += self._bytes(spec.name, slot.shapes[spec.name])
+
+
+def _within(shape: Shape, allowed: Range) -> bool:
+    return len(shape) == len(allowed.min) and all(
+        low <= size <= high for low, size, high in zip(allowed.min, shape, allowed.max, strict=True)
+    )
 
 
 def _check(answer: bool, what: str) -> None:

@@ -35,7 +35,7 @@ class TensorRTModel:
 
     platform = "tensorrt_plan"
 
-    def __init__(self, setting: Setting, gpu: Gpu, revision: str, name: str) -> None:
+    def __init__(self, setting: Setting, gpu: Gpu, revision: str, name: str, version: str) -> None:
         self.revision = revision
         self.failure = ""
         self.signature = Signature((), ())
@@ -43,6 +43,7 @@ class TensorRTModel:
         self._setting = setting
         self._gpu = gpu
         self._name = name
+        self._version = version
         self._runtime = ""
         self._loaded: Loaded | None = None
         self._lanes: list[Lane] = []
@@ -54,7 +55,7 @@ class TensorRTModel:
         cuda = Cuda(libraries.cudart, self._gpu.index)
         self._runtime = f"tensorrt {libraries.tensorrt.__version__}"
         # The current device belongs to a thread.
-        self._threads = ThreadPoolExecutor(self._setting.streams, f"tensorrt-{self._name}", initializer=cuda.use)
+        self._threads = ThreadPoolExecutor(self._setting.streams, "tensorrt", initializer=cuda.use)
         try:
             await self._done(partial(self._open, libraries.tensorrt, cuda, logger, plan))
         except (CudaError, TensorRTError) as error:
@@ -87,6 +88,7 @@ class TensorRTModel:
         """Where it runs: the GPU by name, and how many of its buckets run as CUDA graphs."""
         return Placement(
             model=self._name,
+            version=self._version,
             device=f"cuda:{self._gpu.index}",
             providers=("TensorRT",),
             runtime=self._runtime,

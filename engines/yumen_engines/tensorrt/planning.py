@@ -7,8 +7,6 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
 from yumen import CannotStart
 from yumen_engines.tensorrt.build import Draft, Report
 from yumen_engines.tensorrt.capability import Gpu, Libraries
@@ -29,17 +27,16 @@ class Planned(NamedTuple):
 class Planner:
     """Makes plans for one device. Its methods block, for minutes where something is built."""
 
-    def __init__(
-        self, libraries: Libraries, gpu: Gpu, cache: PlanCache, plan: PlanConfig, build: BuildConfig, log: Any
-    ) -> None:
+    def __init__(self, libraries: Libraries, gpu: Gpu, cache: PlanCache, build: BuildConfig, log: Any) -> None:
         self._libraries = libraries
         self._gpu = gpu
         self._cache = cache
-        self._plan = plan
         self._build = build
         self._log = log
 
-    def planned(self, path: Path, report: Report, stop: threading.Event, *, may_build: bool) -> Planned:
+    def planned(
+        self, path: Path, plan: PlanConfig, report: Report, stop: threading.Event, *, may_build: bool
+    ) -> Planned:
         """The plan of a model.
 
         Errors: `CannotStart` for a model that cannot be built, or where there is no plan and it may not be built;
@@ -47,7 +44,7 @@ class Planner:
         """
         Cuda(self._libraries.cudart, self._gpu.index).use()
         source = read(path, self._build.model_bytes_max)
-        draft = Draft(self._libraries.tensorrt, source, self._plan)
+        draft = Draft(self._libraries.tensorrt, source, plan)
         key = Key(
             tensorrt=str(self._libraries.tensorrt.__version__),
             compute=self._gpu.compute,
@@ -100,15 +97,3 @@ class Planner:
         except PlanRefused as refused:
             self._log.warning("tensorrt_timings_refused", reason=str(refused))
             return b""
-
-
-class Prepared(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a version of a model: for whoever builds plans ahead, and checks them."""
-
-    model: str
-    version: str
-    built: bool
-    batch_max: int
-    graphs: int
-    worst: str
-    excess: float

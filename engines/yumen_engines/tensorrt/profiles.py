@@ -55,7 +55,7 @@ def profiles(inputs: Mapping[str, Shape], config: PlanConfig) -> tuple[Profile, 
     batched = bool(inputs) and all(shape and shape[0] == ANY for shape in inputs.values())
     return tuple(
         Profile(rows, {name: _range(name, shape, rows, config.shapes.get(name)) for name, shape in inputs.items()})
-        for rows in (config.buckets if batched else [0])
+        for rows in (config.buckets if batched else (0,))
     )
 
 
@@ -72,7 +72,7 @@ def _range(name: str, shape: Shape, rows: int, sizing: Sizing | None) -> Range:
     for sizes in (sizing.min, sizing.opt, sizing.max):
         if len(sizes) != len(inner) or any(known not in (ANY, size) for known, size in zip(inner, sizes, strict=True)):
             raise CannotStart(f"`shapes` of `{name}` does not fit {_text(shape)}: name {len(inner)} sizes")
-    low, usual, high = (front + tuple(sizes) for sizes in (sizing.min, sizing.opt, sizing.max))
+    low, usual, high = (front + sizes for sizes in (sizing.min, sizing.opt, sizing.max))
     return Range(low, usual, high)
 
 

@@ -19,6 +19,7 @@ import contextvars
 import math
 import time
 from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import cast
 
 from yumen.batching.admission import Refusal, admit
 from yumen.batching.config import BatchConfig
@@ -205,16 +206,20 @@ class Batcher:
         # A context of its own: a run is nobody's in particular.
         worker = asyncio.get_running_loop().create_task(self._work(), context=contextvars.Context())
         self._workers.add(worker)
-        worker.add_done_callback(self._ended)
-
-    def _ended(self, worker: asyncio.Task[None]) -> None:
-        self._workers.discard(worker)
-        self._choosing = False
-        if not self._workers and not self._waiting.rows:
-            self._tenants.rest()
+        worker.add_done_callback(self._workers.discard)
 
     async def _work(self) -> None:
         """One slot: run what waits until nothing does."""
+        try:
+            await self._work_off()
+        finally:
+            # At once, and not when the task is seen to have ended: what comes in between would wait for nobody.
+            self._choosing = False
+            self._workers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+            if not self._workers and not self._waiting.rows:
+                self._tenants.rest()
+
+    async def _work_off(self) -> None:
         while True:
             parts = self._choose()
             self._choosing = False
@@ -242,7 +247,7 @@ class Batcher:
         self._tenants.turn(first.tenant)
         chosen = [self._took(first)]
         number = first.number
-        if number >= self._rows_max:
+        if number >= self._rows_max or not self._waiting.rows:
             return chosen
         latest = self._latest(first, number, now, math.inf)
         for part in self._waiting.along(first.key, now):
@@ -270,7 +275,8 @@ class Batcher:
         """Run a batch; if it fails, find out whose rows are to blame, once: nobody runs more than log2(parts) + 1 times
         again.
         """
-        error = await self._attempt(parts)
+        now = self._monotonic()
+        error = await self._attempt(parts, queued_s=sum(now - part.arrived for part in parts))
         if error is None:
             return
         if len(parts) == 1 or says_nothing_of_rows(error):
@@ -309,16 +315,16 @@ class Batcher:
             self._tenants.charge(tenant, rows // len(tenants))
             self._suspects.add(tenant, now)
 
-    async def _attempt(self, parts: Sequence[Part]) -> EngineError | None:
+    async def _attempt(self, parts: Sequence[Part], *, queued_s: float = 0.0) -> EngineError | None:
         """Run rows once and hand the outputs out, or return why that failed."""
         number = sum(part.number for part in parts)
         size = self._forecast.size(number)
-        started = self._monotonic()
-        run = self._forecast.started(number, started)
-        error: EngineError | None = None
+        run = self._forecast.started(number, self._monotonic())
         outputs: Tensors = {}
+        error: EngineError | None = EngineError("the model was closed")
         try:
             outputs = await self._outputs_of(parts, number, size)
+            error = None
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():
@@ -327,9 +333,8 @@ class Batcher:
         except Exception as raised:
             error = fault_of(raised)
         finally:
-            taken = self._forecast.ended(run, number, self._monotonic(), learn=error is None or error.timeout)
-            queued = sum(started - part.arrived for part in parts)
-            self._tally.ran(size, number, taken, queued, well=error is None)
+            taken_s = self._forecast.ended(run, number, self._monotonic(), learn=error is None or error.timeout)
+            self._tally.ran(size, number, taken_s, queued_s, well=error is None)
         if error is None:
             self._hand_out(parts, outputs, whole=len(parts) == 1 and size == number)
         return error

@@ -68,7 +68,7 @@ def _behind(runtime: Runtime, route: str) -> Found | None:
 
 
 async def answered(asking: Awaitable[T], engine: str, *, seconds: float | None = None, told: bool = False) -> T:
-    """What a catalogue answers within `seconds`, `ANSWER_S` where left out; `told`: whether the caller is told what cannot be done, and why.
+    """What a catalogue answers within `seconds`, or `ANSWER_S`; `told`: the caller learns what cannot be done, and why.
 
     Error: `Problem`, for what the catalogue may raise by its contract, and engine_unavailable for anything else.
     """

@@ -87,8 +87,10 @@ def from_bytes(data: memoryview, datatype: Datatype, shape: tuple[int, ...]) -> 
     """
     count = math.prod(shape)
     if datatype == "BYTES":
+        # They are counted before there is room for as many as the caller says.
+        found = _texts(data, count)
         texts = np.empty(count, dtype=object)
-        texts[:] = _texts(data, count)
+        texts[:] = found
         return texts.reshape(shape)
     dtype = DATATYPES[datatype]
     if len(data) != count * dtype.itemsize:

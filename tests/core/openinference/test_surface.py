@@ -89,7 +89,7 @@ class Plane:
 
     def __init__(self, folder: Path, workers: int = 1) -> None:
         (folder / "gateway.yaml").write_text(POLICY)
-        bundle = load_bundle(folder)
+        bundle = load_bundle(str(folder))
         self.engine = Calculator()
         secret = Secret(bytes(32))
         settings = Settings(data_dir=folder, workers=workers)
@@ -255,14 +255,16 @@ async def test_what_failed_is_recorded_too(plane: Plane) -> None:
 async def test_nobody_brings_a_model_of_his_own(plane: Plane, body: bytes) -> None:
     """What is loaded is what lies in the repository: a request can bring neither files nor a configuration."""
     assert (await change(plane, what="load", body=body))[0] == 400
-    assert plane.engine.shelf.asked == plane.notes.taken == []
+    assert not plane.engine.shelf.asked
+    assert not plane.notes.taken
 
 
 @pytest.mark.parametrize("model", ["echo", "chat", "nobody", "..", "%2e%2e"])
 async def test_only_models_of_routes_are_changed(plane: Plane, model: str) -> None:
     """What no route serves is not there for operators either, and leaves no record."""
     assert (await change(plane, model))[0] == 404
-    assert plane.engine.shelf.asked == plane.notes.taken == []
+    assert not plane.engine.shelf.asked
+    assert not plane.notes.taken
 
 
 async def test_changes_come_one_at_a_time(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -291,7 +293,8 @@ async def test_with_several_workers_nothing_is_changed_in_one(tmp_path: Path) ->
     try:
         status, body = await change(plane)
         assert (status, "workers" in body["error"]) == (400, True)
-        assert plane.engine.shelf.asked == plane.notes.taken == []
+        assert not plane.engine.shelf.asked
+        assert not plane.notes.taken
     finally:
         await plane.runtime.stop()
 

@@ -72,7 +72,7 @@ class IExecutionContext:
         self._since: set[str] = set()
         self._allocators: dict[str, Any] = {}
         self._warm: dict[str, tuple[int, ...]] = {}
-        self._recorded = False
+        self._done: list[Any] = []
 
     def set_optimization_profile_async(self, profile_index: int, stream_handle: int) -> bool:
         self._changed("set_optimization_profile_async")
@@ -132,9 +132,14 @@ class IExecutionContext:
             return False
         if capturing and self._warm != self._shapes:
             return self._wrong("recorded before it had run with these shapes")
-        self._warm, self._recorded = dict(self._shapes), capturing
+        self._warm = dict(self._shapes)
         shapes, addresses = dict(self._found), dict(self._addresses)
-        self._cuda.put(stream_handle, lambda: self._engine.compute(shapes, addresses, self._allocators))
+
+        def op() -> None:
+            self._engine.compute(shapes, addresses, self._allocators)
+
+        self._done = [op]
+        self._cuda.put(stream_handle, op)
         return True
 
     def _not_ready(self, stream: int) -> str:
@@ -156,7 +161,7 @@ class IExecutionContext:
         )
 
     def _changed(self, what: str) -> None:
-        if self._recorded:
+        if any(op in graph for op in self._done for graph in self._cuda.graphs.values()):
             self._wrong(f"{what} of a context that a graph holds on to")
 
     def _wrong(self, what: str) -> bool:

@@ -8,10 +8,20 @@ from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from yumen_engines.tensorrt.config import Sizing
+
 FLOAT, FLOAT16, INT64 = TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT64
+# For `summed`: rows of one to 16 tokens.
+SHAPES = {name: Sizing(min=(1,), opt=(4,), max=(16,)) for name in ("ids", "mask")}
 Value = tuple[str, int, Sequence[Any]]
+
+
+def numbers(rows: int, seed: int = 1) -> NDArray[np.float32]:
+    """Rows of four."""
+    return np.random.default_rng(seed).standard_normal((rows, 4)).astype(np.float32)
 
 
 def saved(

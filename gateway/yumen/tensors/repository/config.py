@@ -70,14 +70,17 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         Meta(description="Rows of one run, 0 where the first dimension is no batch; as the model says if absent."),
     ] = None
     inputs: Annotated[
-        tuple[TensorConfig, ...], Meta(max_length=256, description="The inputs, all of them; as the model says if empty.")
+        tuple[TensorConfig, ...],
+        Meta(max_length=256, description="The inputs, all of them; as the model says if empty."),
     ] = ()
     outputs: Annotated[
         tuple[TensorConfig, ...], Meta(max_length=256, description="The outputs that are given; all if empty.")
     ] = ()
     labels: Annotated[
         dict[str, Annotated[str, Meta(pattern=r"^[^/\\.][^/\\]{0,199}$")]],
-        Meta(max_length=64, description="For the classification extension: a text file of each output, a label a line."),
+        Meta(
+            max_length=64, description="For the classification extension: a text file of each output, a label a line."
+        ),
     ] = {}
     warm_up: Annotated[bool, Meta(description="Whether a version runs once before it serves.")] = True
     options: Annotated[dict[str, Any], Meta(max_length=256, description="For the adapter.")] = {}

@@ -171,12 +171,12 @@ class Single:
         return {} if found is None else {found.name: found}
 
     def look(self, name: str) -> Found | None:
-        """See `Source`. Whoever has named a file by itself may have named a link."""
+        """See `Source`. Links may lead anywhere: whoever has named a model has looked, and caches are full of them."""
         if name != self.load[0]:
             return None
         try:
             path = str(self._path.resolve(strict=True))
-            mark = tuple(_files(path, path, self._path.name)) if os.path.isdir(path) else (_mark(path, ""),)
+            mark = tuple(_files(path, None, self._path.name)) if os.path.isdir(path) else (_mark(path, ""),)
         except Wrong as error:
             return Found(name, versions={1: ()}, wrong={1: str(error)})
         except (OSError, RuntimeError) as error:
@@ -202,7 +202,9 @@ def _entries(folder: str, where: str) -> list[os.DirEntry[str]]:
             for entry in listed:
                 entries.append(entry)
                 if len(entries) > ENTRIES_MAX:
-                    raise Wrong(f"{_shown(where)} has more than {ENTRIES_MAX} entries; remove what does not belong there")
+                    raise Wrong(
+                        f"{_shown(where)} has more than {ENTRIES_MAX} entries; remove what does not belong there"
+                    )
     except OSError as error:
         raise Wrong(f"{_shown(where)} cannot be read ({_said(error)}); make it readable") from None
     return entries
@@ -216,16 +218,14 @@ def _own(folder: str, root: str, name: str) -> tuple[Mark, list[int]]:
         if VERSION.fullmatch(entry.name):
             numbers.append(int(entry.name))
         elif entry.name == CONFIG or entry.is_file():
-            own += _files(entry.path, root, f"{name}/{entry.name}", whole=False)
+            if entry.is_symlink():
+                _check_inside(entry.path, root, f"{name}/{entry.name}")
+            own.append(_mark(entry.path, entry.name))
     return tuple(sorted(own)), numbers
 
 
-def _files(path: str, root: str, where: str, *, whole: bool = True) -> Iterator[tuple[str, int, int]]:
-    """The marks of a file, or where it is `whole` of all files below a folder. Error: `Wrong`."""
-    if not whole:
-        _check_inside(path, root, where)
-        yield _mark(path, where.rpartition("/")[2])
-        return
+def _files(path: str, root: str | None, where: str) -> Iterator[tuple[str, int, int]]:
+    """The marks of all files below a folder, none of which may be a link out of `root`. Error: `Wrong`."""
     pending = [(path, "", 0)]
     count = 0
     while pending:
@@ -235,7 +235,7 @@ def _files(path: str, root: str, where: str, *, whole: bool = True) -> Iterator[
             count += 1
             if count > FILES_MAX:
                 raise Wrong(f"{where} has more than {FILES_MAX} files; remove what does not belong there")
-            if entry.is_symlink():
+            if root is not None and entry.is_symlink():
                 _check_inside(entry.path, root, f"{where}/{name}")
             if not entry.is_dir():
                 yield _mark(entry.path, name)
