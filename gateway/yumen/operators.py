@@ -47,7 +47,7 @@ class Download(msgspec.Struct, frozen=True):
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """Something that was done to the gateway and is no exchange: a policy was loaded, say.
 
-    `kind` is a stable word (`policy_loaded`, `policy_reloaded`, `policy_reload_failed`), `actor` who did it: `start`,
+    `kind` is a stable word (`policy_loaded`, `policy_reloaded`, `model_unloaded`, say), `actor` who did it: `start`,
     `watch`, or `admin:` and the id of a key. `at` is in seconds since the epoch. `details` are ids, hashes and
     codes, never text of a payload.
     """

@@ -1,4 +1,4 @@
-"""Runs models in ONNX format on this machine, on its CPU or a GPU: of tensors, or a standard Hugging Face export that reads text.
+"""Runs models in ONNX format on this machine, its CPU or a GPU: of tensors, or Hugging Face exports that read text.
 
 All of them are served by the Open Inference Protocol. A model that reads text takes the tensor `text`, and `infer` takes
 `{"texts": [...]}` of plugins. What that answers depends on the task:
@@ -23,8 +23,20 @@ from typing import Any, ClassVar
 import msgspec
 import numpy as np
 
-from yumen import Answer, CannotStart, EngineError, EngineManifest, EngineRequest, Events, Host, Native, RequestRefused, Rows
-from yumen import TensorModel, Tensors
+from yumen import (
+    Answer,
+    CannotStart,
+    EngineError,
+    EngineManifest,
+    EngineRequest,
+    Events,
+    Host,
+    Native,
+    RequestRefused,
+    Rows,
+    TensorModel,
+    Tensors,
+)
 from yumen.tensors.engine import TensorEngine
 from yumen.tensors.repository import Folder, Single, Source, VersionFiles
 from yumen_engines.onnx import serving
@@ -65,11 +77,11 @@ class Onnx(TensorEngine[OnnxConfig]):
         self._refused: CannotStart | None = None
         self._under_way = 0
 
-    def source(self, host: Host) -> Source:
-        """Where the models are."""
+    def source(self) -> Source:
+        """Where the models are; one that has no repository is called as the engine is."""
         if self.config.repository is not None:
             return Folder(self.config.repository, self.config.file)
-        return Single(host.instance, Path(self.config.model))
+        return Single(self._host.instance, Path(self.config.model))
 
     async def load(self, host: Host) -> None:
         """Load the models. Error: `CannotStart` where a library or a file is missing, or does not fit."""
@@ -78,16 +90,27 @@ class Onnx(TensorEngine[OnnxConfig]):
         self._threads = Threads(self.config.calls_max if reads else TENSOR_THREADS_MAX, f"onnx-{host.instance}")
         if reads and self.batch.runs_max < self.config.calls_max:
             self.batch = msgspec.structs.replace(self.batch, runs_max=self.config.calls_max)
+        if reads:
+            await asyncio.to_thread(file_of, Path(self.config.model), self.config.file)
         await super().load(host)
-        if self._refused is not None and self.config.repository is None:
+        if self.config.repository is None:
+            await self._check_loaded()
+
+    async def _check_loaded(self) -> None:
+        """Error: `CannotStart` where the one model is not there: an engine without a repository has nothing else."""
+        if self._refused is not None:
             raise self._refused
+        models = self.models()
+        reasons = [one.reason for one in await models.index() if one.reason] if models is not None else []
+        if reasons:
+            raise CannotStart(reasons[0])
 
     async def open_version(self, files: VersionFiles) -> TensorModel:
         """Open a version of a model. Error: `CannotStart`."""
         kept = Kept(self._host.data_dir, self._host.secret("onnx-cache"))
         try:
             if self.config.task != "tensors":
-                return await self._open_text(files.model, kept)
+                return await self._open_text(files, kept)
             return await self._open_tensors(files, kept)
         except CannotStart as error:
             self._refused = error
@@ -105,16 +128,16 @@ class Onnx(TensorEngine[OnnxConfig]):
         self._log(model, self.config.task)
         return model
 
-    async def _open_text(self, name: str, kept: Kept) -> TensorModel:
-        made = await asyncio.to_thread(self._made_text, name, kept)
+    async def _open_text(self, files: VersionFiles, kept: Kept) -> TensorModel:
+        made = await asyncio.to_thread(self._made_text, files, kept)
         self._model, self._text = made.model, made
         self._log(made, self.config.task, tokens=made.model.tokens_max)
         return made
 
-    def _made_text(self, name: str, kept: Kept) -> TextModel:
+    def _made_text(self, files: VersionFiles, kept: Kept) -> TextModel:
         assert self._threads is not None
         model = Model.open(self.config, kept)
-        common = (self._threads, self.config.batch_max, self._host, name)
+        common = (self._threads, self.config.batch_max, self._host, (files.model, files.version))
         if self.config.task == "embeddings":
             return EmbeddingModel(model, self.config.pooling, *common)
         return (ClassificationModel if self.config.task == "classification" else SpanModel)(model, *common)
@@ -144,7 +167,13 @@ class Onnx(TensorEngine[OnnxConfig]):
             tokens, cut = found["tokens"].tolist(), found["cut"].tolist()
             if isinstance(model, ClassificationModel):
                 classes = found["label"].tolist()
-                return {"classes": classes, "scores": found["scores"], "labels": tuple(model.labels), "tokens": tokens, "cut": cut}
+                return {
+                    "classes": classes,
+                    "scores": found["scores"],
+                    "labels": tuple(model.labels),
+                    "tokens": tokens,
+                    "cut": cut,
+                }
             return {"embeddings": found["embedding"], "tokens": tokens, "cut": cut}
 
     async def generate(self, request: EngineRequest) -> Answer | Native | Events:
@@ -152,7 +181,8 @@ class Onnx(TensorEngine[OnnxConfig]):
         if request.dialect != "openai":
             return await super().generate(request)
         if self.config.task != "embeddings":
-            raise EngineError("the model of this onnx engine makes no embeddings, and answers no route of `/v1`")
+            what = "The model of this route makes no embeddings: it answers no route of /v1."
+            raise RequestRefused(what, code="unsupported_payload")
         if not isinstance(self._text, EmbeddingModel) or self._threads is None:
             raise EngineError(NOT_LOADED)
         asked = serving.read(request.path, request.body, self._text.size)
@@ -190,8 +220,13 @@ class Onnx(TensorEngine[OnnxConfig]):
             given = np.empty(len(part), object)
             given[:] = part
             until = self._host.monotonic() + INFER_S if deadline is None else deadline
-            found.append(await self.submit(Rows({TEXT: given}), tenant=tenant, deadline=until))
+            with self._serving(self._host.instance, "") as served:
+                found.append(await served.batcher.submit(Rows({TEXT: given}), tenant=tenant, deadline=until))
         return {name: np.concatenate([one[name] for one in found]) for name in found[0]}
+
+    def revision(self) -> str:
+        """The first 12 hexadecimal digits of the SHA-256 of the one model's file, or of all revisions; empty before."""
+        return self._model.revision if self._model is not None else super().revision()
 
     async def health(self) -> str:
         """Whether every model is loaded."""

@@ -31,7 +31,12 @@ class Copies(msgspec.Struct):
 
 
 def run_bfloat16(
-    runtime: Any, session: Any, feed: Mapping[str, Tensor], outputs: Sequence[TensorSpec], kinds: Mapping[str, str], options: Any
+    runtime: Any,
+    session: Any,
+    feed: Mapping[str, Tensor],
+    outputs: Sequence[TensorSpec],
+    kinds: Mapping[str, str],
+    options: Any,
 ) -> list[Tensor]:
     """One run of a model with bfloat16 among its tensors, which stand in arrays of uint16 here."""
     bound = session.io_binding()
@@ -53,7 +58,7 @@ def run_bfloat16(
 
 
 class DeviceMemory:
-    """Memory on a device for the batches of one session, by number of rows; every tensor of it has a known shape but for these.
+    """Memory on a device for the batches of one session, by number of rows; all other sizes of its tensors are known.
 
     `device` is ONNX Runtime's name for the kind, `cuda`. Several threads may run at once; two of one batch size take turns.
     """

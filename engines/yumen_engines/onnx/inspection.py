@@ -10,7 +10,7 @@ import hashlib
 import math
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -91,7 +91,7 @@ class _Looked:
             self._each(function, {7: self._node, 11: self._attribute}, 1)
         self._graph(graphs[0], 1)
 
-    def _each(self, message: memoryview, known: dict[int, Callable[[memoryview, int], None]], depth: int) -> None:
+    def _each(self, message: memoryview, known: Mapping[int, Callable[[memoryview, int], None]], depth: int) -> None:
         if depth > DEPTH_MAX:
             raise CannotStart(f"{self._path} has more than {DEPTH_MAX} graphs within one another; {EXPORT}")
         for number, value in fields(message):
@@ -122,7 +122,9 @@ class _Looked:
         if domain not in DOMAINS and domain not in self._own:
             raise CannotStart(f"{self._path} needs the operator {_named(kind, domain)}, which is not ONNX's; {EXPORT}")
         if kind in REFUSED and domain:
-            raise CannotStart(f"{self._path} holds a node {_named(kind, domain)}: something compiled, or code; {EXPORT}")
+            raise CannotStart(
+                f"{self._path} holds a node {_named(kind, domain)}: something compiled, or code; {EXPORT}"
+            )
         self._each(message, {5: self._attribute}, depth)
 
     def _tensor(self, message: memoryview, depth: int) -> None:

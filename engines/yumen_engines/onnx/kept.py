@@ -42,11 +42,13 @@ class Kept:
         except FileNotFoundError:
             return None
         except (OSError, ValueError):
-            return self._drop(path)
+            self._drop(path)
+            return None
         start = len(MAGIC) + SIGNATURE_BYTES
         graph = held[start:]
         if held[: len(MAGIC)] != MAGIC or not hmac.compare_digest(held[len(MAGIC) : start], self._sign(key, graph)):
-            return self._drop(path)
+            self._drop(path)
+            return None
         with contextlib.suppress(OSError):  # what is used stays
             os.utime(path)
         return graph

@@ -44,9 +44,7 @@ class Model:
     `tokens_max` is the longest row, without what frames it: `before` and `after`. `revision` begins the file's SHA-256.
     """
 
-    def __init__(
-        self, opened: Opened, tokenizer: Any, described: Described, tokens_max: int, *, folder: Path
-    ) -> None:
+    def __init__(self, opened: Opened, tokenizer: Any, described: Described, tokens_max: int, *, folder: Path) -> None:
         self.tokenizer = tokenizer
         self.described = described
         self.folder = folder

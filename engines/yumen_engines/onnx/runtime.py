@@ -23,8 +23,10 @@ UNKNOWN, NEWER = ("registered function/op", "No Op registered", "NOT_IMPLEMENTED
 
 
 class Opened(NamedTuple):
-    """A session, the library it is of, and what it really is: `nodes` how many of them each provider computes, where that is known; `fell_back`
-    why not the device that was asked for, or empty; `kept` whether its graph had been rewritten at an earlier start.
+    """A session, the library it is of, and what it really is.
+
+    `nodes` are how many of them each provider computes, where that is known; `fell_back` is why not the device that was
+    asked for, or empty; `kept` is whether its graph had been rewritten at an earlier start.
     """
 
     runtime: Any
@@ -92,19 +94,16 @@ def _made(
     runtime: Any, path: Path, inspected: Inspected, config: OnnxConfig, used: Wanted, kept: Kept | None
 ) -> tuple[Any, bool]:
     """A session, and whether its graph was kept. A graph that cannot be used or kept is made anew."""
-    # TensorRT compiles what it computes, which a graph cannot hold.
-    if kept is None or not config.keep_optimized or config.optimization == "none" or used.name == TENSORRT:
+    if not config.keep_optimized or config.optimization == "none":
         kept = None
-    # A graph would name weights that lie beside the model, and be read from another place.
-    elif inspected.external or inspected.size > BYTES_MAX:
+    # A graph cannot hold what TensorRT compiles, and would name weights that lie beside the model from another place.
+    if used.name == TENSORRT or inspected.external or inspected.size > BYTES_MAX:
         kept = None
     # Where weights lie beside the model, ONNX Runtime has to know where it lies itself.
     source: Any = str(path) if inspected.external else inspected.content
     if kept is None:
         return _session(runtime, source, _options(runtime, config, config.optimization), used), False
-    key = key_of(
-        inspected.digest, runtime.__version__, config.optimization, json.dumps(used.providers, sort_keys=True)
-    )
+    key = key_of(inspected.digest, runtime.__version__, config.optimization, json.dumps(used.providers, sort_keys=True))
     graph = kept.read(key)
     if graph is not None:
         try:

@@ -64,7 +64,9 @@ def read(path: str, body: bytes, size: int) -> Request:
         what = f"`input` is not a text or 1 to {INPUTS_MAX} texts, none of them empty, or another member is wrong."
         raise RequestRefused(what, param="input") from None
     if request.dimensions is not None and request.dimensions != size:
-        raise RequestRefused("The model of this route makes vectors of one size: leave out `dimensions`.", param="dimensions")
+        raise RequestRefused(
+            "The model of this route makes vectors of one size: leave out `dimensions`.", param="dimensions"
+        )
     texts_max = NUMBERS_MAX[request.form] // size
     if len(request.texts) > texts_max:
         raise RequestRefused(
@@ -74,7 +76,7 @@ def read(path: str, body: bytes, size: int) -> Request:
 
 
 def answer(request: Request, model: str, embedded: Embedded) -> Native:
-    """The reply. Error: `RequestRefused` where a text is longer than the model reads: its vector would stand for a part of it."""
+    """The reply. Error: `RequestRefused` for a text longer than the model reads: its vector would stand for a part of it."""
     longest = max(embedded.cut)
     if longest:
         place = embedded.cut.index(longest)

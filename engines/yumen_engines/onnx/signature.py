@@ -47,7 +47,7 @@ def _spec(one: Any) -> TensorSpec:
 
 
 def _has_rows(inputs: Sequence[Any], outputs: Sequence[Any]) -> bool:
-    """Whether the first dimension of every tensor may be any size, and is one and the same, as far as names of sizes tell."""
+    """Whether every tensor begins with one and the same size, which may be any, as far as the names of sizes tell."""
     every = [*inputs, *outputs]
     if any(not one.shape or _is_fixed(one.shape[0]) for one in every):
         return False

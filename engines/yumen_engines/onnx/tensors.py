@@ -25,7 +25,9 @@ class OnnxModel:
 
     platform = "onnxruntime_onnx"
 
-    def __init__(self, opened: Opened, signature: Signature, threads: futures.Executor, name: str, version: str) -> None:
+    def __init__(
+        self, opened: Opened, signature: Signature, threads: futures.Executor, name: str, version: str
+    ) -> None:
         self.signature = signature
         self.revision = opened.revision
         self._opened = opened

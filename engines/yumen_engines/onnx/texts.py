@@ -49,17 +49,17 @@ class Tokens(NamedTuple):
 
 
 class TextModel(ABC):
-    """See `yumen.TensorModel`. `batch_max` is how many rows of tokens are computed in one call."""
+    """See `yumen.TensorModel`. `batch_max` rows of tokens are computed in one call; `called` is its name and version."""
 
     platform = "onnxruntime_onnx"
 
-    def __init__(self, model: Model, threads: Threads, batch_max: int, host: Host, name: str) -> None:
+    def __init__(self, model: Model, threads: Threads, batch_max: int, host: Host, called: tuple[str, str]) -> None:
         self.model = model
         self.revision = model.revision
         self.batch_max = batch_max
         self._threads = threads
         self._host = host
-        self._name = name
+        self._called = called
         self.signature = Signature((TensorSpec(TEXT, "BYTES", (-1,)),), self._outputs(), TEXTS_MAX)
 
     @abstractmethod
@@ -72,7 +72,7 @@ class TextModel(ABC):
     @property
     def placement(self) -> Placement:
         """Where it runs."""
-        return self.model.opened.placement(self._name, tokens_max=str(self.model.tokens_max))
+        return self.model.opened.placement(*self._called, tokens_max=str(self.model.tokens_max))
 
     async def run(self, rows: Rows) -> Tensors:
         """Read a batch of texts. Errors: `RequestRefused`, `EngineError`."""
@@ -82,7 +82,7 @@ class TextModel(ABC):
         found = await self.read(texts)
         return {name: found[name] for name in rows.outputs} if rows.outputs else found
 
-    async def close(self) -> None:
+    async def close(self) -> None:  # noqa: B027 # there is nothing to do here, and for nobody below
         """Nothing: the threads are the engine's, and the session goes with the last one that uses it."""
 
     async def _tokens(self, texts: Sequence[str]) -> list[Tokens]:
@@ -91,7 +91,7 @@ class TextModel(ABC):
     async def _whole(
         self, texts: Sequence[str], said: Callable[[Sequence[Sequence[int]]], NDArray[np.float32]], size: int
     ) -> tuple[NDArray[np.float32], dict[str, NDArray[np.int64]]]:
-        """`size` numbers for each text, of as much of it as a row holds; how many tokens that were, and how many were not."""
+        """`size` numbers for each text, of as much as a row holds; how many tokens that were, and how many were not."""
         tokens = await self._tokens(texts)
         lengths = [min(len(one.ids), self.model.tokens_max) for one in tokens]
         cut = [len(one.ids) - length for one, length in zip(tokens, lengths, strict=True)]
@@ -114,10 +114,12 @@ READ = (TensorSpec("tokens", "INT64", (-1,)), TensorSpec("cut", "INT64", (-1,)))
 class EmbeddingModel(TextModel):
     """A model that makes vectors of `size` numbers."""
 
-    def __init__(self, model: Model, pooling: Pooling, threads: Threads, batch_max: int, host: Host, name: str) -> None:
+    def __init__(
+        self, model: Model, pooling: Pooling, threads: Threads, batch_max: int, host: Host, called: tuple[str, str]
+    ) -> None:
         self._embedder = Embedder(model, pooling)
         self.size = self._embedder.size
-        super().__init__(model, threads, batch_max, host, name)
+        super().__init__(model, threads, batch_max, host, called)
 
     def _outputs(self) -> tuple[TensorSpec, ...]:
         return (TensorSpec("embedding", "FP32", (-1, self.size)), *READ)
@@ -131,10 +133,10 @@ class EmbeddingModel(TextModel):
 class ClassificationModel(TextModel):
     """A model that says one of its `labels` of a text."""
 
-    def __init__(self, model: Model, threads: Threads, batch_max: int, host: Host, name: str) -> None:
+    def __init__(self, model: Model, threads: Threads, batch_max: int, host: Host, called: tuple[str, str]) -> None:
         self._classifier = Classifier(model)
         self.labels = self._classifier.labels
-        super().__init__(model, threads, batch_max, host, name)
+        super().__init__(model, threads, batch_max, host, called)
 
     def _outputs(self) -> tuple[TensorSpec, ...]:
         one = (TensorSpec("label", "BYTES", (-1,)), TensorSpec("score", "FP32", (-1,)))
@@ -155,11 +157,11 @@ class ClassificationModel(TextModel):
 class SpanModel(TextModel):
     """A model that finds spans; `kinds` are what it calls them."""
 
-    def __init__(self, model: Model, threads: Threads, batch_max: int, host: Host, name: str) -> None:
+    def __init__(self, model: Model, threads: Threads, batch_max: int, host: Host, called: tuple[str, str]) -> None:
         self._labeller = Labeller(model)
         self._scheme = Scheme(self._labeller.labels)
         self.kinds = self._scheme.kinds
-        super().__init__(model, threads, batch_max, host, name)
+        super().__init__(model, threads, batch_max, host, called)
 
     def _outputs(self) -> tuple[TensorSpec, ...]:
         return (TensorSpec("spans", "BYTES", (-1,)),)

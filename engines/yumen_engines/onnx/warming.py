@@ -5,7 +5,6 @@ rows that run together leave one another alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -84,11 +83,11 @@ def _alike(whole: Tensor, spec: TensorSpec, alone: Sequence[Tensor]) -> bool:
 
 def _made(spec: TensorSpec, rows: int, row: int) -> Tensor:
     """A tensor that most models take: zeros, or ones for the other row; `rows` in place of the first size if not 0."""
-    shape = [rows if rows and not place else (size if size >= 0 else OPEN_SIZE) for place, size in enumerate(spec.shape)]
+    shape = [
+        rows if rows and not place else (size if size >= 0 else OPEN_SIZE) for place, size in enumerate(spec.shape)
+    ]
     if spec.datatype == "BYTES":
-        made: Any = np.empty(shape, object)
-        made[...] = "b" if row else "a"
-        return made
+        return np.full(shape, "b" if row else "a", object)
     kind = DATATYPES[spec.datatype]
     if not row:
         return np.zeros(shape, kind)

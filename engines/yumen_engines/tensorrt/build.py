@@ -62,7 +62,10 @@ class Draft:
         self._parser = trt.OnnxParser(self._network, self._words.logger)
         if not self._parser.parse(source.content, str(source.path)):
             raise CannotStart(f"TensorRT cannot read {source.path}: {self._complaint()}")
-        self.profiles = profiles(self._inputs(), config)
+        inputs = self._inputs()
+        if not inputs:
+            raise CannotStart(f"the model {source.path} has no inputs; export it again")
+        self.profiles = profiles(inputs, config)
 
     @property
     def flags(self) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ import fcntl
 import hashlib
 import hmac
 import os
-import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
+
+from yumen_engines.tensorrt.files import plain
 
 MAGIC = b"yumen tensorrt 1\n"
 SIGNATURE_BYTES, LENGTH_BYTES = 32, 4
@@ -69,17 +70,16 @@ class PlanCache:
 
     def read(self, key: Key, kind: Kind = "plan") -> bytes | None:
         """What is kept for a key, or None. Error: `PlanRefused` where it is not this gateway's, or not whole."""
+        most = self._bytes_max[kind] + HEAD_BYTES_MAX
         try:
-            opened = os.open(self.path(key, kind), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+            with plain(self.path(key, kind), links=False) as file:
+                if os.fstat(file.fileno()).st_size > most:
+                    raise PlanRefused("larger than allowed")
+                content = file.read(most)
         except FileNotFoundError:
             return None
-        except OSError as error:
-            raise PlanRefused(f"cannot be opened: {error.strerror}") from None
-        with os.fdopen(opened, "rb") as file:
-            status = os.fstat(opened)
-            if not stat.S_ISREG(status.st_mode) or status.st_size > self._bytes_max[kind] + HEAD_BYTES_MAX:
-                raise PlanRefused("no file, or larger than allowed")
-            content = file.read(self._bytes_max[kind] + HEAD_BYTES_MAX)
+        except (OSError, ValueError) as error:
+            raise PlanRefused(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
         return self._opened(content, key, kind)
 
     def write(self, key: Key, content: bytes, kind: Kind = "plan") -> Path:

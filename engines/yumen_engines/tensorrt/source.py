@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from pathlib import Path
 
 import msgspec
 
 from yumen import CannotStart
+from yumen_engines.tensorrt.files import plain
 from yumen_engines.tensorrt.weights import locations
 
-CHUNK_BYTES = 1 << 20
 WEIGHT_FILES_MAX = 1_000
 
 
@@ -46,7 +45,7 @@ def digest_of(source: Source, bytes_max: int) -> str:
     whole = hashlib.sha256(hashlib.sha256(source.content).digest())
     left = bytes_max - len(source.content)
     for file in source.weights:
-        with file.open("rb") as opened:
+        with plain(file, links=False) as opened:
             left -= os.fstat(opened.fileno()).st_size
             if left < 0:
                 raise ValueError(f"larger than {bytes_max} bytes, its weights included")
@@ -55,11 +54,8 @@ def digest_of(source: Source, bytes_max: int) -> str:
 
 
 def _content(path: Path, bytes_max: int) -> bytes:
-    with path.open("rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError("not a file")
-        if status.st_size > bytes_max:
+    with plain(path, links=True) as file:
+        if os.fstat(file.fileno()).st_size > bytes_max:
             raise ValueError(f"larger than {bytes_max} bytes")
         return file.read(bytes_max)
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import itertools
 import math
 import time
 from collections.abc import Awaitable, Callable, Hashable, Sequence
@@ -36,6 +37,8 @@ from yumen.tensors.types import Rows, Signature, Tensors
 PRIORITY_MAX = 9
 # How far the clock of a tenant that others have priority over may fall behind, in full batches.
 LAG_BATCHES = 4
+# After so many runs everybody else has a turn of the loop, even where the model answers without ever waiting.
+UNBROKEN_MAX = 8
 # How long `close` waits for what runs, and then for it to let go.
 CLOSE_S = 30.0
 LET_GO_S = 1.0
@@ -72,6 +75,11 @@ class Batcher:
     def statistics(self) -> BatchStatistics:
         """What it has done so far; changes with every run."""
         return self._tally.statistics
+
+    @property
+    def waiting_rows(self) -> int:
+        """How many rows wait."""
+        return self._waiting.rows
 
     @property
     def busy_s(self) -> float:
@@ -220,7 +228,7 @@ class Batcher:
                 self._tenants.rest()
 
     async def _work_off(self) -> None:
-        while True:
+        for turn in itertools.count(1):
             parts = self._choose()
             self._choosing = False
             if not parts:
@@ -232,8 +240,8 @@ class Batcher:
             finally:
                 for part in parts:
                     failed(part, EngineError("the model was closed"))
-            if self._waiting.rows < self._rows_max:
-                # Whoever has just been answered may have more, which can run along.
+            if self._waiting.rows < self._rows_max or turn % UNBROKEN_MAX == 0:
+                # Whoever has just been answered may have more, which can run along. A full batch goes before they do.
                 self._choosing = True
                 await asyncio.sleep(0)
 

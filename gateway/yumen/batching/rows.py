@@ -19,7 +19,7 @@ from yumen.tensors.types import Rows, Tensor, Tensors
 
 # A string holds up to four bytes for a character, beside what CPython needs for one at all.
 CHARACTER_BYTES = 4
-STRING_BYTES = 56
+STRING_BYTES = 80
 # From so many bytes on, copying takes long enough that the event loop should not wait for it: about a millisecond.
 THREAD_BYTES_MIN = 4 << 20
 

@@ -104,7 +104,7 @@ async def begun(
     batch: BatchConfig,
     host: Host,
 ) -> Served:
-    """A version, open and warm, with a batcher of its own. Errors: `ConfigWrong`, `EngineError`, and what the adapter raises."""
+    """A version, open and warm, with a batcher of its own. Errors: `ConfigWrong`, `EngineError`, and the adapter's."""
     model: TensorModel = await open_version(files)
     try:
         signature = narrowed(model.signature, files.config)

@@ -5,19 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+
+from yumen_plugins.anonymize.kept_patterns import compiled
 
 # How far from a value a word that names it may stand, in code points on either side; and how much may stand between a long
 # word and the value, `number: ` for example.
 CONTEXT_BEFORE, CONTEXT_AFTER, BETWEEN = 24, 12, 10
 # How far before a value a word may stand that says what else it is.
 UNLESS_BEFORE = 12
-
-
-@cache
-def compiled(pattern: str) -> re.Pattern[str]:
-    """A pattern of a detector, compiled once."""
-    return re.compile(pattern)
 
 
 def _always(value: str) -> bool:

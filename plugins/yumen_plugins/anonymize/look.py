@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from yumen_plugins.anonymize.detector import Detector, compiled
+from yumen_plugins.anonymize.detector import Detector
 from yumen_plugins.anonymize.hits import Hit
+from yumen_plugins.anonymize.kept_patterns import compiled
 
 
 class Region:

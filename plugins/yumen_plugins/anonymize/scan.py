@@ -16,6 +16,7 @@ from yumen_plugins.anonymize.config import Spelling
 from yumen_plugins.anonymize.detector import Detector
 from yumen_plugins.anonymize.encodings import decoded
 from yumen_plugins.anonymize.hits import Allowed, Hit, Overlaps
+from yumen_plugins.anonymize.kept_patterns import prepare
 from yumen_plugins.anonymize.look import Form, Region
 from yumen_plugins.anonymize.memo import Memo, Place
 from yumen_plugins.anonymize.normalise import Speller, plain_spaces
@@ -83,6 +84,7 @@ class Scanner:
         with ThreadPoolExecutor(max_workers=1) as aside:
             # Hyperscan compiles without the interpreter's lock, while the patterns are compiled here.
             made = aside.submit(automata, expressions)
+            prepare(pattern for one in detectors for pattern in one.patterns)
             self._forms = [[Form(one, patterns) for one, patterns in some] for some in forms.values()]
             more, always = automata_of_own(tuple(one.expression for one in own), self._first_own)
             self._pass = Pass(made.result(), more, always)

@@ -23,7 +23,7 @@ routes:
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def tensors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway that masks phones and addresses before an engine from outside."""
     folder = tmp_path_factory.mktemp("tensors")

@@ -28,7 +28,9 @@ def looked(folder: Path, model: Any) -> inspection.Inspected:
     return inspect(graphs.saved(folder / "model.onnx", model), BYTES_MAX)
 
 
-@pytest.mark.parametrize("model", [graphs.adder(), graphs.encoder(), graphs.echo(), graphs.looped(), graphs.doubled(16)])
+@pytest.mark.parametrize(
+    "model", [graphs.adder(), graphs.encoder(), graphs.echo(), graphs.looped(), graphs.doubled(16)]
+)
 def test_usual_models_are_taken(tmp_path: Path, model: Any) -> None:
     """Weights, graphs within graphs and every type of number pass, and the bytes are those of the file."""
     found = looked(tmp_path, model)

@@ -207,7 +207,8 @@ class Fake(SimpleNamespace):
     def get_available_providers(self) -> list[str]:
         return [TENSORRT, CUDA, CPU]
 
-    def InferenceSession(self, source: Any, options: Any, *, providers: Any, enable_fallback: int) -> Any:  # noqa: N802 # its name
+    def InferenceSession(self, source: Any, options: Any, *, providers: Any, enable_fallback: int) -> Any:
+        """Pretend."""
         assert enable_fallback == 0
         self.asked = providers
         if providers[0][0] in self._fails:
@@ -239,7 +240,12 @@ def test_a_gpu_gets_its_options(path: Path, gpu: Any) -> None:
     fake = gpu(active=[CUDA, CPU], nodes={CUDA: 3, CPU: 1})
     wanted = config(device="cuda:1", arena_bytes_max=1 << 30, provider_options={"use_tf32": False})
     opened = open_session(path, wanted)
-    own = {"device_id": "1", "arena_extend_strategy": "kSameAsRequested", "gpu_mem_limit": str(1 << 30), "use_tf32": "0"}
+    own = {
+        "device_id": "1",
+        "arena_extend_strategy": "kSameAsRequested",
+        "gpu_mem_limit": str(1 << 30),
+        "use_tf32": "0",
+    }
     assert fake.asked == [(CUDA, own), (CPU, {})]
     assert fake.preloaded == 1
     assert (opened.device, opened.fell_back, opened.active) == ("cuda:1", "", (CUDA, CPU))
@@ -267,7 +273,7 @@ def test_a_fallback_is_told_or_refused(path: Path, gpu: Any, said: Any, why: str
     opened = open_session(path, config(device="cuda"))
     assert opened.device == "cpu"
     assert why in opened.placement("m").detail["instead_of"]
-    with pytest.raises(CannotStart, match="cuda|cannot load"):
+    with pytest.raises(CannotStart, match=r"cuda|cannot load"):
         open_session(path, config(device="cuda", strict_provider=True))
 
 

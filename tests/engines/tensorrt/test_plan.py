@@ -181,7 +181,7 @@ def test_a_plan_is_built_once(bench: Bench, tmp_path: Path) -> None:
 
 
 def test_a_plan_that_was_tampered_with_is_never_loaded(bench: Bench, tmp_path: Path) -> None:
-    """What is refused is told, built anew and replaced; TensorRT gets none of it. Where nothing may be built, nothing starts."""
+    """What is refused is told, and built anew or not at all; TensorRT gets none of it."""
     path = tiny.scaled(tmp_path / "m.onnx")
     bench.planned(path)
     (kept,) = (tmp_path / "tensorrt-cache").glob("*.plan")

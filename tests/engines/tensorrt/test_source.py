@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,8 @@ async def test_weights_beside_the_model_are_part_of_it(bench: Bench, tmp_path: P
 
 
 @pytest.mark.parametrize("name", [
-    "../weights.bin", "/etc/passwd", "inner/../../weights.bin", "", ".", "..", "not-there.bin", "nul\0l", "link.bin", "权重.bin",
+    "../weights.bin", "/etc/passwd", "inner/../../weights.bin", "", ".", "..", "not-there.bin", "nul\0l", "link.bin",
+    "权重.bin",
 ])  # fmt: skip
 def test_weights_elsewhere_are_refused(tmp_path: Path, name: str) -> None:
     """A model that names weights anywhere but beside it, or a link, is not read: it could show what is in any file."""
@@ -85,10 +87,8 @@ def test_weights_are_found_wherever_they_hide(hidden: str) -> None:
 @given(st.binary(max_size=200))
 def test_what_is_no_model_is_an_error(content: bytes) -> None:
     """Any bytes are a model without weights elsewhere or a ValueError, never another error."""
-    try:
+    with suppress(ValueError):
         assert locations(content) is not None
-    except ValueError:
-        pass
 
 
 @given(st.integers(0, 2000))
@@ -97,17 +97,15 @@ def test_a_model_that_is_cut_off_is_no_crash(tmp_path_factory: pytest.TempPathFa
     path = tmp_path_factory.getbasetemp() / "whole.onnx"
     if not path.exists():
         tiny.weighed(path)
-    try:
+    with suppress(ValueError):
         assert locations(path.read_bytes()[:size]) <= {"weights.bin"}
-    except ValueError:
-        pass
 
 
 @pytest.mark.parametrize(
     ("made", "said"),
     [
         (lambda path: None, "No such file"),
-        (lambda path: path.mkdir(), "directory"),
+        (lambda path: path.mkdir(), "not a file"),
         (lambda path: path.write_bytes(b"x" * 2000), "larger than 1000"),
         (lambda path: path.write_bytes(b"\xff" * 50), "export it again"),
         (lambda path: os.mkfifo(path), "not a file"),

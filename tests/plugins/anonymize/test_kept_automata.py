@@ -9,7 +9,9 @@ from typing import Any
 import hyperscan
 import pytest
 
-from yumen_plugins.anonymize.kept_automata import FILES_MAX, Expressions, folder, kept, made
+from yumen_plugins.anonymize import kept_files
+from yumen_plugins.anonymize.kept_automata import Expressions, kept, made
+from yumen_plugins.anonymize.kept_files import FILES_MAX, folder
 
 FLAGS = hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_SINGLEMATCH
 EXPRESSIONS = {0: (b"1[3-9][0-9]{9}", FLAGS), 7: ("身份证".encode(), FLAGS)}
@@ -111,9 +113,30 @@ def test_no_place_is_no_fault(compiler: Compiler, tmp_path: Path, monkeypatch: p
 
 
 def test_old_ones_make_room(compiler: Compiler) -> None:
-    """There are never more than so many files."""
+    """There are never more than so many files, and those that nobody asked for go first."""
+    kept(EXPRESSIONS, compiler)
+    asked = only_file()
     for number in range(FILES_MAX + 5):
-        kept({number: EXPRESSIONS[0]}, compiler)
+        kept_files.write(f"{number}", b"an automaton")
+        os.utime(asked.parent / f"{number}", (number, number))
+        os.utime(asked, (0, 0))
+        kept(EXPRESSIONS, compiler)
+    assert compiler.times == 1
+    names = os.listdir(asked.parent)
+    assert len(names) == FILES_MAX
+    assert {asked.name, f"{FILES_MAX + 4}"} <= {*names}
+    assert "0" not in names
+
+
+def test_all_of_them_have_a_limit(compiler: Compiler, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However large they are, all files together stay below a limit, and one that is too large is not kept at all."""
+    monkeypatch.setattr(kept_files, "FOLDER_BYTES_MAX", 1000)
+    monkeypatch.setattr(kept_files, "FILE_BYTES_MAX", 500)
+    for number in range(10):
+        kept_files.write(f"{number}", b"x" * 300)
+    kept_files.write("large", b"x" * 480)
     within = folder()
     assert within is not None
-    assert len(os.listdir(within)) == FILES_MAX
+    assert sum(path.stat().st_size for path in within.iterdir()) <= 1000
+    assert len(os.listdir(within)) == 3
+    assert kept_files.read("large") is None

@@ -67,10 +67,10 @@ class Served:
             self._timer.cancel()
         self._timer = loop.call_later(seconds, self._idle.set)
 
-    async def close(self, seconds: float = RETIRE_S) -> None:
-        """Close it, once, when nobody uses it, or after so many seconds. Goes on when nobody waits for it."""
+    async def close(self) -> None:
+        """Close it, once, when nobody uses it, or after `RETIRE_S` seconds. Goes on when nobody waits for it."""
         if self._closing is None:
-            self.hurry(seconds)
+            self.hurry(RETIRE_S)
             self._closing = asyncio.get_running_loop().create_task(self._close())
         await asyncio.shield(self._closing)
 

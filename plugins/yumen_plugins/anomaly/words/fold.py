@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
@@ -46,6 +47,8 @@ _UNPARTED = (
     (0x3021, 0x318F), (0x31A0, 0x31FF), (0x3400, 0x4DBF), (0x4E00, 0xA4CF), (0xAC00, 0xD7FF), (0xF900, 0xFAFF),
     (0x1AFF0, 0x1B16F), (0x20000, 0x3FFFF),
 )  # fmt: skip
+_UNPARTED_FIRST = [first for first, _ in _UNPARTED]
+_UNUSED = frozenset(("Cn", "Co"))  # no character has this code, or everybody their own
 _REPEATED = re.compile(r"(.)\1+", re.DOTALL)
 _CODES = 0x110000
 # Ideographs and syllables that stay what they are, but for simplification (ends exclusive), and private characters.
@@ -181,6 +184,8 @@ def _tables() -> _Tables:
         kinds[first:end] = HAN
     kinds[0xD7FF:0xF900] = STRICT
     for code in _decomposed():
+        if unicodedata.category(chr(code)) in _UNUSED:
+            continue  # half of them all, and nothing becomes of them
         plain = _plain(code, simplified)
         if len(plain) > 1:
             kinds[code] = _MANY
@@ -227,7 +232,8 @@ def _kind(plain: str) -> int:
 
 
 def _unparted(code: int) -> bool:
-    return code >= _UNPARTED[0][0] and any(first <= code <= last for first, last in _UNPARTED)
+    at = bisect_right(_UNPARTED_FIRST, code) - 1
+    return at >= 0 and code <= _UNPARTED[at][1]
 
 
 def _simplified() -> dict[int, int]:

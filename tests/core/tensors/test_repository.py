@@ -1,0 +1,396 @@
+"""Versions of models: which ones serve, how they are replaced, and what becomes of those that cannot be opened."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.core.tensors.adders import FILE, Adders, answer, asked, index, put, serving, states, until
+from tests.plugins.host import UnitHost
+
+from yumen import CannotStart, EngineError, RequestRefused
+from yumen.tensors.models import Models
+from yumen.tensors.repository import Folder, Found, RepositoryConfig, VersionFiles, repository, served, shelf
+
+
+def some(engine: Adders) -> Models:
+    """The engine's catalogue, which is there."""
+    models = engine.models()
+    assert models is not None
+    return models
+
+
+def config(root: Path, text: str, name: str = "adder") -> None:
+    """Write a model's `config.yaml`."""
+    (root / name).mkdir(exist_ok=True, parents=True)
+    (root / name / "config.yaml").write_text(text, encoding="utf-8")
+
+
+async def test_the_latest_version_answers(tmp_path: Path) -> None:
+    """Without a configuration the highest number serves, as a number and not as a text, and no other is opened."""
+    for version, add in ((2, 20), (10, 100), (9, 90)):
+        put(tmp_path, "adder", version, add)
+    async with serving(tmp_path) as engine:
+        assert await answer(engine, asked([1, 2])) == {"model_version": "10", "sum": [101, 102], "version": [10]}
+        assert await states(engine) == {"2": "UNAVAILABLE", "9": "UNAVAILABLE", "10": "READY"}
+        assert len(engine.made) == 1
+        with pytest.raises(RequestRefused, match="no such model or version") as refused:
+            await engine.generate(asked(version="9"))
+        assert refused.value.code == "not_found"
+
+
+@pytest.mark.parametrize(
+    ("said", "chosen"),
+    [
+        ("versions: all", ["1", "2", "3", "4"]),
+        ("latest: 2", ["3", "4"]),
+        ("versions: [1, 3]", ["1", "3"]),
+        ("versions: latest\nlatest: 64", ["1", "2", "3", "4"]),
+    ],
+)
+async def test_the_policy_chooses_versions(tmp_path: Path, said: str, chosen: list[str]) -> None:
+    """What `versions` names serves beside each other, each at its own number, and the highest one answers for all."""
+    for version in range(1, 5):
+        put(tmp_path, "adder", version, version)
+    config(tmp_path, said)
+    async with serving(tmp_path) as engine:
+        assert [one for one, state in (await states(engine)).items() if state == "READY"] == chosen
+        for version in chosen:
+            assert (await answer(engine, asked([0, 0], version=version)))["version"] == [int(version)]
+        assert (await answer(engine, asked()))["model_version"] == chosen[-1]
+        assert (await some(engine).metadata("adder")).versions == tuple(chosen)
+
+
+async def test_a_corrupt_version_hurts_nothing_else(tmp_path: Path) -> None:
+    """A version that is no model is unavailable, with a reason that names its file; the one before it serves, and others."""
+    put(tmp_path, "adder", 1, 1)
+    put(tmp_path, "adder", 2, "{not json: 秘密}")
+    put(tmp_path, "坏-not-a-name", 1, 1)
+    put(tmp_path, "other", 1, 5)
+    put(tmp_path, "broken", 1, "")
+    async with serving(tmp_path) as engine:
+        assert (await answer(engine, asked([1, 1])))["version"] == [1]
+        assert (await answer(engine, asked([1, 1], model="other")))["sum"] == [6, 6]
+        by_version = {(one.name, one.version): one for one in await index(engine)}
+        assert by_version["adder", "2"].state == "UNAVAILABLE"
+        assert "adder/2: model.json is no adder; write it again" in by_version["adder", "2"].reason
+        assert "秘密" not in str(by_version)
+        assert {name for name, _ in by_version} == {"adder", "other", "broken"}
+        with pytest.raises(EngineError) as failed:
+            await engine.generate(asked(model="broken"))
+        assert failed.value.again
+        assert not isinstance(failed.value, RequestRefused)
+        assert await engine.health() == ""
+
+
+async def test_a_version_that_does_not_run_does_not_serve(tmp_path: Path) -> None:
+    """A version runs once before it takes another's place; `warm_up: false` leaves that out."""
+    put(tmp_path, "adder", 1, 1)
+    async with serving(tmp_path) as engine:
+        put(tmp_path, "adder", 2, -1)
+        with pytest.raises(ValueError, match="negative adders do not run"):
+            await some(engine).load("adder")
+        assert (await answer(engine, asked()))["model_version"] == "1"
+        config(tmp_path, "warm_up: false")
+        await some(engine).load("adder")
+        assert (await states(engine))["2"] == "READY"
+    assert [model.closed for model in engine.made] == [1] * len(engine.made)
+
+
+async def test_what_fails_in_its_own_words_is_told_by_type(tmp_path: Path) -> None:
+    """The words of an error that is not an adapter's own are not shown: they may hold anything."""
+    put(tmp_path, "adder", 1, 1)
+
+    def fail(files: VersionFiles) -> None:
+        raise RuntimeError("secret: 秘密")
+
+    async with serving(tmp_path, prepared=lambda engine: setattr(engine, "opening", fail)) as engine:
+        (state,) = await index(engine)
+        assert "RuntimeError" in state.reason
+        assert "secret" not in state.reason
+
+
+async def test_load_and_unload(tmp_path: Path) -> None:
+    """A model serves when it is loaded and not when it is unloaded; what is not there is a LookupError, whatever its name."""
+    put(tmp_path, "adder", 1, 1)
+    put(tmp_path, "other", 1, 1)
+    async with serving(tmp_path, load=("adder",)) as engine:
+        models = some(engine)
+        assert await states(engine, "other") == {"1": "UNAVAILABLE"}
+        assert not await models.ready("other")
+        await models.load("other")
+        assert await models.ready("other", "1")
+        await models.unload("adder")
+        assert not await models.ready("adder")
+        assert await engine.health() == "not ready: adder"
+        with pytest.raises(RequestRefused):
+            await engine.generate(asked())
+        with pytest.raises(LookupError):
+            await models.metadata("adder")
+        for name in ("none", "../adder", "", "adder/1", "a\x00"):
+            with pytest.raises(LookupError):
+                await models.load(name)
+            with pytest.raises(LookupError):
+                await models.unload(name)
+            with pytest.raises(LookupError):
+                await models.ready(name)
+        with pytest.raises(LookupError):
+            await models.ready("other", "2")
+        await models.load("adder")
+        assert await engine.health() == ""
+        assert (await answer(engine, asked()))["model_version"] == "1"
+
+
+async def test_a_named_model_that_is_missing_is_told(tmp_path: Path) -> None:
+    """The engine starts without a model that policy names, says so, and serves it as soon as it is there."""
+    async with serving(tmp_path, load=("adder",), poll_s=0.01) as engine:
+        assert await engine.health() == "not ready: adder"
+        assert [one.state for one in await index(engine)] == ["UNAVAILABLE"]
+        put(tmp_path, "adder", 1, 3)
+        await until(lambda: engine.revision())
+        assert await engine.health() == ""
+        assert (await answer(engine, asked([0, 0])))["sum"] == [3, 3]
+
+
+async def test_no_repository_is_no_start(tmp_path: Path) -> None:
+    """A root that is not there refuses the start; an empty one is not ready."""
+    with pytest.raises(CannotStart, match="correct its path"):
+        async with serving(tmp_path / "none"):
+            pass
+    async with serving(tmp_path) as engine:
+        assert await engine.health() == "no model is ready"
+        assert engine.revision() == ""
+    with pytest.raises(ValueError, match="absolute"):
+        RepositoryConfig(path="models")
+
+
+async def test_what_is_being_written_is_not_there_yet(tmp_path: Path) -> None:
+    """While its files grow from look to look a version is not opened; two looks that find the same take it up."""
+    put(tmp_path, "adder", 1, 1)
+    looks = 0
+    opened: list[tuple[str, int]] = []
+
+    class Growing(Folder):
+        def scan(self) -> Mapping[str, Found]:
+            nonlocal looks
+            looks += 1
+            if 2 <= looks <= 6:
+                put(tmp_path, "adder", 2, '{"add": 2' + " " * looks + ("}" if looks == 6 else ""))
+            return super().scan()
+
+    def prepare(engine: Adders) -> None:
+        engine.source = lambda: Growing(engine.config, FILE)  # type: ignore[method-assign]
+        engine.opening = lambda files: opened.append((files.version, looks))
+
+    async with serving(tmp_path, poll_s=0.01, prepared=prepare) as engine:
+        await until(lambda: len(engine.made) == 2 and engine.open_now == 1)
+        assert [version for version, _ in opened] == ["1", "2"]
+        assert opened[1][1] >= 7
+        assert (await answer(engine, asked([0, 0])))["version"] == [2]
+
+
+async def test_a_version_written_over_is_opened_anew(tmp_path: Path) -> None:
+    """Another file under the same number takes the place of the first; one that is corrupt does not."""
+    put(tmp_path, "adder", 1, 1)
+    async with serving(tmp_path, poll_s=0.01) as engine:
+        first = engine.revision()
+        put(tmp_path, "adder", 1, 2_000)
+        await until(lambda: engine.revision() != first)
+        assert (await answer(engine, asked([0, 0])))["sum"] == [2_000, 2_000]
+        put(tmp_path, "adder", 1, "no")
+        await until(lambda: any(one.reason for one in engine._repository._shelves["adder"].states()))  # type: ignore[union-attr]
+        assert (await answer(engine, asked([0, 0])))["sum"] == [2_000, 2_000]
+        assert (await states(engine)) == {"1": "READY"}
+
+
+async def test_a_change_while_a_version_opens_is_seen(tmp_path: Path) -> None:
+    """A version of which files change while it is opened does not serve: it would be half of each."""
+    put(tmp_path, "adder", 1, 1)
+    async with serving(tmp_path) as engine:
+        engine.opening = lambda files: files.folder.joinpath("weights").write_text(str(len(engine.made))) and None
+        put(tmp_path, "adder", 2, 2)
+        with pytest.raises(ValueError, match="changed while it was opened"):
+            await some(engine).load("adder")
+        assert (await answer(engine, asked()))["model_version"] == "1"
+        engine.opening = lambda files: None
+        await some(engine).load("adder")
+        assert (await answer(engine, asked()))["model_version"] == "2"
+        assert [model.closed for model in engine.made] == [1, 1, 0]
+
+
+@pytest.mark.parametrize("how", ["deleted", "renamed"])
+async def test_what_is_gone_serves_no_more(tmp_path: Path, how: str) -> None:
+    """A version that is taken out of the folder stops serving, the one before it answers; a model without any is unknown."""
+    put(tmp_path, "adder", 1, 1)
+    put(tmp_path, "adder", 2, 2)
+    async with serving(tmp_path, poll_s=0.01) as engine:
+        take_away(tmp_path / "adder" / "2", tmp_path / "_2", how)
+        await until(lambda: len(engine.made) == 2 and engine.open_now == 1)
+        assert (await answer(engine, asked()))["model_version"] == "1"
+        take_away(tmp_path / "adder", tmp_path / "_adder", how)
+        await until(lambda: not engine.open_now and not engine._repository._shelves)  # type: ignore[union-attr]
+        with pytest.raises(RequestRefused, match="no such model"):
+            await engine.generate(asked())
+
+
+def take_away(path: Path, to: Path, how: str) -> None:
+    """Delete a folder, or give it another name."""
+    if how == "renamed":
+        path.rename(to)
+        return
+    for folder, _, files in os.walk(path, topdown=False):
+        for file in files:
+            os.unlink(Path(folder, file))
+        os.rmdir(folder)
+
+
+async def test_a_root_that_cannot_be_read_changes_nothing(tmp_path: Path) -> None:
+    """What serves goes on while the disk with the models is away, and what is new is taken up when it is back."""
+    root = tmp_path / "models"
+    put(root, "adder", 1, 1)
+    async with serving(root, poll_s=0.01) as engine:
+        root.rename(tmp_path / "away")
+        await until(lambda: engine._repository._unseen)  # type: ignore[union-attr]
+        assert (await answer(engine, asked()))["model_version"] == "1"
+        put(tmp_path / "away", "adder", 2, 2)
+        (tmp_path / "away").rename(root)
+        await until(lambda: len(engine.made) == 2 and engine.open_now == 1)
+        assert (await answer(engine, asked()))["model_version"] == "2"
+
+
+async def test_a_wrong_configuration_is_told_with_its_lines(tmp_path: Path) -> None:
+    """Everything that is wrong in `config.yaml` is told at once, with its place; what served before goes on."""
+    put(tmp_path, "adder", 1, 1)
+    async with serving(tmp_path) as engine:
+        config(tmp_path, "latest: 0\nbatchmax: 3\n")
+        put(tmp_path, "adder", 2, 2)
+        with pytest.raises(ValueError, match="adder/config.yaml:1:9: policy.bounds") as told:
+            await some(engine).load("adder")
+        assert "adder/config.yaml:2:1: policy.unknown-key" in str(told.value)
+        assert (await answer(engine, asked()))["model_version"] == "1"
+        config(tmp_path, "latest: 1")
+        await some(engine).load("adder")
+        assert (await answer(engine, asked()))["model_version"] == "2"
+
+
+async def test_versions_that_are_named_and_not_there_are_told(tmp_path: Path) -> None:
+    """Where numbers are named, nothing else serves in their place."""
+    put(tmp_path, "adder", 1, 1)
+    config(tmp_path, "versions: [7]")
+    async with serving(tmp_path) as engine:
+        with pytest.raises(ValueError, match="`versions` names 7, not there"):
+            await some(engine).load("adder")
+        with pytest.raises(EngineError):
+            await engine.generate(asked())
+
+
+async def test_a_failed_version_is_not_opened_again_and_again(tmp_path: Path) -> None:
+    """What could not be opened is left alone until its files change, or somebody asks for it."""
+    put(tmp_path, "adder", 1, 1)
+    put(tmp_path, "adder", 2, "no")
+    opened: list[str] = []
+
+    def prepare(engine: Adders) -> None:
+        engine.opening = lambda files: opened.append(files.version)
+
+    async with serving(tmp_path, poll_s=0.01, prepared=prepare) as engine:
+        (tmp_path / "adder" / "README").write_text("something new beside the versions / 旁边的新文件")
+        settled = engine._repository._shelves["adder"]  # type: ignore[union-attr]
+        await until(lambda: any(name == "README" for name, _, _ in settled.settled.own if settled.settled))
+        assert opened == ["2", "1"]
+        with pytest.raises(ValueError, match="adder/2"):
+            await some(engine).load("adder")
+        assert opened == ["2", "1", "2"]
+
+
+async def test_one_version_too_many_at_most(tmp_path: Path) -> None:
+    """However many new versions there are, no more than one is open beside those that serve."""
+    for version in (1, 2, 3):
+        put(tmp_path, "adder", version, version)
+    config(tmp_path, "latest: 3")
+    async with serving(tmp_path) as engine:
+        for version in (4, 5, 6, 7):
+            put(tmp_path, "adder", version, version)
+        await some(engine).load("adder")
+        assert [one for one, state in (await states(engine)).items() if state == "READY"] == ["5", "6", "7"]
+        assert engine.open_most == 4
+    assert engine.open_now == 0
+    assert [model.closed for model in engine.made] == [1] * 6
+
+
+async def test_close_ends_what_loads_and_what_runs(tmp_path: Path) -> None:
+    """Closing answers what runs, closes every version once, and lets nothing begin any more."""
+    put(tmp_path, "adder", 1, 1)
+    engine = Adders(RepositoryConfig(path=str(tmp_path), poll_s=0.01))
+    await engine.load(UnitHost())
+    engine.hold = asyncio.Event()
+    asking = asyncio.ensure_future(answer(engine, asked([1, 1])))
+    await asyncio.sleep(0.02)
+    closing = asyncio.ensure_future(engine.close())
+    await asyncio.sleep(0.02)
+    assert not closing.done()
+    with pytest.raises(EngineError):
+        await engine.infer({"inputs": {}})
+    engine.hold.set()
+    assert (await asking)["sum"] == [2, 2]
+    await closing
+    assert [model.closed for model in engine.made] == [1]
+    with pytest.raises(EngineError):
+        await some(engine).load("adder")
+    await engine.close()
+    assert [model.closed for model in engine.made] == [1]
+
+
+async def test_a_model_that_does_not_close_holds_up_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A version whose end hangs is left to itself after a while, and the engine closes without it."""
+    for module in (repository, served):
+        monkeypatch.setattr(module, "RETIRE_S", 0.05)
+    monkeypatch.setattr(repository, "CLOSE_S", 0.05)
+    put(tmp_path, "adder", 1, 1)
+    async with serving(tmp_path) as engine:
+        engine.hang_closing = True
+        put(tmp_path, "adder", 2, 2)
+        await some(engine).load("adder")
+        assert (await answer(engine, asked()))["model_version"] == "2"
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+
+
+async def test_a_version_that_takes_for_ever_to_open_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Opening has a limit, after which others have their turn."""
+    monkeypatch.setattr(repository, "OPEN_S", 0.05)
+    put(tmp_path, "adder", 1, 1)
+
+    def prepare(engine: Adders) -> None:
+        async def hang(files: VersionFiles) -> Any:
+            await asyncio.Event().wait()
+
+        engine.open_version = hang  # type: ignore[method-assign]
+
+    async with serving(tmp_path, prepared=prepare) as engine:
+        (state,) = await index(engine)
+        assert "took too long" in state.reason
+
+
+async def test_whoever_stops_waiting_for_a_load_does_not_end_it(tmp_path: Path) -> None:
+    """A load goes on when its caller has left: half of one would leave a model in no state at all."""
+    put(tmp_path, "adder", 1, 1)
+    async with serving(tmp_path) as engine:
+        put(tmp_path, "adder", 2, 2)
+        engine.hold = asyncio.Event()
+        loading = asyncio.ensure_future(some(engine).load("adder"))
+        await until(lambda: len(engine.made) == 2)
+        loading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await loading
+        assert (await states(engine))["2"] == "LOADING"
+        engine.hold.set()
+        await until(lambda: engine.open_now == 1)
+        assert (await answer(engine, asked()))["model_version"] == "2"
+        assert shelf.UNCHOSEN in {one.reason for one in await index(engine)}
