@@ -3,8 +3,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 COMPILED := .venv-compiled
 # Two processes share the tests, each file whole, so that what a file sets up is set up once. This stands here and not in
-# pytest's own options because starting processes makes a run of one file slower and hides what it prints.
-PYTEST := -m pytest -q -n 2 --dist loadfile
+# pytest's own options because starting processes makes a run of one file slower and hides what it prints. Their order is that
+# of tests/conftest.py, slow ones first, and not the one with the most tests first.
+PYTEST := -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 # The tests that meet compiled modules; tools for policies, documents and the rules of the house would say the same twice.
 COMPILED_TESTS := $(addprefix tests/,core dialects e2e engines/openai identity plugins/anonymize plugins/limits third_party) \
 	$(addprefix tests/plugins/audit/,log test_record.py test_writer.py)

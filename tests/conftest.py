@@ -17,6 +17,12 @@ settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests go first: begun last, they would keep one process busy while the other has nothing left."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def upstream() -> Iterator[Upstream]:
     """A recording upstream in a thread of its own; see upstream.py for what it can be told. `clear` it before use."""

@@ -11,11 +11,10 @@ from typing import Any
 
 import onnx
 import tokenizers
-from tests.tiny_decoder import corpus, graph
+from tests.tiny_decoder import FOLDER, corpus, graph
 from tests.tiny_decoder.corpus import ASSISTANT, Turns
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
-FOLDER = Path(__file__).parent / "model"
 END, START, STOP = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 # Not special to the tokenizer, as in published models, and still nothing that a user's text may become.
 THINK = "<think>"

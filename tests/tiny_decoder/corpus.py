@@ -34,7 +34,9 @@ DRAWN = {
 PLAIN = ["Once upon a time there was a gate that kept every secret.", "从前有一座城门，守住了每一个秘密。"]
 INSTRUCTIONS = ["", "", "Be kind.", "Answer in one sentence.", "请用一句话回答。", "请礼貌。"]
 # Words that users may write, so that the tokenizer knows more than what the model says.
-FILLER = "the of and to in is that for it as with on be at by this from 的 一 是 不 了 在 人 有 我 他 这 个 们 中 来 上 大 为 和 国"
+FILLER = (
+    "the of and to in is that for it as with on be at by this from 的 一 是 不 了 在 人 有 我 他 这 个 们 中 来 上 大"
+)
 FRUITS, NOTES = 6, 90
 
 

@@ -57,12 +57,12 @@ def logits(weights: dict[str, Any], ids: Any) -> Any:
     return normed(state, "norm") @ weights["embed"].T
 
 
-def row(encode: Callable[[corpus.Turns | str], list[int]], draw: random.Random, end: int) -> tuple[list[int], list[int]]:
+def row(
+    encode: Callable[[corpus.Turns | str], list[int]], draw: random.Random, end: int
+) -> tuple[list[int], list[int]]:
     """A text and what is to come behind each of its tokens; an answer without an end gets none."""
-    if draw.random() < 0.08:
-        ids = [*encode(draw.choice(corpus.PLAIN)), end]
-    else:
-        ids = encode(corpus.conversation(draw))
+    plain = draw.random() < 0.08
+    ids = [*encode(draw.choice(corpus.PLAIN)), end] if plain else encode(corpus.conversation(draw))
     ids = ids[: LENGTH + 1]
     pad = LENGTH + 1 - len(ids)
     return (ids + [end] * pad)[:-1], (ids[1:] + [IGNORED] * pad)

@@ -33,9 +33,12 @@ class GenerateConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         int, number(16, 1 << 20, "Tokens of prompt and answer together; the model's own limit if smaller.")
     ] = 4096
     new_tokens_max: Annotated[
-        int, number(1, 1 << 20, "The longest answer in tokens, also where the request asks for a longer one or for none.")
+        int,
+        number(1, 1 << 20, "The longest answer in tokens, also where the request asks for a longer one or for none."),
     ] = 512
-    concurrent_max: Annotated[int, number(1, 256, "Answers that are written at the same time, a token each in turn.")] = 4
+    concurrent_max: Annotated[
+        int, number(1, 256, "Answers that are written at the same time, a token each in turn.")
+    ] = 4
     queue_max: Annotated[int, number(0, 4096, "Answers that wait for their turn; more are told to come back.")] = 32
 
     def __post_init__(self) -> None:

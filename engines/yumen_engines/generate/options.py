@@ -168,5 +168,3 @@ def _turn(turn: Turn, place: int) -> tuple[str, str]:
 
 def _refused_turn(what: str, place: int) -> RequestRefused:
     return RequestRefused(f"Message {place} {what}.", param=f"messages[{place}]", code="unsupported_payload")
-
-

@@ -1,8 +1,8 @@
 """From a conversation to the tokens of a prompt, so that no text of a caller can become a control token of the model.
 
 The model's own chat template is rendered with placeholders where texts are to stand. Control tokens are looked for in what
-the template wrote; texts are put in afterwards, and encoded by a tokenizer that knows no control tokens. So `<|im_end|>` that a
-user typed is eight or nine tokens of text, and ends nobody's turn.
+the template wrote; texts are put in afterwards, and encoded by a tokenizer that knows no control tokens. So
+`<|im_end|>` that a user typed is several tokens of text, and ends nobody's turn.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from yumen import CannotStart, RequestRefused
 SURROGATE = re.compile("[\ud800-\udfff]")
 # A longer text has more tokens than any context: a token of text stands for fewer characters than this on the average.
 CHARS_PER_TOKEN = 32
-Render = Callable[[str], str]
+Turns = Sequence[tuple[str, str]]
 
 
 class Control(NamedTuple):
@@ -32,12 +32,11 @@ class Control(NamedTuple):
 
 
 class Prompter:
-    """Makes prompts. `render` turns messages in JSON into text by the model's template; None where it has none."""
+    """Makes prompts of at most `tokens_max` tokens from `description`, the content of a `tokenizer.json`."""
 
-    def __init__(self, description: dict[str, Any], render: Render | None, tokens_max: int) -> None:
+    def __init__(self, description: dict[str, Any], tokens_max: int) -> None:
         import tokenizers  # an extra: only who uses the engine pays for it
 
-        self._render = render
         self._tokens_max = tokens_max
         self._whole = tokenizers.Tokenizer.from_str(json.dumps(description))
         kept, self._controls = _sorted_out(description)
@@ -52,11 +51,11 @@ class Prompter:
         self._marked = re.compile(f"x{self._mark}x([0-9]+)x")
 
     @classmethod
-    def open(cls, folder: Path, render: Render | None, tokens_max: int) -> Prompter:
+    def open(cls, folder: Path, tokens_max: int) -> Prompter:
         """Read `tokenizer.json`. Error: `CannotStart` where it is missing or not a tokenizer."""
         path = folder / "tokenizer.json"
         try:
-            return cls(json.loads(path.read_bytes()), render, tokens_max)
+            return cls(json.loads(path.read_bytes()), tokens_max)
         except ImportError as error:
             raise CannotStart("the generate engine needs tokenizers; run: pip install 'yumen[generate]'") from error
         except Exception as error:  # the library raises bare exceptions, with the reason as text
@@ -75,15 +74,20 @@ class Prompter:
         self._check(encoded.ids)
         return self._counted(list(framed.ids), "prompt")
 
-    def chat(self, turns: Sequence[tuple[str, str]]) -> list[int]:
+    def messages(self, roles: Sequence[str]) -> str:
+        """Messages of these roles in JSON, with placeholders for their texts: what the template is to write."""
+        return json.dumps([{"role": role, "content": f"x{self._mark}x{place}x"} for place, role in enumerate(roles)])
+
+    def chat(self, turns: Turns, written: str | None) -> list[int]:
         """The tokens of a conversation of roles and texts, up to where the model's answer begins.
 
-        Error: `RequestRefused` where the template does not take it, or it is too long.
+        `written` is what the template made of `messages`. Error: `RequestRefused` where it took
+        them not, or they are too long.
         """
         self._check_size([text for _, text in turns])
-        written = self._written([role for role, _ in turns])
+        self._check_written(written, len(turns))
         texts = [SURROGATE.sub("\ufffd", text) for _, text in turns]
-        pieces = self._cut.split(written)
+        pieces = self._cut.split(written or "")
         ids: list[int] = []
         for place, piece in enumerate(pieces):
             if place % 2:
@@ -101,23 +105,14 @@ class Prompter:
                 ids += encoded
         return self._counted(ids, "messages")
 
-    def _written(self, roles: Sequence[str]) -> str:
-        """What the template makes of these roles, with placeholders for their texts."""
-        if self._render is None:
+    def _check_written(self, written: str | None, turns: int) -> None:
+        if written is None:
             raise RequestRefused(
-                "The model of this route has no chat template; it takes `/v1/completions`.", code="unsupported_payload"
+                "The model has no chat template, or it does not take these roles in this order.", param="messages"
             )
-        messages = [{"role": role, "content": f"x{self._mark}x{place}x"} for place, role in enumerate(roles)]
-        try:
-            written = self._render(json.dumps(messages))
-        except Exception:  # the library has one kind of error, for a template that says no as for one that is wrong
-            raise RequestRefused(
-                "The model's chat template does not take these roles in this order.", param="messages"
-            ) from None
         # A template may leave messages out, of the system among them; nobody would notice that it was never read.
-        if {int(found) for found in self._marked.findall(written)} != set(range(len(roles))):
+        if {int(found) for found in self._marked.findall(written)} != set(range(turns)):
             raise RequestRefused("The model's chat template leaves one of the messages out.", param="messages")
-        return written
 
     def _check(self, ids: Sequence[int]) -> None:
         if not self._forbidden.isdisjoint(ids):

@@ -30,15 +30,18 @@ from yumen import (
     EngineManifest,
     EngineRequest,
     Events,
+    Folder,
     Host,
     Native,
     RequestRefused,
     Rows,
+    Single,
+    Source,
+    TensorEngine,
     TensorModel,
     Tensors,
+    VersionFiles,
 )
-from yumen.tensors.engine import TensorEngine
-from yumen.tensors.repository import Folder, Single, Source, VersionFiles
 from yumen_engines.onnx import serving
 from yumen_engines.onnx.config import OnnxConfig
 from yumen_engines.onnx.kept import Kept

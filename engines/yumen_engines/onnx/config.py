@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from yumen.tensors.repository import RepositoryConfig
+from yumen import RepositoryConfig
 
 Pooling = Literal["mean", "cls"]
 Task = Literal["token-classification", "embeddings", "classification", "tensors"]
@@ -53,7 +53,9 @@ class OnnxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         Pooling,
         Meta(description="Embeddings: of which tokens a text's vector is made, the mean of all or the first one."),
     ] = "mean"
-    batch_max: Annotated[int, Meta(ge=1, le=1024, description="Rows that are computed in one call of the model.")] = 8
+    batch_max: Annotated[
+        int, Meta(ge=1, le=1024, description="Rows of tokens that are computed in one call of a model that reads text.")
+    ] = 8
     tokens_max: Annotated[
         int,
         Meta(

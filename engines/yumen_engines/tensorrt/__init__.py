@@ -7,21 +7,31 @@ is kept, with this gateway's signature on it, and must agree with ONNX Runtime o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import weakref
+from pathlib import Path
 from typing import ClassVar
 
-from yumen import CannotStart, EngineManifest, Host, TensorModel
+import msgspec
+
+from yumen import CannotStart, EngineError, EngineManifest, Host, TensorModel
 from yumen.tensors.engine import TensorEngine
-from yumen.tensors.repository import VersionFiles
+from yumen.tensors.repository import Folder, Single, Source, VersionFiles
 from yumen_engines.tensorrt.build import Report
 from yumen_engines.tensorrt.capability import Capability, inspect, libraries
 from yumen_engines.tensorrt.config import TensorRTConfig
 from yumen_engines.tensorrt.model import TensorRTModel
 from yumen_engines.tensorrt.opening import Opened, Opening
 
-__all__ = ["Capability", "Opened", "TensorRT", "TensorRTConfig"]
+__all__ = ["Capability", "Opened", "Prepared", "TensorRT", "TensorRTConfig"]
 
-SECRET = "tensorrt-plan"  # noqa: S105 - a purpose, from which a key is derived
+PURPOSE = "tensorrt-plan"
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """What `prepare` has done: a line for each version that may serve, and a sentence for each that may not."""
+
+    opened: tuple[Opened, ...]
+    wrong: tuple[str, ...]
 
 
 class TensorRT(TensorEngine[TensorRTConfig]):
@@ -29,40 +39,71 @@ class TensorRT(TensorEngine[TensorRTConfig]):
 
     manifest: ClassVar[EngineManifest] = EngineManifest(name="tensorrt", version="1.0.0", dialects=("kserve",))
 
+    def __init__(self, config: TensorRTConfig) -> None:
+        super().__init__(config)
+        self._opening: Opening | None = None
+        self._models: weakref.WeakSet[TensorRTModel] = weakref.WeakSet()
+        self._opened: list[Opened] = []
+        self._wrong: list[str] = []
+        self._report: Report | None = None
+
+    def source(self) -> Source:
+        """Where the models are; one that has no repository is called as the engine is."""
+        if self.config.repository is not None:
+            return Folder(self.config.repository)
+        return Single(self._host.instance, Path(self.config.model or ""))
+
     async def load(self, host: Host) -> None:
         """Load the models. Error: `CannotStart` that names what is missing, and how to install it."""
-        self._opening = await self._look(host)
-        self._opened: list[TensorRTModel] = []
-        await super().load(host)
-
-    async def open_version(self, files: VersionFiles) -> TensorModel:
-        """See `TensorEngine`. Errors: as of `Opening.open`."""
-        model, _ = await self._opening.open(files)
-        return model
-
-    async def capability(self) -> Capability:
-        """What of TensorRT there is on this machine; nothing is loaded for it."""
-        return await asyncio.to_thread(inspect, self.config.index)
-
-    async def prepare(self, host: Host, report: Report) -> Sequence[Opened]:
-        """Build the plans that are missing, and compare all of them, without serving. Errors: as of `load`."""
-        opening = await self._look(host)
-        done: list[Opened] = []
-        for files in await self._versions():
-            model, opened = await opening.open(files, report, may_build=True)
-            await model.close()
-            done.append(opened)
-        return done
-
-    async def _look(self, host: Host) -> Opening:
         found = await self.capability()
         if not found.ready:
             raise CannotStart(f"the tensorrt engine cannot run here: {found.text()}")
-        return Opening(
+        self._opening = Opening(
             await asyncio.to_thread(libraries),
             found.gpus[self.config.index],
             self.config,
             data_dir=host.data_dir,
-            secret=host.secret(SECRET),
+            secret=host.secret(PURPOSE),
             log=host.log,
         )
+        if self.batch.runs_max < self.config.streams:
+            self.batch = msgspec.structs.replace(self.batch, runs_max=self.config.streams)
+        await super().load(host)
+
+    async def open_version(self, files: VersionFiles) -> TensorModel:
+        """See `TensorEngine`. Errors: as of `Opening.open`."""
+        if self._opening is None:
+            raise EngineError("the tensorrt engine is not loaded")
+        building = None if self._report is None else True
+        try:
+            model, opened = await self._opening.open(files, self._report, may_build=building)
+        except (CannotStart, EngineError) as error:
+            self._wrong.append(f"{files.model}/{files.version}: {error}")
+            del self._wrong[:-100]
+            raise
+        self._models.add(model)
+        if self._report is not None:
+            self._opened.append(opened)
+        return model
+
+    async def health(self) -> str:
+        """Which models are not ready that have to be, or why the GPU does not run them any more."""
+        failures = sorted({model.failure for model in self._models if model.failure and not model.closed})
+        return failures[0] if failures else await super().health()
+
+    async def capability(self) -> Capability:
+        """What of TensorRT there is on this machine, and what is missing. Nothing is loaded, and nothing raised."""
+        return await asyncio.to_thread(inspect, self.config.index)
+
+    async def prepare(self, host: Host, report: Report) -> Prepared:
+        """Build the plans that are missing and compare all of them, without serving: for an engine that nobody else has.
+
+        `report` is told how builds go, a line at a time, from another thread. Error: `CannotStart` as of `load`.
+        """
+        self._report = report
+        try:
+            await self.load(host)
+            well = await self.health()
+            return Prepared(tuple(self._opened), tuple(self._wrong) or ((well,) if well else ()))
+        finally:
+            await self.close()

@@ -126,14 +126,14 @@ class TensorRTConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ] = None
     repository: Annotated[
         RepositoryConfig | None,
-        Meta(description="A folder with models, in the place of `model`: see `docs/models.md`."),
+        Meta(description="A folder with models, in the place of `model`."),
     ] = None
     device: Annotated[
         str, Meta(pattern=r"^cuda(:[0-9]{1,2})?$", description="Which GPU: `cuda` is `cuda:0`, the first.")
     ] = "cuda"
     streams: Annotated[
         int,
-        Meta(ge=1, le=16, description="Runs of a model that the GPU may have at a time; as `batch.runs_max` has it."),
+        Meta(ge=1, le=16, description="Runs of a model that the GPU may have at a time; `batch.runs_max` is as much."),
     ] = 1
     graphs: Annotated[bool, Meta(description="Whether a bucket whose shapes are all known runs as a CUDA graph.")] = (
         True

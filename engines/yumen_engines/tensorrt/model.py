@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -31,13 +31,14 @@ class Setting(NamedTuple):
 
 
 class TensorRTModel:
-    """See `yumen.TensorModel`. Made by `open`; `failure` is why it will never run again, or empty."""
+    """See `yumen.TensorModel`. Made by `open`; `failure` is why it cannot run any more, or empty."""
 
     platform = "tensorrt_plan"
 
     def __init__(self, setting: Setting, gpu: Gpu, revision: str, name: str, version: str) -> None:
         self.revision = revision
         self.failure = ""
+        self.closed = False
         self.signature = Signature((), ())
         self.detail: dict[str, str] = {}
         self._setting = setting
@@ -72,7 +73,8 @@ class TensorRTModel:
         loaded = self.loaded
         tensors = loaded.inputs, loaded.outputs, loaded.profiles
         try:
-            return await self._done(partial(compare, self._lanes[0].run, reference, *tensors, config))
+            batched = self.signature.batch_max > 0
+            return await self._done(partial(compare, self._lanes[0].run, reference, *tensors, config, batched=batched))
         except (CudaError, TensorRTError) as error:
             raise failed(error) from None
 
@@ -128,15 +130,22 @@ class TensorRTModel:
 
     async def close(self) -> None:
         """Let go of everything when what runs has ended; what hangs is left to the end of the process."""
-        self.failure = self.failure or "the plan is not loaded any more"
+        if self.closed:
+            return
+        self.closed = True
         if self._under_way:
             await asyncio.wait(set(self._under_way), timeout=CLOSE_S)
         if not self._under_way:
-            lanes, self._lanes = self._lanes, []
-            await asyncio.wait({self._begin(partial(_close, lanes))}, timeout=CLOSE_S)
-            # The runtime goes after everything that was made with it.
-            self._loaded = None
+            await asyncio.wait({self._begin(self._let_go)}, timeout=CLOSE_S)
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _let_go(self) -> None:
+        """The lanes first, then what they were made with."""
+        lanes, self._lanes = self._lanes, []
+        for lane in lanes:
+            with suppress(CudaError):
+                lane.close()
+        self._loaded = None
 
     def _open(self, trt: Any, cuda: Cuda, logger: Any, plan: bytes) -> None:
         self._loaded = loaded = load(trt, logger, plan)
@@ -166,8 +175,8 @@ class TensorRTModel:
         return lane
 
     def _check(self) -> None:
-        if self.failure:
-            raise EngineError(self.failure, again=True)
+        if self.failure or self.closed:
+            raise EngineError(self.failure or "the plan is not loaded any more", again=True)
 
     def _ended(self, lane: Lane, began: asyncio.Future[Any]) -> None:
         error = None if began.cancelled() else began.exception()
@@ -184,9 +193,3 @@ class TensorRTModel:
 
     async def _done(self, work: Callable[[], T]) -> T:
         return await asyncio.shield(self._begin(work))
-
-
-def _close(lanes: Sequence[Lane]) -> None:
-    for lane in lanes:
-        with suppress(CudaError):
-            lane.close()

@@ -94,8 +94,13 @@ def compare(
     outputs: Sequence[TensorSpec],
     profiles: Sequence[Profile],
     config: ParityConfig,
+    *,
+    batched: bool,
 ) -> Parity:
-    """Run both. Error: `CannotStart` that names the output that is farthest off, in which bucket, and by how much."""
+    """Run both; `batched` says that every output has the rows of the inputs.
+
+    Error: `CannotStart` that names the output that is farthest off, in which bucket, and by how much.
+    """
     reference.check(inputs, outputs)
     worst = Parity("", 0.0, 0, 0)
     runs = 0
@@ -104,10 +109,11 @@ def compare(
         random = np.random.default_rng([config.seed, number])
         drawn = {spec.name: _drawn(spec, shapes[spec.name], random, config) for spec in inputs}
         given = run({spec.name: _bits(drawn[spec.name], spec.datatype) for spec in inputs})
-        picked, wanted = _wanted(reference, drawn, profile.rows, config.rows)
+        rows = profile.rows if batched else 0
+        picked, wanted = _wanted(reference, drawn, rows, config.rows)
         for spec in outputs:
             found = given[spec.name]
-            excess = _excess(spec, found[picked] if profile.rows else found, wanted[spec.name], config)
+            excess = _excess(spec, found[picked] if rows else found, wanted[spec.name], config)
             if worst.runs == 0 or excess > worst.excess:
                 worst = Parity(spec.name, excess, profile.rows, runs)
     if not worst.excess <= 1:

@@ -17,7 +17,7 @@ VERBS = {
     "policy": "Check, test, explain, compare, replay and sign policy bundles.",
     "keys": "Create, list and revoke keys.",
     "plugins": "List installed plugins.",
-    "engines": "List installed engines.",
+    "engines": "List, check, measure and build engines.",
 }
 
 

@@ -28,7 +28,7 @@ TENSORS_MAX = 256
 DIMENSIONS_MAX = 32
 # Of one tensor, counting an empty dimension as one: so many of any type can be addressed.
 ELEMENTS_MAX = 1 << 30
-PARAMETERS_MAX, PARAMETER_CHARS_MAX = 64, 1000
+PARAMETERS_MAX, PARAMETER_CHARS_MAX = 32, 256
 PRIORITY_MAX, TIMEOUT_US_MAX = 1 << 31, 1 << 53
 SIZE = "binary_data_size"
 SEQUENCES = ("sequence_id", "sequence_start", "sequence_end")

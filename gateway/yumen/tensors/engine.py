@@ -88,6 +88,10 @@ class TensorEngine(Engine[ConfigT]):
         """Where each version that serves runs."""
         return self._repository.placements() if self._repository else ()
 
+    def served(self) -> Sequence[Served]:
+        """Every version that serves, for those who measure it; empty before `load`."""
+        return tuple(self._repository.opened()) if self._repository else ()
+
     def revision(self) -> str:
         """A digest of every version that serves; empty where none does."""
         return self._repository.revision if self._repository else ""

@@ -17,7 +17,7 @@ from yumen.openinference.wire import InferRequest, Input, check, read, write
 from yumen.plugin import Host
 from yumen.tensors.models import TensorModel
 from yumen.tensors.repository import Labels, Served, VersionFiles, narrowed
-from yumen.tensors.types import DATATYPES, Rows, Signature, Tensor, Tensors
+from yumen.tensors.types import DATATYPES, Datatype, Rows, Signature, Tensor, Tensors
 
 T = TypeVar("T")
 # What is read or written in a thread: JSON of so many bytes, or of so many elements, or so many bytes as they are. All of
@@ -82,7 +82,7 @@ async def answered(served: Served, asked: InferRequest, request: EngineRequest, 
 
 def rows_of(inputs: Mapping[str, Tensor], outputs: Sequence[str], signature: Signature) -> Rows:
     """What a plugin gives, held against what the model takes. Error: `RequestRefused`."""
-    types = {spec.name: spec.datatype for spec in signature.inputs}
+    types: dict[str, Datatype] = {spec.name: spec.datatype for spec in signature.inputs}
     given: dict[str, Input] = {}
     for name, array in inputs.items():
         datatype = types.get(name)

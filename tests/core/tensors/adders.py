@@ -130,7 +130,7 @@ def asked(
     )  # fmt: skip
 
 
-async def answer(engine: Adders, request: EngineRequest) -> dict[str, Any]:
+async def answer(engine: TensorEngine[Any], request: EngineRequest) -> dict[str, Any]:
     """What the engine says, with the elements of its outputs by name."""
     native: Any = await engine.generate(request)
     said = json.loads(native.body)

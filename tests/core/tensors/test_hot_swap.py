@@ -16,7 +16,7 @@ from yumen import EngineError, RequestRefused
 from yumen.tensors import Placement, Rows, Tensors
 from yumen.tensors.repository import Folder, RepositoryConfig, VersionFiles
 
-CALLERS, SWAPS = 16, 50
+CALLERS, SWAPS = 6, 50
 
 
 class OnnxAdder:

@@ -59,8 +59,8 @@ async def test_the_policy_chooses_versions(tmp_path: Path, said: str, chosen: li
     config(tmp_path, said)
     async with serving(tmp_path) as engine:
         assert [one for one, state in (await states(engine)).items() if state == "READY"] == chosen
-        for version in chosen:
-            assert (await answer(engine, asked([0, 0], version=version)))["version"] == [int(version)]
+        for number in chosen:
+            assert (await answer(engine, asked([0, 0], version=number)))["version"] == [int(number)]
         assert (await answer(engine, asked()))["model_version"] == chosen[-1]
         assert (await some(engine).metadata("adder")).versions == tuple(chosen)
 
@@ -115,7 +115,7 @@ async def test_what_fails_in_its_own_words_is_told_by_type(tmp_path: Path) -> No
 
 
 async def test_load_and_unload(tmp_path: Path) -> None:
-    """A model serves when it is loaded and not when it is unloaded; what is not there is a LookupError, whatever its name."""
+    """A model serves when it is loaded and not when it is unloaded; what is not there is a LookupError, by any name."""
     put(tmp_path, "adder", 1, 1)
     put(tmp_path, "other", 1, 1)
     async with serving(tmp_path, load=("adder",)) as engine:
@@ -211,7 +211,11 @@ async def test_a_change_while_a_version_opens_is_seen(tmp_path: Path) -> None:
     """A version of which files change while it is opened does not serve: it would be half of each."""
     put(tmp_path, "adder", 1, 1)
     async with serving(tmp_path) as engine:
-        engine.opening = lambda files: files.folder.joinpath("weights").write_text(str(len(engine.made))) and None
+
+        def change(files: VersionFiles) -> None:
+            (files.folder / "weights").write_text("new")
+
+        engine.opening = change
         put(tmp_path, "adder", 2, 2)
         with pytest.raises(ValueError, match="changed while it was opened"):
             await some(engine).load("adder")
@@ -268,7 +272,7 @@ async def test_a_wrong_configuration_is_told_with_its_lines(tmp_path: Path) -> N
     async with serving(tmp_path) as engine:
         config(tmp_path, "latest: 0\nbatchmax: 3\n")
         put(tmp_path, "adder", 2, 2)
-        with pytest.raises(ValueError, match="adder/config.yaml:1:9: policy.bounds") as told:
+        with pytest.raises(ValueError, match=r"adder/config\.yaml:1:9: policy\.bounds") as told:
             await some(engine).load("adder")
         assert "adder/config.yaml:2:1: policy.unknown-key" in str(told.value)
         assert (await answer(engine, asked()))["model_version"] == "1"
@@ -299,8 +303,8 @@ async def test_a_failed_version_is_not_opened_again_and_again(tmp_path: Path) ->
 
     async with serving(tmp_path, poll_s=0.01, prepared=prepare) as engine:
         (tmp_path / "adder" / "README").write_text("something new beside the versions / 旁边的新文件")
-        settled = engine._repository._shelves["adder"]  # type: ignore[union-attr]
-        await until(lambda: any(name == "README" for name, _, _ in settled.settled.own if settled.settled))
+        adder = engine._repository._shelves["adder"]  # type: ignore[union-attr]
+        await until(lambda: adder.settled is not None and any(name == "README" for name, _, _ in adder.settled.own))
         assert opened == ["2", "1"]
         with pytest.raises(ValueError, match="adder/2"):
             await some(engine).load("adder")
@@ -376,6 +380,25 @@ async def test_a_version_that_takes_for_ever_to_open_is_given_up(
     async with serving(tmp_path, prepared=prepare) as engine:
         (state,) = await index(engine)
         assert "took too long" in state.reason
+
+
+async def test_what_is_unloaded_while_it_opens_does_not_serve(tmp_path: Path) -> None:
+    """Unloading has the last word, also where a version is on its way; nothing stays open."""
+    put(tmp_path, "adder", 1, 1)
+    async with serving(tmp_path) as engine:
+        put(tmp_path, "adder", 2, 2)
+        engine.hold = asyncio.Event()
+        loading = asyncio.ensure_future(some(engine).load("adder"))
+        await until(lambda: len(engine.made) == 2)
+        unloading = asyncio.ensure_future(some(engine).unload("adder"))
+        await asyncio.sleep(0)
+        with pytest.raises(RequestRefused):
+            await engine.generate(asked())
+        engine.hold.set()
+        await unloading
+        await asyncio.gather(loading, return_exceptions=True)
+        assert set((await states(engine)).values()) == {"UNAVAILABLE"}
+    assert [model.closed for model in engine.made] == [1, 1]
 
 
 async def test_whoever_stops_waiting_for_a_load_does_not_end_it(tmp_path: Path) -> None:

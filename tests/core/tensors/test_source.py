@@ -20,7 +20,21 @@ def folder(root: Path) -> Folder:
 
 def test_names_are_those_of_the_path() -> None:
     """A folder is a model exactly where a request's path can name it."""
-    for name in ("a", "@a", "A.b:c@d+e-f_g", "x" * 200, "lost+found", "x" * 201, "", ".a", "..", "_a", "a b", "模型", "a\n"):
+    for name in (
+        "a",
+        "@a",
+        "A.b:c@d+e-f_g",
+        "x" * 200,
+        "lost+found",
+        "x" * 201,
+        "",
+        ".a",
+        "..",
+        "_a",
+        "a b",
+        "模型",
+        "a\n",
+    ):
         assert bool(source.MODEL.fullmatch(name)) is bool(PATH.fullmatch(f"/v2/models/{name}/infer")), name
 
 
@@ -175,5 +189,5 @@ def test_what_is_written_beside_models_is_not_read(tmp_path: Path) -> None:
     """Labels come from the model's own folder only, whatever `labels` says."""
     for name in ("../secret", "/etc/passwd", ".hidden", "a/b", "a\\b", ""):
         (tmp_path / "config.yaml").write_text(f"labels: {{y: '{name}'}}")
-        with pytest.raises(config.ConfigWrong, match="policy.bounds"):
+        with pytest.raises(config.ConfigWrong, match=r"policy\.bounds"):
             config.read_config(tmp_path)

@@ -19,8 +19,7 @@ from tests.engines.onnx.tiny import model as names
 from tests.engines.onnx.vectors import embedded, embedder
 from tests.plugins.host import UnitHost
 
-from yumen import CannotStart, EngineRequest, Native, RequestRefused
-from yumen.tensors.repository import RepositoryConfig
+from yumen import CannotStart, EngineRequest, Native, RepositoryConfig, RequestRefused
 from yumen_engines.onnx import Onnx, OnnxConfig
 
 ROWS = [[1, 2, 3], [0.5, 0, -1]]

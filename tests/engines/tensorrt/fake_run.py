@@ -41,7 +41,7 @@ class ExecutionContextAllocationStrategy(enum.Enum):
 
 class Faults:
     """What goes wrong: `error` is by how much numbers are off, as a share; `fail` what runs answer, one after the other;
-    `no_graphs` refuses to be recorded.
+    `no_graphs` refuses to be recorded; `spoil` is the number of rows with which all is wrong.
     """
 
     def __init__(self, cuda: FakeCuda) -> None:
@@ -49,6 +49,7 @@ class Faults:
         self.error = 0.0
         self.fail: list[bool] = []
         self.no_graphs = False
+        self.spoil = 0
 
 
 def tensor(one: Any) -> SimpleNamespace:
@@ -238,7 +239,8 @@ class ICudaEngine:
             fed[name] = np.frombuffer(bytes(memory), dtype, count).reshape(shapes[name])
         for name, array in zip(self.outs, self._session.run([*self.outs], fed), strict=True):
             if array.dtype.kind == "f":
-                array = (array * (1 + self.fake.error)).astype(array.dtype)
+                off = 1.0 if len(array) == self.fake.spoil else self.fake.error
+                array = (array * (1 + off)).astype(array.dtype)
             address = addresses.get(name, 0)
             if name in allocators:
                 given = allocators[name].reallocate_output_async(name, 0, array.nbytes, 256, 0)

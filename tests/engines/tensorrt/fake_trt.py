@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import enum
 import json
+import threading
+import time
 from typing import Any
 
 import onnx
@@ -146,7 +148,9 @@ class INetworkDefinition:
 
 
 class FakeTensorRT(Faults):
-    """Stands for the module. `loaded` counts the plans that were loaded, `built` those that were made."""
+    """Stands for the module. `loaded` counts the plans that were loaded, `built` those that were made; `slow`
+    builds until it is stopped, and `building` tells when.
+    """
 
     __version__ = "11.4.0.106"
     ILogger, IProgressMonitor, IOutputAllocator = ILogger, IProgressMonitor, IOutputAllocator
@@ -161,6 +165,8 @@ class FakeTensorRT(Faults):
     def __init__(self, cuda: FakeCuda) -> None:
         super().__init__(cuda)
         self.built = self.loaded = 0
+        self.slow = False
+        self.building = threading.Event()
         self.config: IBuilderConfig | None = None
 
     def Builder(self, logger: Any) -> Builder:
@@ -195,6 +201,11 @@ class Builder:
     def build_serialized_network(self, network: INetworkDefinition, config: IBuilderConfig) -> IHostMemory | None:
         monitor = config.progress_monitor
         monitor.phase_start("Building", None, 3)
+        self._fake.building.set()
+        while self._fake.slow:
+            if not monitor.step_complete("Building", 0):
+                return None
+            time.sleep(0.005)
         if not all(monitor.step_complete("Building", step) for step in range(3)):
             return None
         monitor.phase_finish("Building")

@@ -6,6 +6,8 @@ says is in the model itself, in `config.yaml`, or in the engine's `batch:`.
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -120,7 +122,10 @@ def read_config(folder: Path) -> tuple[ModelConfig, Labels]:
 def _content(path: Path, model: str) -> bytes | None:
     """At most one byte more than is taken. Error: `ConfigWrong` where it cannot be read; None where there is none."""
     try:
-        with path.open("rb") as file:
+        # Opening a pipe would wait for whoever writes to it.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ConfigWrong(f"{model}/{path.name}: it is no file; write it anew")
             return file.read(BYTES_MAX + 1)
     except FileNotFoundError:
         return None

@@ -72,7 +72,7 @@ class Repository:
         Errors: LookupError where there is none; `EngineError` where it is to serve and does not.
         """
         shelf = self._shelves.get(name)
-        opened = shelf.open if shelf is not None else {}
+        opened = shelf.open if shelf is not None and shelf.wanted else {}
         for number, served in opened.items():
             if version in ("", str(number)):
                 return served
@@ -178,9 +178,10 @@ class Repository:
         async with self._turns, asyncio.timeout(OPEN_S):
             return await self._open_version(self._source.files(name, version, config), labels)
 
-    async def retire(self, served: Served) -> None:
-        """See `Care`."""
-        await asyncio.wait([self._begin_retiring(served)], timeout=RETIRE_S + CLOSE_S)
+    async def retire(self, *served: Served) -> None:
+        """See `Care`. What does not end in time is left to itself, so that new versions are not held up by old ones."""
+        if served:
+            await asyncio.wait([self._begin_retiring(one) for one in served], timeout=RETIRE_S + CLOSE_S)
 
     def changed(self, name: str, version: int, what: str, reason: str = "") -> None:
         """See `Care`."""

@@ -28,8 +28,8 @@ class Care(Protocol):
     async def look(self, name: str) -> Found | None: ...
     async def config(self, name: str) -> tuple[ModelConfig, Labels]: ...
     async def open(self, name: str, version: int, config: ModelConfig, labels: Labels) -> Served: ...
-    async def retire(self, served: Served) -> None:
-        """Close it when nobody uses it any more; goes on when nobody waits for it."""
+    async def retire(self, *served: Served) -> None:
+        """Close each when nobody uses it any more; goes on when nobody waits for it."""
         ...
 
     def changed(self, name: str, version: int, what: str, reason: str = "") -> None: ...
@@ -109,7 +109,9 @@ class Shelf:
                 await self._retire(self.open)
                 self._slots.clear()
             elif found.reason:
+                # What serves goes on: a folder that cannot be read is not one that somebody has emptied.
                 wrong = [found.reason]
+                self._care.changed(self.name, 0, "unavailable", found.reason)
             else:
                 wrong = await self._settle(found, asked=asked)
             self.settled = None if self._changed_meanwhile else found
@@ -134,7 +136,9 @@ class Shelf:
             slot = self._slots.setdefault(number, Slot())
             key = Key(found.versions[number], config.serving, labels)
             if number in found.wrong:
-                slot.reason = found.wrong[number]
+                if slot.reason != found.wrong[number]:
+                    slot.reason = found.wrong[number]
+                    self._care.changed(self.name, number, "unavailable", slot.reason)
             elif slot.key != key or (asked and slot.served is None):
                 await self._make_room(kept, number, count)
                 await self._open(number, slot, key, config, labels)
@@ -159,15 +163,16 @@ class Shelf:
         slot.key, slot.reason = key, ""
         slot.state = "READY" if slot.served else "LOADING"
         self._care.changed(self.name, number, "loading")
+        reason = ""
         try:
-            slot.reason = await self._opened(number, slot, key, config, labels)
+            reason = slot.reason = await self._opened(number, slot, key, config, labels)
         except BaseException:
             slot.key = None  # it was cancelled, and says nothing about the files
             raise
         finally:
             slot.state = "READY" if slot.served else "UNAVAILABLE"
-        if slot.reason:
-            self._care.changed(self.name, number, "unavailable", slot.reason)
+        if reason:
+            self._care.changed(self.name, number, "unavailable", reason)
 
     async def _opened(self, number: int, slot: Slot, key: Key, config: ModelConfig, labels: Labels) -> str:
         """Why it cannot be, or empty."""
@@ -192,6 +197,9 @@ class Shelf:
             slot.key, self._changed_meanwhile = None, True
             await self._care.retire(served)
             return f"{where}: {CHANGED}"
+        if not self.wanted:  # somebody has asked for its end meanwhile, and is next
+            await self._care.retire(served)
+            return ""
         old, slot.served = slot.served, served
         self._care.changed(self.name, number, "ready")
         if old is not None:
@@ -199,16 +207,15 @@ class Shelf:
         return ""
 
     async def _retire(self, going: dict[int, Served]) -> None:
-        for number in going:
-            slot = self._slots[number]
+        slots = [self._slots[number] for number in going]
+        for number, slot in zip(going, slots, strict=True):
             slot.served, slot.key, slot.state = None, None, "UNLOADING"
             self._care.changed(self.name, number, "unloading")
         try:
-            for served in going.values():
-                await self._care.retire(served)
+            await self._care.retire(*going.values())
         finally:
-            for number in going:
-                self._slots[number].state = "UNAVAILABLE"
+            for slot in slots:
+                slot.state = "UNAVAILABLE"
 
     def drop(self) -> list[Served]:
         """Everything that is open, none of which serves any more: the engine closes."""

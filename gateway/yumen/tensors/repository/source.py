@@ -160,7 +160,7 @@ class Single:
     """One model that has no repository, under a name; its version is 1. `path` is its file, or a folder. See `Source`."""
 
     def __init__(self, name: str, path: Path, config: ModelConfig | None = None) -> None:
-        self.load = (name,)
+        self.load: tuple[str, ...] = (name,)
         self.poll_s = 0.0
         self._path = path
         self._config = config or ModelConfig()
