@@ -100,7 +100,7 @@ class Model:
 
     def generator(self, order: Start) -> Any:
         """A search that has read its prompt."""
-        prompt = np.frombuffer(order.prompt, "<i4")
+        prompt = np.frombuffer(order.prompt, "<i4").copy()  # the library wants one that could be written to
         params = self._og.GeneratorParams(self._model)
         params.set_search_options(batch_size=1, num_beams=1, num_return_sequences=1)
         params.set_search_options(**order.search, max_length=len(prompt) + order.tokens_max)

@@ -64,7 +64,7 @@ class Options(msgspec.Struct, kw_only=True):
     top_k: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)] | None = None
     max_tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
     max_completion_tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    seed: Annotated[int, msgspec.Meta(ge=-(1 << 63), lt=1 << 63)] | None = None
+    seed: int | None = None
     n: Annotated[int, msgspec.Meta(ge=1, le=16)] | None = None
     stop: str | list[str] | None = None
 
@@ -144,7 +144,7 @@ def _asks_nothing(name: str, value: Any) -> bool:
 def _decode(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         found = FIELD.search(str(error))
     # The name of a declared member, and never a word of the caller's: `FIELD` finds the first one below the top.
     name = found[1] if found and found[1] in DECLARED else None

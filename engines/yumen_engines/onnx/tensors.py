@@ -56,7 +56,7 @@ class OnnxModel:
     def prepare(self, rows_max: int, host: Host) -> None:
         """Warm it up with batches of up to so many rows, and see whether rows may run together. Blocks meanwhile."""
         plain = partial(self._call, names=list(self._outputs), options=None)
-        if False:
+        if self.signature.batch_max and warming.rows_are_apart(plain, self.signature) is False:
             # Alone each caller's rows come to what the model makes of them; together they would not.
             self.signature = Signature(self.signature.inputs, self.signature.outputs, 0)
             self._detail["batches"] = "none: its rows depend on one another"

@@ -45,13 +45,16 @@ class Sizing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class ParityConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How near to ONNX Runtime on the CPU a model must come before it serves."""
 
-    rtol: Annotated[
-        float | None, Meta(ge=0, le=1, description="Relative tolerance of floats; by default after the output's type.")
-    ] = None
-    atol: Annotated[
-        float | None,
-        Meta(ge=0, le=1000, description="Absolute tolerance of floats; by default after the output's type."),
-    ] = None
+    rtol: (
+        Annotated[float, Meta(ge=0, le=1, description="Relative tolerance of floats; by default as their type has it.")]
+        | None
+    ) = None
+    atol: (
+        Annotated[
+            float, Meta(ge=0, le=1000, description="Absolute tolerance of floats; by default as their type has it.")
+        ]
+        | None
+    ) = None
     rows: Annotated[
         int, Meta(ge=1, le=1024, description="Rows of each bucket that are compared; the GPU runs the bucket whole.")
     ] = 32
@@ -121,9 +124,10 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class TensorRTConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The `config:` of an engine whose adapter is `tensorrt`."""
 
-    model: Annotated[
-        str | None, Meta(min_length=1, max_length=4096, description="Absolute path of one model's file, `.onnx`.")
-    ] = None
+    model: (
+        Annotated[str, Meta(min_length=1, max_length=4096, description="Absolute path of one model's file, `.onnx`.")]
+        | None
+    ) = None
     repository: Annotated[
         RepositoryConfig | None,
         Meta(description="A folder with models, in the place of `model`."),

@@ -58,9 +58,14 @@ class Tenants:
             tenant.clock = max(tenant.clock, self._clock)
         return tenant
 
+    @property
+    def floor(self) -> float:
+        """What no turn starts before."""
+        return self._clock - self._lag_max
+
     def start(self, tenant: Tenant) -> float:
         """Where the tenant's next turn starts; the least of all goes first."""
-        return max(tenant.clock, self._clock - self._lag_max)
+        return max(tenant.clock, self.floor)
 
     def turn(self, tenant: Tenant) -> None:
         """It is the tenant's turn. Others may run along, which moves their clocks, but not where newcomers start."""

@@ -42,18 +42,20 @@ class Part:
 
 
 class Lane:
-    """The parts of one tenant at one priority."""
+    """The parts of one tenant at one priority; `head` is the first of them."""
 
-    __slots__ = ("parts", "priority", "rows", "tenant")
+    __slots__ = ("head", "parts", "priority", "rows", "tenant")
 
-    def __init__(self, tenant: Tenant, priority: int) -> None:
-        self.tenant = tenant
-        self.priority = priority
+    def __init__(self, first: Part) -> None:
+        self.tenant = first.tenant
+        self.priority = first.priority
+        self.head = first
         self.rows = 0
         self.parts: OrderedDict[int, Part] = OrderedDict()
 
-    def head(self) -> Part:
-        return next(iter(self.parts.values()))
+
+# A lane, behind what says when it is its turn: the least first. Orders differ, so that lanes are never compared.
+Ranked = tuple[int, float, int, Lane]
 
 
 class Lanes(dict[tuple[str, int], Lane]):
@@ -63,7 +65,7 @@ class Lanes(dict[tuple[str, int], Lane]):
         name = part.tenant.name, part.priority
         lane = self.get(name)
         if lane is None:
-            lane = self[name] = Lane(part.tenant, part.priority)
+            lane = self[name] = Lane(part)
         lane.parts[part.order] = part
         lane.rows += part.number
 
@@ -74,6 +76,8 @@ class Lanes(dict[tuple[str, int], Lane]):
         lane.rows -= part.number
         if not lane.parts:
             del self[name]
+        elif lane.head is part:
+            lane.head = next(iter(lane.parts.values()))
 
 
 class Waiting:
@@ -133,8 +137,7 @@ class Waiting:
 
     def next(self, now: float) -> Part | None:
         """What the next run is about; it still waits."""
-        lanes = self._lanes.values()
-        return min(lanes, key=lambda lane: self._rank(lane, now)).head() if lanes else None
+        return min(self._ranked(self._lanes, now))[3].head if self._lanes else None
 
     def along(self, key: Hashable, now: float) -> Iterator[Part]:
         """What may run along with parts of this kind, in the order of turns.
@@ -142,20 +145,20 @@ class Waiting:
         A part that has been dropped or served by the time the next is asked for makes room for the one behind it; where it
         still waits, it was not wanted, and neither is anything behind it.
         """
-        lanes = self._alike.get(key, Lanes())
-        heap = [(self._rank(lane, now), lane) for lane in lanes.values()]
+        heap = self._ranked(self._alike.get(key, Lanes()), now)
         heapq.heapify(heap)
         while heap:
-            rank, lane = heapq.heappop(heap)
+            ranked = heapq.heappop(heap)
+            lane = ranked[3]
             current = self._rank(lane, now)
-            if current > rank:
+            if current > ranked:
                 # Its tenant has been served in the meantime, by this lane or another one.
-                heapq.heappush(heap, (current, lane))
+                heapq.heappush(heap, current)
                 continue
-            part = lane.head()
+            part = lane.head
             yield part
             if lane.parts and part.order < 0:
-                heapq.heappush(heap, (self._rank(lane, now), lane))
+                heapq.heappush(heap, self._rank(lane, now))
 
     def ahead(self, tenant: Tenant, priority: int, rows: int) -> float:
         """How many of the rows that wait run before the last of so many more rows of a tenant, by priority and weight."""
@@ -169,7 +172,19 @@ class Waiting:
                 before += min(lane.rows, own * lane.tenant.weight / tenant.weight)
         return before
 
-    def _rank(self, lane: Lane, now: float) -> tuple[int, float, int]:
-        head = lane.head()
-        aged = lane.priority - int((now - head.arrived) / self._age_s)
-        return max(aged, 0), self._tenants.start(lane.tenant), head.order
+    def _ranked(self, lanes: Lanes, now: float) -> list[Ranked]:
+        # One look at each lane for every run, of which there may be thousands.
+        floor, age_s = self._tenants.floor, self._age_s
+        return [
+            (
+                max(lane.priority - int((now - lane.head.arrived) / age_s), 0) if lane.priority else 0,
+                lane.tenant.clock if lane.tenant.clock > floor else floor,
+                lane.head.order,
+                lane,
+            )
+            for lane in lanes.values()
+        ]
+
+    def _rank(self, lane: Lane, now: float) -> Ranked:
+        aged = lane.priority - int((now - lane.head.arrived) / self._age_s)
+        return max(aged, 0), self._tenants.start(lane.tenant), lane.head.order, lane

@@ -90,7 +90,7 @@ def mixing(root: Path) -> Path:
     from tests.engines.onnx.graphs import compared, saved
 
     saved(root / "models/mixed/1/model.onnx", compared())
-    (root / "models/mixed/model.yaml").write_text("warm_up: false\n")
+    (root / "models/mixed/config.yaml").write_text("warm_up: false\n")
     folder = root / "policies"
     folder.mkdir()
     (folder / "gateway.yaml").write_text(

@@ -36,7 +36,7 @@ async def test_one_bad_row_among_many_fails_alone(place: int) -> None:
 
 
 @settings(max_examples=60)
-@given(st.lists(st.sampled_from([1, 2, -1]), min_size=1, max_size=40), st.integers(1, 4))
+@given(st.lists(st.sampled_from([1, 1, -1]), min_size=1, max_size=40), st.integers(1, 4))
 def test_errors_go_to_whom_they_belong(signs: list[int], width: int) -> None:
     """Whichever rows are bad: their callers get errors, nobody else does, and no request runs more often than it may."""
 

@@ -25,6 +25,7 @@ from tests.core.batching.models import (
 )
 
 from yumen.batching import BatchConfig, Batcher
+from yumen.batching.cost import RUNS_MIN
 from yumen.engine import EngineError, RequestRefused
 from yumen.tensors.types import Rows
 
@@ -115,7 +116,8 @@ async def test_nobody_is_refused_by_what_was_never_measured() -> None:
     """A fresh model takes everything that has any time left."""
     model, clock = Model(), Clock()
     one = batcher(model, clock, rows_max=1)
-    tasks = [await busy(one)] + [start(one.submit(rows(n), deadline=clock.at + 1e-3)) for n in range(1, 5)]
+    await taught(model, clock, one, 100.0, RUNS_MIN - 1)
+    tasks = [await busy(one)] + [start(one.submit(rows(n), deadline=clock.at + 60)) for n in range(1, 5)]
     await model.let_go(5)
     assert await done(*tasks) == [[0], [1], [2], [3], [4]]
 

@@ -58,7 +58,7 @@ async def asked(engine: TensorRT, x: Any, model: str = "unit") -> Any:
     request = EngineRequest(
         exchange_id="e",
         dialect="kserve",
-        path=f"models/{model}/infer",
+        path="infer",
         model=model,
         streamed=False,
         body=json.dumps(body).encode(),
@@ -156,7 +156,7 @@ async def test_a_device_that_failed_is_told(machine: Bench, tmp_path: Path) -> N
 
 async def test_plans_are_built_ahead(machine: Bench, tmp_path: Path) -> None:
     """What `prepare` has built serves a gateway that builds nothing itself, and nothing stays loaded."""
-    config = {"model": str(tiny.scaled(tmp_path / "m.onnx")), "build": BuildConfig(at_start=False)}
+    config: dict[str, Any] = {"model": str(tiny.scaled(tmp_path / "m.onnx")), "build": BuildConfig(at_start=False)}
     async with loaded(machine, **config) as engine:
         assert "run `yumen engines build`" in await reasons(engine)
     told: list[str] = []

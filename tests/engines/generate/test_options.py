@@ -1,0 +1,105 @@
+"""What a request may ask for: read where it is implemented, refused where not, and never passed over."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from tests.engines.generate.asking import chat
+
+from yumen import RequestRefused
+from yumen_engines.generate import options
+from yumen_engines.generate.options import Chat, Completion
+
+SECRET = "王小明 13812345678"
+
+
+def read(path: str = "chat/completions", **more: Any) -> Chat | Completion:
+    body = chat("hello", **more) if path.startswith("chat") else {"model": "m", "prompt": "hello", **more}
+    return options.read(path, json.dumps(body).encode())
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"temperature": -0.1}, "temperature"),
+    ({"temperature": SECRET}, "temperature"),
+    ({"top_p": 0}, "top_p"),
+    ({"top_k": 0}, "top_k"),
+    ({"max_tokens": 0}, "max_tokens"),
+    ({"max_completion_tokens": 1.5}, "max_completion_tokens"),
+    ({"seed": "7"}, "seed"),
+    ({"stop": [SECRET, ""]}, "stop"),
+    ({"stop": ["a"] * 5}, "stop"),
+    ({"stop": "字" * 257}, "stop"),
+    ({"stop": [1]}, "stop"),
+    ({"messages": [{"role": "user", "content": {"a": SECRET}}]}, "messages"),
+]
+UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
+    ({"tools": [{"type": "function"}]}, "tools"),
+    ({"logprobs": True}, "logprobs"),
+    ({"logit_bias": {"5": 1}}, "logit_bias"),
+    ({"presence_penalty": 0.5}, "presence_penalty"),
+    ({"frequency_penalty": -1}, "frequency_penalty"),
+    ({"response_format": {"type": "json_object"}}, "response_format"),
+    ({"messages": [{"role": "tool", "content": SECRET}]}, "messages[0]"),
+    ({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "tool_calls": [{}]}]}, "messages[1]"),
+    ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": SECRET}}]}]}, "messages[0]"),
+]
+
+
+@pytest.mark.parametrize(
+    ("more", "param", "code"),
+    [*((*one, "bad_request") for one in REFUSED), *((*one, "unsupported_payload") for one in UNSUPPORTED)],
+)
+def test_what_is_wrong_or_not_implemented_is_refused(more: dict[str, Any], param: str, code: str) -> None:
+    """The caller is told which member it is about, and nothing of its content is repeated."""
+    with pytest.raises(RequestRefused) as refused:
+        asked = read(**more)
+        assert isinstance(asked, Chat)
+        asked.turns()
+    assert (refused.value.param, refused.value.code) == (param, code)
+    assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize("prompt", [["a", "b"], [1, 2], [[1]], []])
+def test_prompts_of_tokens_are_refused(prompt: Any) -> None:
+    """No plugin has read what comes as tokens, so no model does."""
+    asked = read("completions", prompt=prompt)
+    assert isinstance(asked, Completion)
+    with pytest.raises(RequestRefused):
+        asked.text()
+
+
+@pytest.mark.parametrize("more", [{"echo": True}, {"best_of": 2}, {"suffix": "x"}, {"logprobs": 0}])
+def test_options_of_completions_that_are_not_implemented(more: dict[str, Any]) -> None:
+    """What `/v1/completions` could do beside continuing a text is refused."""
+    with pytest.raises(RequestRefused):
+        read("completions", **more)
+
+
+def test_other_paths_are_refused() -> None:
+    """A decoder makes no embeddings."""
+    with pytest.raises(RequestRefused):
+        options.read("embeddings", b'{"model":"m","input":"x"}')
+
+
+def test_what_is_implemented_is_read() -> None:
+    """Each option has its place in the search; what the request leaves out is left to the model."""
+    asked = read(temperature=0.7, top_p=0.9, top_k=5, max_tokens=9, max_completion_tokens=4, seed=1 << 70, stop="。")
+    assert asked.search() == {"do_sample": True, "temperature": 0.7, "top_p": 0.9, "top_k": 5}
+    assert (asked.tokens_max, asked.stops) == (4, ("。",))
+    assert read(tools=[], logprobs=False, presence_penalty=0, response_format={"type": "text"}).search() == {}
+
+
+@pytest.mark.parametrize("temperature", [0, 1e-9])
+def test_a_temperature_of_about_nothing_is_greedy(temperature: float) -> None:
+    """A number by which nothing can be divided means the best token."""
+    assert read(temperature=temperature).search() == {"do_sample": False}
+
+
+def test_parts_of_text_are_one_text() -> None:
+    """Text parts are joined, and `developer` speaks as the system does."""
+    content = [{"type": "text", "text": "你"}, {"type": "text", "text": "好"}]
+    asked = read(messages=[{"role": "developer", "content": content}])
+    assert isinstance(asked, Chat)
+    assert asked.turns() == [("system", "你好")]
