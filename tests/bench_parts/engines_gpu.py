@@ -1,6 +1,6 @@
 """CUDA beside the CPU, and the onnx engine's bound memory beside a bare CUDA loop, at each size of batch, in one run.
 
-`python -m tests.bench_parts.engines_gpu` needs an NVIDIA GPU and onnxruntime-gpu; without them it says so and measures nothing.
+`python -m tests.bench_parts.engines_gpu` needs an NVIDIA GPU and onnxruntime-gpu; without them it says so.
 It was written without a GPU and has not run on one.
 """
 

@@ -13,9 +13,18 @@ from typing import ClassVar
 
 import msgspec
 
-from yumen import CannotStart, EngineError, EngineManifest, Host, TensorModel
-from yumen.tensors.engine import TensorEngine
-from yumen.tensors.repository import Folder, Single, Source, VersionFiles
+from yumen import (
+    CannotStart,
+    EngineError,
+    EngineManifest,
+    Folder,
+    Host,
+    Single,
+    Source,
+    TensorEngine,
+    TensorModel,
+    VersionFiles,
+)
 from yumen_engines.tensorrt.build import Report
 from yumen_engines.tensorrt.capability import Capability, inspect, libraries
 from yumen_engines.tensorrt.config import TensorRTConfig

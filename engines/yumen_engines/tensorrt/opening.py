@@ -10,8 +10,7 @@ from typing import Any
 
 import msgspec
 
-from yumen import CannotStart, EngineError
-from yumen.tensors.repository import VersionFiles
+from yumen import CannotStart, EngineError, VersionFiles
 from yumen_engines.tensorrt.build import Report, words
 from yumen_engines.tensorrt.capability import Gpu, Libraries
 from yumen_engines.tensorrt.config import ModelOptions, ParityConfig, PlanConfig, TensorRTConfig

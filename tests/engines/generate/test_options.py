@@ -20,6 +20,11 @@ def read(path: str = "chat/completions", **more: Any) -> Chat | Completion:
     return options.read(path, json.dumps(body).encode())
 
 
+def turns(asked: Chat | Completion) -> list[tuple[str, str]]:
+    assert isinstance(asked, Chat)
+    return asked.turns()
+
+
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"temperature": -0.1}, "temperature"),
     ({"temperature": SECRET}, "temperature"),
@@ -54,9 +59,7 @@ UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
 def test_what_is_wrong_or_not_implemented_is_refused(more: dict[str, Any], param: str, code: str) -> None:
     """The caller is told which member it is about, and nothing of its content is repeated."""
     with pytest.raises(RequestRefused) as refused:
-        asked = read(**more)
-        assert isinstance(asked, Chat)
-        asked.turns()
+        turns(read(**more))
     assert (refused.value.param, refused.value.code) == (param, code)
     assert SECRET not in str(refused.value)
 
@@ -101,5 +104,4 @@ def test_parts_of_text_are_one_text() -> None:
     """Text parts are joined, and `developer` speaks as the system does."""
     content = [{"type": "text", "text": "你"}, {"type": "text", "text": "好"}]
     asked = read(messages=[{"role": "developer", "content": content}])
-    assert isinstance(asked, Chat)
-    assert asked.turns() == [("system", "你好")]
+    assert turns(asked) == [("system", "你好")]

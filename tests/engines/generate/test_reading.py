@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def expected(stops: list[str], text: str) -> tuple[str, bool]:
 def test_stop_strings_do_not_depend_on_the_cut(stops: list[str], text: str, cuts: list[int]) -> None:
     """However a text is cut into pieces, it ends before the stop string that ends first."""
     places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
-    pieces = [text[start:end] for start, end in zip(places, places[1:], strict=False)]
+    pieces = [text[start:end] for start, end in itertools.pairwise(places)]
     assert fed(stops, pieces) == expected(stops, text)
 
 
