@@ -3,6 +3,11 @@
 Everything a plugin or engine needs is here; nothing else of this package is public.
 """
 
+import os
+
+# ONNX Runtime reports its use to its maker, by default since 1.32, unless this is set before it is first imported.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 from yumen.digest import Hmac
 from yumen.engine import (
     Delta,

@@ -114,7 +114,7 @@ def _layer(draw: Drawing, layer: int, state: str, bias: str) -> str:
 
 
 def _cache(prefix: str, length: str) -> list[Any]:
-    shape = ["batch", HEADS, length, SIZE]
+    shape: list[str | int | None] = ["batch", HEADS, length, SIZE]
     return [
         helper.make_tensor_value_info(f"{prefix}.{layer}.{part}", TensorProto.FLOAT, shape)
         for layer in range(LAYERS)

@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 
 from yumen_engines.generate.protocol import (
+    READ_BYTES,
     Drop,
     Finish,
     Frames,
@@ -30,22 +31,16 @@ from yumen_engines.generate.protocol import (
     Report,
     Round,
     Said,
+    Setup,
     Start,
     frame,
 )
 
-READ_BYTES = 1 << 20
 WHY_CHARS = 300
-INSTALL = {"cpu": "run: pip install 'yumen[generate]'", "cuda": "run: pip install 'yumen[generate-cuda]'"}
-
-
-class Setup(msgspec.Struct):
-    """The argument, in JSON."""
-
-    folder: str
-    device: str
-    threads: int
-    context_max: int
+INSTALL = {
+    "cpu": "run: pip install 'yumen[generate]'",
+    "cuda": "install onnxruntime-genai-cuda in the place of onnxruntime-genai",
+}
 
 
 class Answer:

@@ -15,9 +15,8 @@ from typing import IO
 import msgspec
 
 from yumen import CannotStart
-from yumen_engines.generate.child import READ_BYTES, Setup
 from yumen_engines.generate.config import GenerateConfig
-from yumen_engines.generate.protocol import Frames, Order, Ready, Refused, Report, frame
+from yumen_engines.generate.protocol import READ_BYTES, Frames, Order, Ready, Refused, Report, Setup, frame
 
 # Of a large model this is reading it from the disk, and onto a GPU.
 LOAD_S, END_S = 600.0, 5.0

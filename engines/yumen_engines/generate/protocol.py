@@ -11,9 +11,18 @@ from typing import Literal
 
 import msgspec
 
-FRAME_BYTES_MAX = 64 << 20
+FRAME_BYTES_MAX, READ_BYTES = 64 << 20, 1 << 20
 HEAD = struct.Struct("<I")
 Finish = Literal["", "stop", "length", "failed"]
+
+
+class Setup(msgspec.Struct):
+    """What the process is started with, as an argument in JSON."""
+
+    folder: str
+    device: str
+    threads: int
+    context_max: int
 
 
 class Start(msgspec.Struct, tag="start"):

@@ -60,7 +60,7 @@ class Lane:
         self._slots: list[_Slot] = []
         self.copied = {"to_device": 0, "to_host": 0}
         self.keeps_rows = False
-        self._stream = cuda.stream()
+        self._stream: Any = cuda.stream()
         try:
             self._open()
             for slot in self._slots:

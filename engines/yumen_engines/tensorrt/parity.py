@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -53,7 +54,7 @@ class Reference:
         options.inter_op_num_threads = 1
         options.log_severity_level = 4
         try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+            self._session: Any = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime has no common base class
             raise CannotStart(
                 f"ONNX Runtime on the CPU does not load {path.name} to compare with ({type(error).__name__}): name another "
@@ -78,7 +79,7 @@ class Reference:
             name: array.astype(KINDS[self._inputs[name]], copy=False) for name, array in inputs.items()
         }
         try:
-            given: list[Tensor] = self._session.run(self.outputs, fed)
+            given = self._session.run(self.outputs, fed)
         except Exception as error:  # see above
             raise CannotStart(
                 f"ONNX Runtime on the CPU does not run the model to compare with ({type(error).__name__}): say in "

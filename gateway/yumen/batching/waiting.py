@@ -157,7 +157,11 @@ class Waiting:
                 continue
             part = lane.head
             yield part
-            if lane.parts and part.order < 0:
+            while not heap and lane.parts and part.order < 0:
+                # Only this lane is left, and it is always its turn.
+                part = lane.head
+                yield part
+            if heap and lane.parts and part.order < 0:
                 heapq.heappush(heap, self._rank(lane, now))
 
     def ahead(self, tenant: Tenant, priority: int, rows: int) -> float:

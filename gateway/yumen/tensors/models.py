@@ -39,7 +39,8 @@ class TensorModel(Protocol):
 
     async def run(self, rows: Rows) -> Tensors:
         """Run it once: every output of a batch has as many rows as the inputs. Never called twice at a time unless policy
-        says so (`batch.runs_max`). Errors: `EngineError`; anything else that a runtime raises is taken for one.
+        says so (`batch.runs_max`). An array that it has answered with is not written to again: callers are given parts of it.
+        Errors: `EngineError`; anything else that a runtime raises is taken for one.
         """
         ...
 

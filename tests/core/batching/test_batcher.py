@@ -237,6 +237,7 @@ async def test_statistics_count_what_was_done() -> None:
     assert (statistics.queue_s, statistics.compute_s) == (6.0, 5.0)
     assert statistics.answered_s == 2 + 3 * 5
     await one.close()
+    await one.close()
     assert counted.counts["batch_runs", "1"] == 1
     assert counted.counts["batch_runs", "4"] == 1
     assert counted.counts["batch_rows", ""] == 4

@@ -18,10 +18,12 @@ from tests.core.batching.models import (
     batcher,
     busy,
     done,
+    echo,
     rows,
     settled,
     signature,
     start,
+    values,
 )
 
 from yumen.batching import BatchConfig, Batcher
@@ -130,6 +132,22 @@ async def test_an_idle_model_is_always_tried() -> None:
     task = start(one.submit(rows(1), deadline=clock.at + 1))
     await model.let_go()
     assert await done(task) == [[1]]
+
+
+async def test_a_model_between_two_runs_is_idle() -> None:
+    """Who asks again when it is answered finds the model idle, and is not refused for what runs are thought to take."""
+    model, clock = Model(held=False), Clock()
+
+    def slow(given: Rows) -> Any:
+        clock.at += 10
+        return {"y": given.inputs["x"]}
+
+    model.act = slow
+    one = batcher(model, clock)
+    for _ in range(20):
+        await one.submit(rows(0), deadline=NEVER)
+    model.act = echo
+    assert values(await one.submit(rows(1), deadline=clock.at + 1)) == [1]
 
 
 async def test_a_backlog_of_others_is_no_reason_to_refuse_who_goes_before_it() -> None:
@@ -269,4 +287,5 @@ async def test_the_loop_stays_free() -> None:
     tasks = [start(one.submit(rows(n), deadline=NEVER)) for n in range(200)]
     assert await done(*tasks) == [[n] for n in range(200)]
     await others
+    seen.append(len(model.ran))
     assert max(after - before for before, after in itertools.pairwise(seen)) <= 16

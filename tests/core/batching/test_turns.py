@@ -106,6 +106,20 @@ async def test_waiting_counts_as_priority() -> None:
     await finish(model, *tasks)
 
 
+async def test_priorities_are_no_second_helping() -> None:
+    """A tenant that asks at many priorities gets no more of a batch, once they have aged, than one that asks at one."""
+    model, clock = Model(), Clock()
+    one = batcher(model, clock, rows_max=12, age_ms=100)
+    tasks = [await busy(one), *backlog(one, "one", 12, 1)]
+    for priority in range(10):
+        tasks += backlog(one, "many", 2, 2, priority)
+    await settled()
+    clock.at += 10
+    await model.let_go()
+    assert Counter(model.ran[1]) == {1: 6, 2: 6}
+    await finish(model, *tasks)
+
+
 async def test_policy_says_how_urgent_a_tenant_may_be() -> None:
     """A tenant that policy gives priority 5 gets no better one by asking, while others may ask for a worse one."""
     model = Model()

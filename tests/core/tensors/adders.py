@@ -16,7 +16,7 @@ from tests.plugins.host import UnitHost
 from yumen import CannotStart, EngineManifest, EngineRequest
 from yumen.batching import BatchConfig
 from yumen.engine import EngineError
-from yumen.tensors import ModelState, Placement, Rows, Signature, Tensors, TensorSpec
+from yumen.tensors import Models, ModelState, Placement, Rows, Signature, Tensors, TensorSpec
 from yumen.tensors.engine import TensorEngine
 from yumen.tensors.repository import Folder, RepositoryConfig, Source, VersionFiles
 
@@ -142,11 +142,16 @@ async def states(engine: Adders, name: str = "adder") -> dict[str, str]:
     return {one.version: one.state for one in await index(engine) if one.name == name}
 
 
-async def index(engine: Adders) -> list[ModelState]:
-    """The engine's catalogue."""
+def catalogue(engine: Adders) -> Models:
+    """The engine's catalogue, which is there."""
     models = engine.models()
     assert models is not None
-    return list(await models.index())
+    return models
+
+
+async def index(engine: Adders) -> list[ModelState]:
+    """The engine's catalogue."""
+    return list(await catalogue(engine).index())
 
 
 async def until(true: Callable[[], Any]) -> None:

@@ -153,6 +153,7 @@ async def test_requests_that_were_read_before_a_swap_end_after_it(tmp_path: Path
             put(tmp_path, "adder", 2, 2)
             loading = asyncio.ensure_future(repository.load("adder"))
             await until(lambda: repository.serving("adder") is not old)
+            await asyncio.sleep(0.05)  # long enough for it to be closed, if it were
             assert [model.closed for model in engine.made] == [0, 0]
             outputs = await old.batcher.submit(
                 Rows({"x": np.array([[1, 1]])}), deadline=UnitHost().monotonic() + 30.0, tenant="t"

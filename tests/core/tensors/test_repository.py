@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.core.tensors.adders import FILE, Adders, answer, asked, index, put, serving, states, until
-from tests.plugins.host import UnitHost
+from tests.core.tensors.adders import FILE, Adders, answer, asked, catalogue, index, put, serving, states, until
 
 from yumen import CannotStart, EngineError, RequestRefused
-from yumen.tensors.models import Models
-from yumen.tensors.repository import Folder, Found, RepositoryConfig, VersionFiles, repository, served, shelf
-
-
-def some(engine: Adders) -> Models:
-    """The engine's catalogue, which is there."""
-    models = engine.models()
-    assert models is not None
-    return models
+from yumen.tensors.repository import Folder, Found, RepositoryConfig, VersionFiles
 
 
 def config(root: Path, text: str, name: str = "adder") -> None:
@@ -62,7 +51,7 @@ async def test_the_policy_chooses_versions(tmp_path: Path, said: str, chosen: li
         for number in chosen:
             assert (await answer(engine, asked([0, 0], version=number)))["version"] == [int(number)]
         assert (await answer(engine, asked()))["model_version"] == chosen[-1]
-        assert (await some(engine).metadata("adder")).versions == tuple(chosen)
+        assert (await catalogue(engine).metadata("adder")).versions == tuple(chosen)
 
 
 async def test_a_corrupt_version_hurts_nothing_else(tmp_path: Path) -> None:
@@ -93,10 +82,10 @@ async def test_a_version_that_does_not_run_does_not_serve(tmp_path: Path) -> Non
     async with serving(tmp_path) as engine:
         put(tmp_path, "adder", 2, -1)
         with pytest.raises(ValueError, match="negative adders do not run"):
-            await some(engine).load("adder")
+            await catalogue(engine).load("adder")
         assert (await answer(engine, asked()))["model_version"] == "1"
         config(tmp_path, "warm_up: false")
-        await some(engine).load("adder")
+        await catalogue(engine).load("adder")
         assert (await states(engine))["2"] == "READY"
     assert [model.closed for model in engine.made] == [1] * len(engine.made)
 
@@ -119,7 +108,7 @@ async def test_load_and_unload(tmp_path: Path) -> None:
     put(tmp_path, "adder", 1, 1)
     put(tmp_path, "other", 1, 1)
     async with serving(tmp_path, load=("adder",)) as engine:
-        models = some(engine)
+        models = catalogue(engine)
         assert await states(engine, "other") == {"1": "UNAVAILABLE"}
         assert not await models.ready("other")
         await models.load("other")
@@ -201,6 +190,7 @@ async def test_a_version_written_over_is_opened_anew(tmp_path: Path) -> None:
         put(tmp_path, "adder", 1, 2_000)
         await until(lambda: engine.revision() != first)
         assert (await answer(engine, asked([0, 0])))["sum"] == [2_000, 2_000]
+        await until(lambda: [model.closed for model in engine.made] == [1, 0])
         put(tmp_path, "adder", 1, "no")
         await until(lambda: any(one.reason for one in engine._repository._shelves["adder"].states()))  # type: ignore[union-attr]
         assert (await answer(engine, asked([0, 0])))["sum"] == [2_000, 2_000]
@@ -218,10 +208,10 @@ async def test_a_change_while_a_version_opens_is_seen(tmp_path: Path) -> None:
         engine.opening = change
         put(tmp_path, "adder", 2, 2)
         with pytest.raises(ValueError, match="changed while it was opened"):
-            await some(engine).load("adder")
+            await catalogue(engine).load("adder")
         assert (await answer(engine, asked()))["model_version"] == "1"
         engine.opening = lambda files: None
-        await some(engine).load("adder")
+        await catalogue(engine).load("adder")
         assert (await answer(engine, asked()))["model_version"] == "2"
         assert [model.closed for model in engine.made] == [1, 1, 0]
 
@@ -273,11 +263,11 @@ async def test_a_wrong_configuration_is_told_with_its_lines(tmp_path: Path) -> N
         config(tmp_path, "latest: 0\nbatchmax: 3\n")
         put(tmp_path, "adder", 2, 2)
         with pytest.raises(ValueError, match=r"adder/config\.yaml:1:9: policy\.bounds") as told:
-            await some(engine).load("adder")
+            await catalogue(engine).load("adder")
         assert "adder/config.yaml:2:1: policy.unknown-key" in str(told.value)
         assert (await answer(engine, asked()))["model_version"] == "1"
         config(tmp_path, "latest: 1")
-        await some(engine).load("adder")
+        await catalogue(engine).load("adder")
         assert (await answer(engine, asked()))["model_version"] == "2"
 
 
@@ -287,7 +277,7 @@ async def test_versions_that_are_named_and_not_there_are_told(tmp_path: Path) ->
     config(tmp_path, "versions: [7]")
     async with serving(tmp_path) as engine:
         with pytest.raises(ValueError, match="`versions` names 7, not there"):
-            await some(engine).load("adder")
+            await catalogue(engine).load("adder")
         with pytest.raises(EngineError):
             await engine.generate(asked())
 
@@ -307,113 +297,5 @@ async def test_a_failed_version_is_not_opened_again_and_again(tmp_path: Path) ->
         await until(lambda: adder.settled is not None and any(name == "README" for name, _, _ in adder.settled.own))
         assert opened == ["2", "1"]
         with pytest.raises(ValueError, match="adder/2"):
-            await some(engine).load("adder")
+            await catalogue(engine).load("adder")
         assert opened == ["2", "1", "2"]
-
-
-async def test_one_version_too_many_at_most(tmp_path: Path) -> None:
-    """However many new versions there are, no more than one is open beside those that serve."""
-    for version in (1, 2, 3):
-        put(tmp_path, "adder", version, version)
-    config(tmp_path, "latest: 3")
-    async with serving(tmp_path) as engine:
-        for version in (4, 5, 6, 7):
-            put(tmp_path, "adder", version, version)
-        await some(engine).load("adder")
-        assert [one for one, state in (await states(engine)).items() if state == "READY"] == ["5", "6", "7"]
-        assert engine.open_most == 4
-    assert engine.open_now == 0
-    assert [model.closed for model in engine.made] == [1] * 6
-
-
-async def test_close_ends_what_loads_and_what_runs(tmp_path: Path) -> None:
-    """Closing answers what runs, closes every version once, and lets nothing begin any more."""
-    put(tmp_path, "adder", 1, 1)
-    engine = Adders(RepositoryConfig(path=str(tmp_path), poll_s=0.01))
-    await engine.load(UnitHost())
-    engine.hold = asyncio.Event()
-    asking = asyncio.ensure_future(answer(engine, asked([1, 1])))
-    await asyncio.sleep(0.02)
-    closing = asyncio.ensure_future(engine.close())
-    await asyncio.sleep(0.02)
-    assert not closing.done()
-    with pytest.raises(EngineError):
-        await engine.infer({"inputs": {}})
-    engine.hold.set()
-    assert (await asking)["sum"] == [2, 2]
-    await closing
-    assert [model.closed for model in engine.made] == [1]
-    with pytest.raises(EngineError):
-        await some(engine).load("adder")
-    await engine.close()
-    assert [model.closed for model in engine.made] == [1]
-
-
-async def test_a_model_that_does_not_close_holds_up_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A version whose end hangs is left to itself after a while, and the engine closes without it."""
-    for module in (repository, served):
-        monkeypatch.setattr(module, "RETIRE_S", 0.05)
-    monkeypatch.setattr(repository, "CLOSE_S", 0.05)
-    put(tmp_path, "adder", 1, 1)
-    async with serving(tmp_path) as engine:
-        engine.hang_closing = True
-        put(tmp_path, "adder", 2, 2)
-        await some(engine).load("adder")
-        assert (await answer(engine, asked()))["model_version"] == "2"
-    for task in asyncio.all_tasks() - {asyncio.current_task()}:
-        task.cancel()
-
-
-async def test_a_version_that_takes_for_ever_to_open_is_given_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Opening has a limit, after which others have their turn."""
-    monkeypatch.setattr(repository, "OPEN_S", 0.05)
-    put(tmp_path, "adder", 1, 1)
-
-    def prepare(engine: Adders) -> None:
-        async def hang(files: VersionFiles) -> Any:
-            await asyncio.Event().wait()
-
-        engine.open_version = hang  # type: ignore[method-assign]
-
-    async with serving(tmp_path, prepared=prepare) as engine:
-        (state,) = await index(engine)
-        assert "took too long" in state.reason
-
-
-async def test_what_is_unloaded_while_it_opens_does_not_serve(tmp_path: Path) -> None:
-    """Unloading has the last word, also where a version is on its way; nothing stays open."""
-    put(tmp_path, "adder", 1, 1)
-    async with serving(tmp_path) as engine:
-        put(tmp_path, "adder", 2, 2)
-        engine.hold = asyncio.Event()
-        loading = asyncio.ensure_future(some(engine).load("adder"))
-        await until(lambda: len(engine.made) == 2)
-        unloading = asyncio.ensure_future(some(engine).unload("adder"))
-        await asyncio.sleep(0)
-        with pytest.raises(RequestRefused):
-            await engine.generate(asked())
-        engine.hold.set()
-        await unloading
-        await asyncio.gather(loading, return_exceptions=True)
-        assert set((await states(engine)).values()) == {"UNAVAILABLE"}
-    assert [model.closed for model in engine.made] == [1, 1]
-
-
-async def test_whoever_stops_waiting_for_a_load_does_not_end_it(tmp_path: Path) -> None:
-    """A load goes on when its caller has left: half of one would leave a model in no state at all."""
-    put(tmp_path, "adder", 1, 1)
-    async with serving(tmp_path) as engine:
-        put(tmp_path, "adder", 2, 2)
-        engine.hold = asyncio.Event()
-        loading = asyncio.ensure_future(some(engine).load("adder"))
-        await until(lambda: len(engine.made) == 2)
-        loading.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await loading
-        assert (await states(engine))["2"] == "LOADING"
-        engine.hold.set()
-        await until(lambda: engine.open_now == 1)
-        assert (await answer(engine, asked()))["model_version"] == "2"
-        assert shelf.UNCHOSEN in {one.reason for one in await index(engine)}

@@ -45,7 +45,9 @@ async def test_a_conversation_is_read_in_turns(engine: Generate) -> None:
     assert (await whole(engine, body)).texts == [ANSWERS["谢谢"]]
 
 
-@pytest.mark.parametrize(("prompt", "whole_text"), zip(["Once upon a time", "从前有一座"], corpus.PLAIN, strict=True))
+@pytest.mark.parametrize(
+    ("prompt", "whole_text"), list(zip(["Once upon a time", "从前有一座"], corpus.PLAIN, strict=True))
+)
 async def test_a_text_is_continued(engine: Generate, prompt: str, whole_text: str) -> None:
     """`/v1/completions` goes on where the prompt ends, blanks included."""
     answer = await whole(engine, {"model": "m", "prompt": prompt}, path="completions")

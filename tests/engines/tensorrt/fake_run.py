@@ -41,7 +41,8 @@ class ExecutionContextAllocationStrategy(enum.Enum):
 
 class Faults:
     """What goes wrong: `error` is by how much numbers are off, as a share; `fail` what runs answer, one after the other;
-    `no_graphs` refuses to be recorded; `spoil` is the number of rows with which all is wrong.
+    `no_graphs` refuses to be recorded; `spoil` is the number of rows with which all is wrong. `seen` are the inputs
+    of the last run, as the device had them.
     """
 
     def __init__(self, cuda: FakeCuda) -> None:
@@ -50,6 +51,7 @@ class Faults:
         self.fail: list[bool] = []
         self.no_graphs = False
         self.spoil = 0
+        self.seen: dict[str, Any] = {}
 
 
 def tensor(one: Any) -> SimpleNamespace:
@@ -237,6 +239,7 @@ class ICudaEngine:
             count = math.prod(shapes[name])
             memory = self.fake.cuda.device[addresses[name]]
             fed[name] = np.frombuffer(bytes(memory), dtype, count).reshape(shapes[name])
+        self.fake.seen = fed
         for name, array in zip(self.outs, self._session.run([*self.outs], fed), strict=True):
             if array.dtype.kind == "f":
                 off = 1.0 if len(array) == self.fake.spoil else self.fake.error

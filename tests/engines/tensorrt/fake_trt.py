@@ -149,7 +149,7 @@ class INetworkDefinition:
 
 class FakeTensorRT(Faults):
     """Stands for the module. `loaded` counts the plans that were loaded, `built` those that were made; `slow`
-    builds until it is stopped, and `building` tells when.
+    builds until it is stopped (`stopped`), and `building` tells when.
     """
 
     __version__ = "11.4.0.106"
@@ -165,7 +165,7 @@ class FakeTensorRT(Faults):
     def __init__(self, cuda: FakeCuda) -> None:
         super().__init__(cuda)
         self.built = self.loaded = 0
-        self.slow = False
+        self.slow = self.stopped = False
         self.building = threading.Event()
         self.config: IBuilderConfig | None = None
 
@@ -204,6 +204,7 @@ class Builder:
         self._fake.building.set()
         while self._fake.slow:
             if not monitor.step_complete("Building", 0):
+                self._fake.stopped = True
                 return None
             time.sleep(0.005)
         if not all(monitor.step_complete("Building", step) for step in range(3)):

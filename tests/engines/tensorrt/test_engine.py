@@ -203,7 +203,7 @@ async def test_a_load_that_is_given_up_ends_its_build(machine: Bench, tmp_path: 
         with pytest.raises(asyncio.CancelledError):
             await loading
         await engine.close()
-    assert (machine.trt.built, machine.cuda.held) == (0, 0)
+    assert (machine.trt.stopped, machine.trt.built, machine.cuda.held) == (True, 0, 0)
     machine.trt.slow = False
     assert machine.planned(path).built
 

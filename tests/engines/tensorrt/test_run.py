@@ -42,6 +42,15 @@ async def test_answers_outlive_the_next_run(bench: Bench, tmp_path: Path) -> Non
         np.testing.assert_array_equal(first["y"], tiny.numbers(2, 1) * 2)
 
 
+async def test_rows_of_an_earlier_caller_are_not_computed_again(bench: Bench, tmp_path: Path) -> None:
+    """A bucket is filled up with copies of its own last row: nothing of whoever came before stays in it."""
+    async with bench.model(tiny.scaled(tmp_path / "m.onnx")) as model:
+        await ran(model, x=tiny.numbers(8, 1))
+        x = tiny.numbers(5, 2)
+        await ran(model, x=x)
+        np.testing.assert_array_equal(bench.trt.seen["x"], np.concatenate([x, *[x[-1:]] * 3]))
+
+
 async def test_only_what_is_wanted_is_given(bench: Bench, tmp_path: Path) -> None:
     """Outputs that nobody asked for are not copied out; none named means all of them."""
     async with bench.model(tiny.scaled(tmp_path / "m.onnx")) as model:

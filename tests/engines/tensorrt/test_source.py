@@ -16,6 +16,7 @@ from tests.engines.tensorrt import tiny
 from tests.engines.tensorrt.made import Bench, ran
 
 from yumen import CannotStart
+from yumen_engines.tensorrt.build import Draft
 from yumen_engines.tensorrt.config import PlanConfig, Sizing
 from yumen_engines.tensorrt.profiles import Profile, Range, profiles
 from yumen_engines.tensorrt.source import read
@@ -31,6 +32,24 @@ async def test_weights_beside_the_model_are_part_of_it(bench: Bench, tmp_path: P
     before = read(path, 1 << 20).digest
     (tmp_path / "weights.bin").write_bytes(b"\0\0\0\x40"[::-1])
     assert read(path, 1 << 20).digest != before
+
+
+def test_weights_that_change_during_a_build_are_refused(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is built is what was hashed: a plan of other weights would go by the wrong name ever after."""
+    path = tiny.weighed(tmp_path / "m.onnx")
+    build = Draft.build
+
+    def slowly(draft: Draft, *args: Any) -> Any:
+        made = build(draft, *args)
+        (tmp_path / "weights.bin").write_bytes(b"\0\0\0\0")
+        return made
+
+    monkeypatch.setattr(Draft, "build", slowly)
+    with pytest.raises(CannotStart, match="changed while it was built"):
+        bench.planned(path)
+    assert not [*tmp_path.glob("tensorrt-cache/*.plan")]
 
 
 @pytest.mark.parametrize("name", [

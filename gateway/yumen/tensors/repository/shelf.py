@@ -197,9 +197,6 @@ class Shelf:
             slot.key, self._changed_meanwhile = None, True
             await self._care.retire(served)
             return f"{where}: {CHANGED}"
-        if not self.wanted:  # somebody has asked for its end meanwhile, and is next
-            await self._care.retire(served)
-            return ""
         old, slot.served = slot.served, served
         self._care.changed(self.name, number, "ready")
         if old is not None:
