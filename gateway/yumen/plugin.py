@@ -322,9 +322,10 @@ class Plugin(Generic[ConfigT]):
 
 
 def config_argument(cls: type, base: type) -> type[msgspec.Struct] | None:
-    """The Struct in `class X(base[Struct])`, or None where the class does not name one itself."""
+    """The Struct in `class X(base[Struct])`, or of a class made of `base`; None where the class does not name one itself."""
     for origin in getattr(cls, "__orig_bases__", ()):
-        if get_origin(origin) is base:
+        of = get_origin(origin)
+        if isinstance(of, type) and issubclass(of, base):
             (argument,) = get_args(origin)
             return argument if isinstance(argument, type) else None
     return None

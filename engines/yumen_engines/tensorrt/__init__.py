@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -31,16 +32,9 @@ from yumen_engines.tensorrt.config import TensorRTConfig
 from yumen_engines.tensorrt.model import TensorRTModel
 from yumen_engines.tensorrt.opening import Opened, Opening
 
-__all__ = ["Capability", "Opened", "Prepared", "TensorRT", "TensorRTConfig"]
+__all__ = ["Capability", "Opened", "TensorRT", "TensorRTConfig"]
 
 PURPOSE = "tensorrt-plan"
-
-
-class Prepared(msgspec.Struct, frozen=True):
-    """What `prepare` has done: a line for each version that may serve, and a sentence for each that may not."""
-
-    opened: tuple[Opened, ...]
-    wrong: tuple[str, ...]
 
 
 class TensorRT(TensorEngine[TensorRTConfig]):
@@ -104,15 +98,17 @@ class TensorRT(TensorEngine[TensorRTConfig]):
         """What of TensorRT there is on this machine, and what is missing. Nothing is loaded, and nothing raised."""
         return await asyncio.to_thread(inspect, self.config.index)
 
-    async def prepare(self, host: Host, report: Report) -> Prepared:
-        """Build the plans that are missing and compare all of them, without serving: for an engine that nobody else has.
+    async def prepare(self, host: Host, report: Report) -> Sequence[Opened]:
+        """Build the plans that are missing and compare all of them: `load`, for an engine that is then closed.
 
-        `report` is told how builds go, a line at a time, from another thread. Error: `CannotStart` as of `load`.
+        `report` is told how builds go, a line at a time, from another thread.
+        Error: `CannotStart` as of `load`, and where a version may not serve.
         """
         self._report = report
-        try:
-            await self.load(host)
-            well = await self.health()
-            return Prepared(tuple(self._opened), tuple(self._wrong) or ((well,) if well else ()))
-        finally:
-            await self.close()
+        await self.load(host)
+        wrong, well, models = self._wrong, await self.health(), self.models()
+        if well and not wrong and models is not None:
+            wrong = [state.reason for state in await models.index() if state.reason and state.state == "UNAVAILABLE"]
+        if wrong or well:
+            raise CannotStart("; ".join(wrong) or well)
+        return self._opened

@@ -6,7 +6,7 @@ import asyncio
 import importlib
 import json
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,9 @@ from tests.engines.tensorrt.fake_cuda import Error
 from tests.engines.tensorrt.made import Bench
 from tests.plugins.host import UnitHost
 
-from yumen import EngineError, EngineRequest, Native, RequestRefused
+from yumen import CannotStart, EngineError, EngineRequest, Native, RequestRefused
 from yumen.tensors.repository import RepositoryConfig
-from yumen_engines.tensorrt import TensorRT, TensorRTConfig
+from yumen_engines.tensorrt import Opened, TensorRT, TensorRTConfig
 from yumen_engines.tensorrt.config import BuildConfig, ParityConfig, PlanConfig
 
 
@@ -43,6 +43,16 @@ async def loaded(bench: Bench, **config: Any) -> AsyncIterator[TensorRT]:
     finally:
         await engine.close()
     assert (bench.cuda.held, bench.cuda.mistakes) == (0, [])
+
+
+async def built(bench: Bench, told: list[str], **config: Any) -> Sequence[Opened]:
+    """What `prepare` does, after which nothing is held."""
+    engine = TensorRT(TensorRTConfig(**config))
+    try:
+        return await engine.prepare(UnitHost(bench.folder / "data"), told.append)
+    finally:
+        await engine.close()
+        assert bench.cuda.held == 0
 
 
 async def reasons(engine: TensorRT) -> str:
@@ -160,24 +170,26 @@ async def test_plans_are_built_ahead(machine: Bench, tmp_path: Path) -> None:
     async with loaded(machine, **config) as engine:
         assert "run `yumen engines build`" in await reasons(engine)
     told: list[str] = []
-    done = await TensorRT(TensorRTConfig(**config)).prepare(UnitHost(tmp_path / "data"), told.append)
-    (opened,) = done.opened
-    assert (opened.model, opened.built, opened.rows_max, opened.graphs, done.wrong) == ("unit", True, 32, 6, ())
+    (opened,) = await built(machine, told, **config)
+    assert (opened.model, opened.built, opened.rows_max, opened.graphs) == ("unit", True, 32, 6)
     assert told[0].startswith("building a plan of m.onnx")
-    assert machine.cuda.held == 0
     async with loaded(machine, **config) as engine:
         assert await engine.health() == ""
-    again = await TensorRT(TensorRTConfig(**config)).prepare(UnitHost(tmp_path / "data"), told.append)
-    assert [one.built for one in again.opened] == [False]
+    assert [one.built for one in await built(machine, told, **config)] == [False]
 
 
 async def test_what_cannot_be_built_ahead_is_told(machine: Bench, tmp_path: Path) -> None:
-    """A model that cannot be built is a sentence with its name, and not an exception."""
+    """Whoever builds ahead is told which version may not serve, and why."""
     (tmp_path / "m.onnx").write_bytes(b"garbage")
-    engine = TensorRT(TensorRTConfig(model=str(tmp_path / "m.onnx")))
-    done = await engine.prepare(UnitHost(tmp_path / "data"), lambda line: None)
-    assert done.opened == ()
-    assert [line.startswith("unit/1: ") for line in done.wrong] == [True]
+    with pytest.raises(CannotStart, match=r"unit/1: cannot read the model"):
+        await built(machine, [], model=str(tmp_path / "m.onnx"))
+    with pytest.raises(CannotStart, match="there is no model at"):
+        await built(machine, [], model=str(tmp_path / "nothing.onnx"))
+
+
+def test_the_configuration_is_its_own() -> None:
+    """Policy is checked against the keys of this engine."""
+    assert TensorRT.config_type is TensorRTConfig
 
 
 async def test_another_gateway_s_plans_are_built_again(machine: Bench, tmp_path: Path) -> None:
