@@ -39,7 +39,7 @@ class TensorModel(Protocol):
 
     async def run(self, rows: Rows) -> Tensors:
         """Run it once: every output of a batch has as many rows as the inputs. Never called twice at a time unless policy
-        says so (`batch.runs_max`). An array that it has answered with is not written to again: callers are given parts of it.
+        says so (`batch.runs_max`). It does not write again to an array that it has answered with: callers get parts of it.
         Errors: `EngineError`; anything else that a runtime raises is taken for one.
         """
         ...
