@@ -12,7 +12,7 @@ from yumen import RepositoryConfig
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Size = Annotated[int, Meta(ge=0, le=1 << 31)]
-Sizes = Annotated[tuple[Size, ...], Meta(max_length=8)]
+Sizes = tuple[Size, ...]
 Rows = Annotated[int, Meta(ge=1, le=1024)]
 FileName = Annotated[
     str,
@@ -30,9 +30,9 @@ INTEGERS_BELOW = 2
 class Sizing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The dimensions of an input behind the first one (all of them, where rows are no batch): least, usual and most."""
 
-    min: Sizes
-    opt: Sizes
-    max: Sizes
+    min: Annotated[Sizes, Meta(max_length=8, description="The least size of each dimension.")]
+    opt: Annotated[Sizes, Meta(max_length=8, description="The usual ones, for which kernels are chosen.")]
+    max: Annotated[Sizes, Meta(max_length=8, description="The greatest; buffers have room for them.")]
 
     def __post_init__(self) -> None:
         """Error: ValueError where the three do not go together."""
