@@ -15,7 +15,6 @@ from yumen.telemetry import log
 
 if TYPE_CHECKING:
     from yumen.chain import Run
-    from yumen.forms import ExchangeState
     from yumen.step import Step
     from yumen.target import Target
     from yumen.view import View
@@ -107,7 +106,7 @@ class Asking:
         if self._problem is not None:
             raise self._problem from None
         if isinstance(error, EngineError) and not view.shadow:
-            raise problem_of(error, self._run.exchange) from None
+            raise self._run.engine_problem(error) from None
         if isinstance(error, TimeoutError) and not self.left_s:
             raise Problem("engine_timeout") from None
         step.failed("on_ask", self._run.exchange, started, error, view.shadow)
@@ -119,14 +118,14 @@ class Asking:
         raise Problem("plugin_fault")
 
 
-def problem_of(error: Exception, exchange: ExchangeState) -> Problem:
-    """What the caller is told about a failed engine; the log gets the rest, which holds no payload."""
+def problem_of(error: Exception, engine: str, **about: str) -> Problem:
+    """What the caller is told about a failed engine; the log gets the rest, without payload, and what it is `about`."""
     if isinstance(error, RequestRefused):
         return Problem(error.code, str(error), param=error.param)
-    log.warning("engine_failed", exchange=exchange.id, engine=exchange.engine,
-                error=type(error).__name__, detail=str(error)[:200] if isinstance(error, EngineError) else "")  # fmt: skip
+    detail = str(error)[:200] if isinstance(error, EngineError) else ""
+    log.warning("engine_failed", **about, engine=engine, error=type(error).__name__, detail=detail)
     if not isinstance(error, EngineError):
-        return Problem("engine_unavailable")
+        return Problem("engine_timeout" if isinstance(error, TimeoutError) else "engine_unavailable")
     if error.retry_after_s is not None:
         return Problem("engine_unavailable", BUSY, retry_after_s=error.retry_after_s, status=503)
     return Problem("engine_timeout" if error.timeout else "engine_unavailable")

@@ -228,7 +228,7 @@ class Run:
         try:
             return await self._ask(target, seconds)
         except EngineError as error:
-            problem = problem_of(error, self.exchange)
+            problem = self.engine_problem(error)
             left_s = ends - time.monotonic()
             instead = self.chain.fallback_of(target, self.exchange.dialect)
             if instead is None or isinstance(error, RequestRefused) or left_s <= 0:
@@ -238,7 +238,7 @@ class Run:
         try:
             return await self._ask(self.depart(instead), left_s)
         except EngineError as error:
-            raise problem_of(error, self.exchange) from None
+            raise self.engine_problem(error) from None
 
     async def _ask(self, target: Target, seconds: float) -> Answer | Native | Events:
         """Ask one engine. Errors: `EngineError`; `Problem` where a plugin ends the exchange."""
@@ -281,6 +281,10 @@ class Run:
             exchange.timings_ms["engine"] = round(spent * 1000, 3)
             if not exchange.streamed:
                 metrics.engine_seconds(exchange.engine)(spent)
+
+    def engine_problem(self, error: Exception) -> Problem:
+        """See `yumen.asking.problem_of`."""
+        return problem_of(error, self.exchange.engine, exchange=self.exchange.id)
 
     def receive(self, result: Answer | Native, *, author: Step | None) -> None:
         """Take a whole reply, of the engine or of a plugin. Error: `Problem` for a reply that cannot be read."""

@@ -10,7 +10,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from yumen.asking import problem_of
 from yumen.chain import Run
 from yumen.channels import FilterSlot, Strand
 from yumen.dialects import Event, Piece
@@ -77,7 +76,7 @@ class StreamRun:
         except asyncio.CancelledError:
             raise
         except Exception as error:  # an engine's iterator is somebody else's code
-            self._fail(problem_of(error, self.run.exchange))
+            self._fail(self.run.engine_problem(error))
         finally:
             beat.cancel()
             await self._close_events()

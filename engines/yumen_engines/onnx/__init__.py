@@ -70,7 +70,6 @@ class Onnx(TensorEngine[OnnxConfig]):
     """See the module's docstring."""
 
     manifest: ClassVar[EngineManifest] = EngineManifest(name="onnx", version="2.0.0", dialects=("openai", "kserve"))
-    config_type = OnnxConfig
 
     def __init__(self, config: OnnxConfig) -> None:
         super().__init__(config)

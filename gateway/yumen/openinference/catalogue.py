@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Iterator
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from yumen.asking import BUSY
+from yumen.asking import problem_of
 from yumen.deadline import Deadline
-from yumen.engine import EngineError, RequestRefused
 from yumen.errors import Problem
 from yumen.runtime import Runtime
-from yumen.telemetry import log
 from yumen.tensors.models import Models
 
 T = TypeVar("T")
@@ -75,25 +73,11 @@ async def answered(asking: Awaitable[T], engine: str, *, seconds: float | None =
     try:
         with Deadline(ANSWER_S if seconds is None else seconds):
             return await asking
-    except (Problem, RequestRefused, EngineError, TimeoutError) as error:
-        raise _problem(error, engine) from None
+    except Problem:
+        raise
     except LookupError:
         raise Problem("not_found", UNKNOWN) from None
     except ValueError as error:
         raise Problem("bad_request", str(error) if told else None) from None
     except Exception as error:  # an engine is somebody else's code, like a plugin
-        raise _problem(error, engine) from None
-
-
-def _problem(error: Exception, engine: str) -> Problem:
-    if isinstance(error, Problem):
-        return error
-    if isinstance(error, RequestRefused):
-        return Problem(error.code, str(error), param=error.param)
-    detail: Any = str(error)[:200] if isinstance(error, EngineError) else ""
-    log.warning("engine_failed", engine=engine, error=type(error).__name__, detail=detail)
-    if not isinstance(error, EngineError):
-        return Problem("engine_timeout" if isinstance(error, TimeoutError) else "engine_unavailable")
-    if error.retry_after_s is not None:
-        return Problem("engine_unavailable", BUSY, retry_after_s=error.retry_after_s, status=503)
-    return Problem("engine_timeout" if error.timeout else "engine_unavailable")
+        raise problem_of(error, engine) from None

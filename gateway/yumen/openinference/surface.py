@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import version as installed
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -25,6 +25,9 @@ from yumen.runtime import Runtime
 from yumen.tensors.models import Metadata, ModelState
 from yumen.tensors.types import TensorSpec
 from yumen.wire import Headers, Receive, read_body
+
+if TYPE_CHECKING:
+    from yumen.dataplane import Doorkeeper
 
 PATH = re.compile(
     r"/v2/?(?P<server>)|/v2/health/(?P<health>live|ready)|/v2/models/(?P<all>stats)|/v2/repository/(?P<index>index)"
@@ -44,12 +47,6 @@ CHANGING = "Another model is being loaded or unloaded; try again later."
 RETRY_S = 5.0
 
 Answer = tuple[int, bytes]
-
-
-class Doorkeeper(Protocol):
-    """See `yumen.dataplane.Doorkeeper`."""
-
-    def authenticate(self, headers: Iterable[tuple[bytes, bytes]]) -> Entry: ...
 
 
 class Surface:

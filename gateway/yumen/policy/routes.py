@@ -95,10 +95,7 @@ def _choose(gateway: Source, path: Path, item: RouteFile, engines: dict[str, Eng
     wanted = (item.engine,) if isinstance(item.engine, str) else item.engine
     declared: dict[str, Any] = gateway.data["engines"]
     for name in wanted:
-        if name not in declared:
-            fix = f"declare it under `engines:`, or name one of: {', '.join(sorted(declared)) or 'none yet'}"
-            what = f"there is no engine `{name[:60]}`"
-            gateway.wrong((*path, "engine"), "policy.unknown-engine", what, nearest(name, declared, fix))
+        _check_declared(gateway, (*path, "engine"), name, declared)
     available = [name for name in wanted if name in engines]
     if not available and not gateway.diagnostics:
         what = f"no engine of the route `{item.id}` is available"
@@ -111,12 +108,15 @@ def _choose(gateway: Source, path: Path, item: RouteFile, engines: dict[str, Eng
 def _fallback(gateway: Source, path: Path, item: RouteFile, engines: dict[str, EngineSpec]) -> str:
     """The engine that a route falls back on; none where that is not available here."""
     name = item.fallback
-    declared: dict[str, Any] = gateway.data["engines"]
-    if name and name not in declared:
-        fix = f"declare it under `engines:`, or name one of: {', '.join(sorted(declared)) or 'none yet'}"
-        what = f"there is no engine `{name[:60]}`"
-        gateway.wrong((*path, "fallback"), "policy.unknown-engine", what, nearest(name, declared, fix))
+    if name:
+        _check_declared(gateway, (*path, "fallback"), name, gateway.data["engines"])
     return name if name in engines else ""
+
+
+def _check_declared(gateway: Source, path: Path, name: str, declared: dict[str, Any]) -> None:
+    if name not in declared:
+        fix = f"declare it under `engines:`, or name one of: {', '.join(sorted(declared)) or 'none yet'}"
+        gateway.wrong(path, "policy.unknown-engine", f"there is no engine `{name[:60]}`", nearest(name, declared, fix))
 
 
 def check_matches(sources: dict[str, Source], instances: dict[str, Instance], ids: list[str]) -> None:

@@ -24,7 +24,6 @@ T = TypeVar("T")
 # them take about a millisecond, which is as long as the event loop should stand still.
 READ_BYTES_MIN, WRITE_ELEMENTS_MIN, WRITE_BYTES_MIN = 256 << 10, 16_384, 4 << 20
 THREADS = 2
-PRIORITY_MAX = 9
 US = 1_000_000
 # Of what is made up for a version to run once, in each input; and how long that run may take.
 WARM_UP_ELEMENTS_MAX, WARM_UP_S = 1 << 24, 300.0
@@ -75,7 +74,7 @@ async def answered(served: Served, asked: InferRequest, request: EngineRequest, 
     rows = check(asked, served.signature)
     deadline = min(request.deadline, now + asked.timeout_us / US) if asked.timeout_us else request.deadline
     # To the protocol 0 is no wish; 1 is what nobody goes before, as is 0 to a batcher.
-    priority = min(max(asked.priority - 1, 0), PRIORITY_MAX)
+    priority = max(asked.priority - 1, 0)
     outputs = await served.batcher.submit(rows, tenant=request.tenant, deadline=deadline, priority=priority)
     return await codec.write(asked, request.model, served, outputs)
 
