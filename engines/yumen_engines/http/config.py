@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from yumen_engines.openai.config import OpenAIConfig, ms, number, origin, text
+from yumen_engines.openai.config import OpenAIConfig, client_config, ms, number, origin, text
 
 
 class HttpConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,15 +32,4 @@ class HttpConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     def upstream(self) -> OpenAIConfig:
         """The same for the client, which the engine `openai` shares."""
-        return OpenAIConfig(
-            base_url=self.base_url,
-            api_key=self.api_key,
-            connect_timeout_ms=self.connect_timeout_ms,
-            first_byte_timeout_ms=self.first_byte_timeout_ms,
-            idle_timeout_ms=self.first_byte_timeout_ms,
-            retries=self.retries,
-            retry_backoff_ms=self.retry_backoff_ms,
-            connections_max=self.connections_max,
-            idle_connections_per_host=self.idle_connections_per_host,
-            proxy=self.proxy,
-        )
+        return client_config(self)

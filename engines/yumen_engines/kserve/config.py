@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from yumen_engines.openai.config import OpenAIConfig, ms, number, origin, root, text
+from yumen_engines.openai.config import OpenAIConfig, client_config, ms, number, origin, root, text
 
 VERSION_NUMBER = r"^([0-9]{1,18})?$"
 
@@ -50,16 +50,4 @@ class KServeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     def upstream(self) -> OpenAIConfig:
         """The same for the client, which the engine `openai` shares."""
-        return OpenAIConfig(
-            base_url=self.base_url,
-            api_key=self.api_key,
-            connect_timeout_ms=self.connect_timeout_ms,
-            # The longest wait of any kind; requests have deadlines of their own.
-            first_byte_timeout_ms=self.first_byte_timeout_ms,
-            idle_timeout_ms=self.first_byte_timeout_ms,
-            retries=self.retries,
-            retry_backoff_ms=self.retry_backoff_ms,
-            connections_max=self.connections_max,
-            idle_connections_per_host=self.idle_connections_per_host,
-            proxy=self.proxy,
-        )
+        return client_config(self)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -93,3 +93,13 @@ def check_credentials(config: OpenAIConfig) -> None:
     """Error: `CannotStart` for an `api_key` that a header cannot carry. The message never holds it."""
     if not HEADER_TOKEN.fullmatch(config.api_key):
         raise CannotStart("`api_key` holds a blank, a control character or a non-ASCII one; check where it is set")
+
+
+def client_config(config: Any) -> OpenAIConfig:
+    """What the client takes, of an engine that is configured alike and has one timeout for the head and for what follows."""
+    same = (
+        "base_url", "api_key", "connect_timeout_ms", "first_byte_timeout_ms", "retries", "retry_backoff_ms",
+        "connections_max", "idle_connections_per_host", "proxy",
+    )  # fmt: skip
+    keys = {key: getattr(config, key) for key in same}
+    return OpenAIConfig(**keys, idle_timeout_ms=config.first_byte_timeout_ms)
