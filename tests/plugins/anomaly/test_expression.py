@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tests.plugins.anomaly.rulesets import FACTS, SOURCES, Source, read, source_text
 
 from yumen_plugins.anomaly.language.conditions import AllOf, AnyOf, Comparison, Expression, Flag, Membership
 from yumen_plugins.anomaly.language.expression import ExpressionError, parse
+from yumen_plugins.anomaly.language.lexer import CHARS_MAX
 
 PIECES = (
     *FACTS, "and", "or", "not", "in", "true", "false", "(", ")", "[", "]", ",", "==", "!=", "<", ">=", "=", "&&", "!", "+",
@@ -129,7 +130,10 @@ def test_the_facts_that_a_condition_reads() -> None:
 @settings(deadline=None)
 def test_the_written_form_is_read_back(source: Source) -> None:
     """A policy can be printed and loaded again without becoming another one."""
-    condition = read(source_text(source))
+    text = source_text(source)
+    # Some lists of values are longer than a condition may be, which is another test's matter.
+    assume(len(text) <= CHARS_MAX)
+    condition = read(text)
     assert read(str(condition)) == condition
 
 
