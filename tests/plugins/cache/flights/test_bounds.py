@@ -107,7 +107,7 @@ async def test_nobody_waits_longer_than_wait_s(streamed: bool) -> None:
     ones = many(engine, 20, streamed=streamed)
     leader, *followers = await begun(flights, *ones)
     await until(lambda: sorted(flight.followers for flight in flights._tasks.values()) == [0, 18])
-    # The wait that this is about is over; on a machine that stalls now, nobody is to run out of patience with the second call.
+    # The wait that this is about is over: on a machine that stalls now, nobody is to give the second call up.
     flights._wait_s = LONG_S
     engine.go.set()
     async with asyncio.timeout(20):
