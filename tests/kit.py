@@ -1,85 +1,36 @@
-"""One exchange through one chain, in process, with real plugins and engines: what the core's own tests are made of."""
+"""One exchange through one chain of plugins that a test has made, in process: what the core's own tests are made of.
+
+It is `yumen.testing` with a look inside: steps, states, and the frames of a stream one by one.
+"""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any, ClassVar
 
-from yumen import Engine, EngineManifest, EngineRequest, Events, Hmac, Manifest, Native, NoConfig, Plugin, Principal
+from yumen import Engine, Hmac, Manifest, Native, NoConfig, Plugin, Principal, testing
 from yumen.chain import Chain, Run
 from yumen.dialects.openai import OpenAI
-from yumen.exchange import Answer
 from yumen.forms import ExchangeState
 from yumen.policy.bundle import Instance, Limits, Route
 from yumen.step import Step
 from yumen.streaming import StreamRun
 from yumen.target import Target
+from yumen.testing import Piece
 
-CHUNK = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
-
-
-def chunk(text: str | None = None, finish: str | None = None, choice: int = 0, **delta: Any) -> bytes:
-    """One event of an OpenAI stream."""
-    body = {**({} if text is None else {"content": text}), **delta}
-    return json.dumps(
-        {**CHUNK, "choices": [{"index": choice, "delta": body, "finish_reason": finish}]}, ensure_ascii=False
-    ).encode()
+PATH = "/v1/chat/completions"
 
 
-def completion(*texts: str) -> bytes:
-    """A plain OpenAI reply with one choice per text."""
-    choices = [
-        {"index": index, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-        for index, text in enumerate(texts)
-    ]
-    usage = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
-    reply = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "m", "choices": choices}
-    return json.dumps({**reply, "usage": usage}, ensure_ascii=False).encode()
+def saying(*pieces: Piece) -> testing.ScriptedEngine:
+    """An engine that speaks the caller's dialect itself, and says this."""
+    return testing.ScriptedEngine(dialects=("openai",)).says(*pieces)
 
 
-class ScriptedEngine(Engine[NoConfig]):
-    """Answers with what the test wrote down; remembers what it was given."""
-
-    manifest: ClassVar[EngineManifest] = EngineManifest(name="scripted", version="1", dialects=("openai",))
-
-    def __init__(self, reply: Any, before: Callable[[], Any] | None = None) -> None:
-        super().__init__(NoConfig())
-        self.reply = reply
-        self.before = before
-        self.requests: list[EngineRequest] = []
-        self.closed = False
-
-    async def generate(self, request: EngineRequest) -> Answer | Native | Events:
-        self.requests.append(request)
-        if self.before is not None:
-            await self.before()
-        if isinstance(self.reply, Exception):
-            raise self.reply
-        if isinstance(self.reply, list):
-            return self._events(self.reply)
-        if isinstance(self.reply, bytes):
-            return Native(200, self.reply)
-        answer: Answer | Native = self.reply
-        return answer
-
-    async def _events(self, events: list[Any]) -> AsyncIterator[Any]:
-        try:
-            for event in events:
-                if isinstance(event, Exception):
-                    raise event
-                if callable(event):
-                    await event()
-                else:
-                    yield event
-        finally:
-            self.closed = True
-
-    @property
-    def seen(self) -> str:
-        """The body that the engine was given last."""
-        return self.requests[-1].body.decode()
+def given_to(engine: testing.ScriptedEngine) -> str:
+    """The body that an engine was given last."""
+    return engine.asked.body.decode()
 
 
 class Ledger(Plugin[NoConfig]):
@@ -116,37 +67,26 @@ def step(plugin: Plugin[Any], **knobs: Any) -> Step:
     return Step(Instance(name=name, plugin_class=type(plugin), config=NoConfig(), **knobs), plugin)
 
 
-class Outcome:
-    """What came of one exchange."""
+class Outcome(testing.Outcome):
+    """What came of one exchange, with the frames of its stream."""
 
-    def __init__(self) -> None:
-        self.status = 0
-        self.body = b""
-        self.frames: list[bytes] = []
-        self.exchange: Any = None
+    exchange: Any
+    frames: list[bytes]
 
     @property
     def json(self) -> Any:
+        """The body of a plain reply."""
         return json.loads(self.body)
-
-    @property
-    def code(self) -> str:
-        """The error code of a plain reply, or of the last event of a stream."""
-        body = self.json if self.body else json.loads(self.frames[-1].removeprefix(b"data: "))
-        code: str = body["error"]["code"]
-        return code
 
     @property
     def content(self) -> str:
         """The content of the first choice."""
-        content: str = self.json["choices"][0]["message"]["content"]
-        return content
+        return self.reply.contents[0]
 
     @property
     def events(self) -> list[Any]:
         """The decoded events of a stream, without its end."""
-        lines = b"".join(self.frames).decode().split("\n\n")
-        return [json.loads(line[6:]) for line in lines if line.startswith("data: {")]
+        return [json.loads(line[6:]) for line in self.body.decode().split("\n\n") if line.startswith("data: {")]
 
     def channel(self, choice: int = 0, name: str = "content") -> str:
         """The concatenation of one channel of a stream."""
@@ -160,8 +100,7 @@ class Outcome:
 
 def request(text: str = "hello", **more: Any) -> bytes:
     """A chat request."""
-    body = {"model": "m", "messages": [{"role": "user", "content": text}], **more}
-    return json.dumps(body, ensure_ascii=False).encode()
+    return testing.chat(text, **{"model": "m", **more}).body
 
 
 async def exchange(
@@ -185,28 +124,28 @@ async def exchange(
     )  # fmt: skip
     chain = Chain(route, steps, engine, egress, limits, {fallback.name: fallback} if fallback else None)
     dialect = OpenAI()
-    payload = dialect.decode("/v1/chat/completions", body or request(), depth_max=64, texts_max=1000)
+    payload = dialect.decode(PATH, body or request(), depth_max=64, texts_max=1000)
     state = ExchangeState("0" * 32, time.time(), Principal("tenant", "app", "key"), payload)
     state.route, state.engine, state.digest_mac, state.accept_raw = "chat", "llm", Hmac(b"key"), accept_raw
     run = Run(chain, state, dialect, time.perf_counter())
-    outcome = Outcome()
-    outcome.exchange = state
-    if not payload.streamed:
-        outcome.body = await run.plain()
-        outcome.status = state.reply.status if state.reply else 0
-        return outcome
+    before = len(engine.requests) if isinstance(engine, testing.ScriptedEngine) else 0
+    frames: list[bytes] = []
+
+    def outcome(reply: bytes, content_type: str) -> Outcome:
+        asked = engine.requests[before:] if isinstance(engine, testing.ScriptedEngine) else []
+        status = state.reply.status if state.reply else 0
+        made = Outcome(PATH, status, {"content-type": content_type}, reply, state, asked[-1] if asked else None)
+        made.frames = frames
+        return made
+
     begun = await run.begin()
-    if begun is None or isinstance(begun, Native):
-        outcome.body = await run.finish_plain(begun)
-        outcome.status = state.reply.status if state.reply else 0
-        return outcome
+    if not payload.streamed or begun is None or isinstance(begun, Native):
+        return outcome(await run.finish_plain(begun), "application/json")
 
-    async def send(frames: bytes) -> None:
-        outcome.frames.append(frames)
+    async def send(sent: bytes) -> None:
+        frames.append(sent)
         if on_frame is not None:
-            await on_frame(frames)
+            await on_frame(sent)
 
-    streaming = StreamRun(run, begun, send)
-    outcome.status = 200
-    await streaming.pump()
-    return outcome
+    await StreamRun(run, begun, send).pump()
+    return outcome(b"".join(frames), "text/event-stream")

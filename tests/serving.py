@@ -86,10 +86,11 @@ class Gateway:
         """Every byte below the data directory's ledger, and every record with its texts."""
         return ledgers.contents(self.data_dir)
 
-    def get(self, path: str) -> tuple[int, str]:
-        """Status and body of a GET."""
+    def get(self, path: str, key: str = "") -> tuple[int, str]:
+        """Status and body of a GET, with a key or without one."""
+        asked = urllib.request.Request(self.url + path, headers={"authorization": f"Bearer {key}"} if key else {})
         try:
-            with urllib.request.urlopen(self.url + path, timeout=10) as reply:
+            with urllib.request.urlopen(asked, timeout=10) as reply:
                 return reply.status, reply.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -99,8 +100,15 @@ class Gateway:
         made = self.yumen("keys", "create", "--tenant", "trusted", "--app", "tests", "--trusted", "--json")
         assert made.returncode == 0, made.stderr
         key: str = json.loads(made.stdout)["key"]
-        time.sleep(1.5)  # a running gateway looks for new keys once a second
+        self.wait_for_key(key)
         return key
+
+    def wait_for_key(self, key: str, path: str = "/v1/models") -> None:
+        """Wait until the running process knows a new key, which it looks for once a second; the key opens `path`."""
+        until = time.monotonic() + 60
+        while self.get(path, key)[0] == 401:
+            assert time.monotonic() < until, "the key never became known"
+            time.sleep(0.1)
 
     def yumen(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command of the command line on the same data."""

@@ -19,6 +19,7 @@ What goes wrong:
 
     status-N    that status with a JSON error           html        ... with a web page instead
     retry-N     ... with Retry-After: N seconds         flaky-N     only the first N requests of this model name
+    date-N      ... as a date in N seconds              bad-N       ... as the Nth of `BAD_DELAYS`
     reset       the connection is reset at once         reset-N     ... after N events
     hang        no reply until the client leaves        stall-N     nothing after N events
     error-N     an error event after N events           garbage-N   no JSON after N events, or as plain reply
@@ -38,6 +39,7 @@ import re
 import threading
 import time
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import Any
 
 from aiohttp import web
@@ -46,6 +48,10 @@ WORD = re.compile(r"([a-z]+)(?:-(\d+))?")
 HANG_S_MAX = 60.0
 BODY_BYTES_MAX = 64 * 1024 * 1024
 GARBAGE = b'{"choices": [oops'
+BAD_DELAYS = (
+    "", "-5", "1e9", "nan", "0x10", "99999", "9" * 400, "7, 7", "７", "²", "Sat, 01 Jan 9999 00:00:00 GMT",
+    "Sat, 99 Foo 2026 00:00:00 GMT", "Sat, 01 Jan 2000 99:99:99 GMT", "x" * 4000,
+)  # fmt: skip
 CREATED = 1_700_000_000
 
 
@@ -178,6 +184,10 @@ def _reset(request: web.Request) -> None:
 
 def _error(status: int, message: str, script: Script) -> web.Response:
     headers = {"retry-after": str(script.number("retry", 1))} if "retry" in script else {}
+    if "date" in script:
+        headers["retry-after"] = formatdate(time.time() + script.number("date", 1), usegmt=True)
+    if "bad" in script:
+        headers["retry-after"] = BAD_DELAYS[script.number("bad", 0)]
     if "html" in script:
         return web.Response(status=status, text="<html>no</html>", content_type="text/html", headers=headers)
     error = {"message": message, "type": "server_error", "code": None, "param": None}

@@ -31,15 +31,15 @@ from yumen.exchange import (
     Finding,
     Mode,
     Principal,
-    Reply,
     Respond,
-    Text,
     Trace,
     Usage,
 )
 from yumen.kept import Kept
 from yumen.ledger import LedgerReader, Progress
+from yumen.openinference.elements import check_binary_elements, check_json_elements
 from yumen.operators import AdminCall, Download, Erasure, Operation, Right
+from yumen.plainfile import plain_content, plain_file
 from yumen.plugin import (
     Ask,
     Channel,
@@ -75,6 +75,7 @@ from yumen.tensors import (
 )
 from yumen.tensors.engine import TensorEngine
 from yumen.tensors.repository import ConfigWrong, Folder, RepositoryConfig, Single, Source, TensorConfig, VersionFiles
+from yumen.text import Reply, Text, ToolCall
 
 __all__ = [
     "DATATYPES",
@@ -152,12 +153,17 @@ __all__ = [
     "TensorSpec",
     "Tensors",
     "Text",
+    "ToolCall",
     "Trace",
     "Unsupported",
     "Usage",
     "VersionFiles",
+    "check_binary_elements",
+    "check_json_elements",
     "display",
     "explain_record",
+    "plain_content",
+    "plain_file",
     "rule_cites",
     "session_id",
     "subject_id",

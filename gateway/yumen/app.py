@@ -11,18 +11,23 @@ from typing import Any
 
 from litestar import Litestar, MediaType, Request, Response, get
 from litestar.datastructures import State
+from litestar.plugins import PluginProtocol
+from litestar.plugins.core import MsgspecDIPlugin
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest, multiprocess
 
 from yumen.admin import OPENAPI, PATH, control_plane
 from yumen.dataplane import DataPlane
 from yumen.errors import CannotStart, Problem
+from yumen.greeting import greet
 from yumen.identity import Keys
 from yumen.parts import Parts
 from yumen.policy.trusted import load_trusted
 from yumen.reload import Reloader
 from yumen.runtime import Runtime
 from yumen.settings import Secret, Settings
-from yumen.telemetry import configure_logging, log, place
+from yumen.strays import contain
+from yumen.telemetry import configure_logging, error_name, log, place
+from yumen.tracing.watch import STANDING_S, LoopWatch
 
 # Where Litestar's own handlers are.
 CONTROL = (b"/healthz", b"/readyz", b"/metrics", PATH.encode())
@@ -44,11 +49,15 @@ async def readyz(state: State) -> Response[dict[str, Any]]:
     """The policy is loaded, the engines are up and the ledger can be written."""
     plane: DataPlane = state.plane
     reasons = await plane.runtime.ready()
+    engines = plane.runtime.placements()
+    for name, places in engines.items():
+        if places is None:
+            reasons.setdefault(f"engine {name}", "it cannot say where it runs")
     content = {
         "ready": not reasons,
         "policy_hash": plane.runtime.bundle.hash[:12],
         "reasons": reasons,
-        "engines": plane.runtime.placements(),
+        "engines": engines,
     }
     return Response(content, status_code=503 if reasons else 200)
 
@@ -73,6 +82,13 @@ class Gateway(Litestar):
     plane: DataPlane | None = None
     # Why it cannot start.
     refusal = ""
+
+    @staticmethod
+    def _get_default_plugins(plugins: list[PluginProtocol]) -> list[PluginProtocol]:
+        """Leave out those for pydantic and attrs: no handler here knows these, and where they are installed, as they are
+        with many a client of models, each worker would load them for a fifth of a second and ten megabytes.
+        """
+        return [*plugins, MsgspecDIPlugin()]
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if self.plane is not None and scope["type"] == "http" and not scope["raw_path"].startswith(CONTROL):
@@ -119,7 +135,7 @@ def on_error(_: Request[Any, Any, Any], error: Exception) -> Response[dict[str, 
     if isinstance(error, Problem):
         code, message = error.code, error.message
     elif status >= 500:
-        log.error("internal_error", error=type(error).__name__, at=place(error))
+        log.error("internal_error", error=error_name(error), at=place(error))
     body = {"error": {"message": message, "type": "api_error", "code": code, "param": None}}
     return Response(body, status_code=status, headers={"www-authenticate": "Bearer"} if status == 401 else None)
 
@@ -152,6 +168,9 @@ def create_app(settings: Settings | None = None) -> Gateway:
     """The ASGI application. Error: `PolicyError` for a bundle that does not hold."""
     settings = settings or Settings.from_env()
     configure_logging(settings.log_level)
+    served = os.environ.get(SERVER_PID) == str(os.getppid())
+    if served:
+        contain(asyncio.get_event_loop())
     loaded = load_trusted(settings.policies, settings.require_signed)
     bundle = loaded.bundle
     secret = Secret.open(settings.data_dir)
@@ -161,16 +180,23 @@ def create_app(settings: Settings | None = None) -> Gateway:
         app.state.key_ring = keys = Keys.open(settings.data_dir, secret)
         app.state.plane = plane = DataPlane(runtime, keys, secret)
         app.state.reloader = reloader = Reloader(settings, plane, loaded)
+        app.state.watch = watch = LoopWatch(standing_s=STANDING_S if served else None)
+        watch.start()
         try:
             await runtime.start()
             await reloader.begin()
+            greet(settings, keys, bundle.hash)
         except CannotStart as error:
             gateway.refusal = str(error)
             await runtime.stop()
+            watch.stop()
             raise
         gateway.plane = plane
+        if settings.development:
+            log.warning("development_mode", sends="server-timing")
         tune_interpreter()
-        if os.environ.get(SERVER_PID) == str(os.getppid()):
+        watch.serving()
+        if served:
             app.state.guard = asyncio.create_task(leave_with(os.getppid()))
         log.info("started", policy=bundle.name, policy_hash=bundle.hash[:12], routes=len(bundle.routes))
 
@@ -182,6 +208,9 @@ def create_app(settings: Settings | None = None) -> Gateway:
         if reloader is not None:
             await reloader.close()
             await reloader.plane.runtime.stop()
+        watch: LoopWatch | None = app.state.get("watch")
+        if watch is not None:
+            watch.stop()
         log.info("stopped")
 
     gateway = Gateway(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
@@ -11,7 +10,8 @@ from yumen.deadline import Deadline
 from yumen.engine import EngineError, Events, Native, RequestRefused
 from yumen.errors import Problem
 from yumen.exchange import Answer, Trace
-from yumen.telemetry import log
+from yumen.foreign import contained, pass_on
+from yumen.telemetry import error_name, log, metrics
 
 if TYPE_CHECKING:
     from yumen.chain import Run
@@ -49,13 +49,34 @@ class Asking:
         self.asked = True
         started = time.perf_counter()
         try:
-            self._given = await self._run.ask(self._target, self.left_s)
+            self._given = await self._either()
         except Problem as problem:
             self._problem = problem
             raise
         finally:
             self._spent_s = time.perf_counter() - started
         return self._given
+
+    async def _either(self) -> Given:
+        """What the engine gives, or the route's other one where it fails.
+
+        Error: `Problem` engine_unavailable or engine_timeout; others where the request is not what the engine takes, or a
+        plugin ends the exchange.
+        """
+        run, target = self._run, self._target
+        try:
+            return await run.ask(target, self.left_s)
+        except EngineError as error:
+            problem = run.engine_problem(error)
+            if isinstance(error, RequestRefused) or not self.left_s:
+                raise problem from None
+        try:
+            return await run.ask(_instead(run, target, problem), self.left_s)
+        except EngineError as error:
+            raise problem if isinstance(error, RequestRefused) else run.engine_problem(error) from None
+        finally:
+            if target.egress == "remote":
+                run.exchange.egress = "remote"  # text has left this machine, whoever answers
 
     async def by_way_of(self, step: Step, view: View) -> Given:
         """Let a plugin ask, or answer in the engine's place. Error: `Problem`."""
@@ -66,14 +87,14 @@ class Asking:
         given: Given | None = None
         try:
             with Deadline(self.left_s + GRACE_S):
-                given = await step.plugin.on_ask(view, self)
+                given = await contained(step.plugin.on_ask(view, self))
             if self._problem is not None:
                 # Whatever kept the request from its engine, a verdict of policy among it, is not for a plugin to undo.
                 raise self._problem
             if not isinstance(given, Answer | Native | AsyncIterator):
                 raise TypeError("on_ask returns what an engine does")
             view.commit()
-        except (Exception, asyncio.CancelledError) as error:  # a plugin may raise anything; what it means is policy
+        except BaseException as error:  # a plugin may raise anything; what it means is policy
             view.discard()
             await close_stream(given, run.exchange.id)
             await close_stream(self._given, run.exchange.id)
@@ -94,15 +115,9 @@ class Asking:
             run.author = step
         return given
 
-    async def _without(
-        self, step: Step, view: View, started: float, error: Exception | asyncio.CancelledError
-    ) -> Given:
-        """What comes of an exchange whose plugin failed. Errors: `Problem`; CancelledError where the task is cancelled."""
-        if isinstance(error, asyncio.CancelledError):
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise error
-            error = RuntimeError("cancelled itself")
+    async def _without(self, step: Step, view: View, started: float, error: BaseException) -> Given:
+        """What comes of an exchange whose plugin failed. Errors: `Problem`; what is meant for whoever awaits it."""
+        pass_on(error)
         if self._problem is not None:
             raise self._problem from None
         if isinstance(error, EngineError) and not view.shadow:
@@ -118,12 +133,39 @@ class Asking:
         raise Problem("plugin_fault")
 
 
-def problem_of(error: Exception, engine: str, **about: str) -> Problem:
+def departed(run: Run) -> Target:
+    """The engine that an exchange leaves for: the route's other one where its own cannot say what answers.
+
+    Error: `Problem`.
+    """
+    try:
+        return run.depart()
+    except EngineError as error:
+        return _instead(run, run.chain.target_of(run.exchange), run.engine_problem(error))
+
+
+def _instead(run: Run, target: Target, problem: Problem) -> Target:
+    """The route's other engine, for which an exchange leaves where one has failed.
+
+    Error: `problem`, the failure's, where there is no other; `Problem` where the exchange may not leave for it.
+    """
+    other = run.chain.fallback_of(target, run.exchange.dialect)
+    if other is None:
+        raise problem from None
+    run.exchange.fell_back = True
+    metrics.fell_back(target.name, other.name)
+    try:
+        return run.depart(other)
+    except EngineError as error:
+        raise run.engine_problem(error) from None
+
+
+def problem_of(error: BaseException, engine: str, **about: str) -> Problem:
     """What the caller is told about a failed engine; the log gets the rest, without payload, and what it is `about`."""
     if isinstance(error, RequestRefused):
         return Problem(error.code, str(error), param=error.param)
     detail = str(error)[:200] if isinstance(error, EngineError) else ""
-    log.warning("engine_failed", **about, engine=engine, error=type(error).__name__, detail=detail)
+    log.warning("engine_failed", **about, engine=engine, error=error_name(error), detail=detail)
     if not isinstance(error, EngineError):
         return Problem("engine_timeout" if isinstance(error, TimeoutError) else "engine_unavailable")
     if error.retry_after_s is not None:
@@ -139,5 +181,6 @@ async def close_stream(given: object, exchange_id: str) -> None:
     try:
         with Deadline(GRACE_S):
             await close()
-    except Exception as error:  # somebody else's code; it must not hide why nobody reads the stream
-        log.warning("engine_close_failed", exchange=exchange_id, error=type(error).__name__)
+    except BaseException as error:  # somebody else's code; it must not hide why nobody reads the stream
+        pass_on(error)
+        log.warning("engine_close_failed", exchange=exchange_id, error=error_name(error))

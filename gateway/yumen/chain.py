@@ -1,7 +1,8 @@
 """Runs one exchange through the plugins of its route, the engine, and back up.
 
 Requests go down the chain in the order of the policy; replies come back up in reverse. Whatever happens, every plugin
-whose request hook was reached gets its response and completion hooks.
+whose request hook was reached gets its completion hook, and before that its response hook where there is anybody to reply
+to; see `yumen.plugin`.
 """
 
 from __future__ import annotations
@@ -13,16 +14,17 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from yumen import telemetry
-from yumen.asking import Asking, close_stream, problem_of
+from yumen.asking import Asking, close_stream, departed, problem_of
 from yumen.deadline import Deadline
 from yumen.dialects import Dialect, Payload
-from yumen.engine import Engine, EngineError, EngineRequest, Events, Native, RequestRefused
+from yumen.engine import Engine, EngineError, EngineRequest, Events, Native
 from yumen.errors import Problem
 from yumen.exchange import Answer, Block, Decision, Respond, Trace
+from yumen.foreign import pass_on
 from yumen.forms import ExchangeState, ReplyState
 from yumen.step import Step
 from yumen.target import Target
-from yumen.telemetry import log, metrics
+from yumen.telemetry import error_name, log, metrics
 from yumen.view import View
 
 if TYPE_CHECKING:
@@ -59,9 +61,9 @@ class Chain:
         )
         self.shadowing = any(step.shadowing for step in steps)
         self.steps = steps
-        # Whether any of them wants to know right before an engine is asked.
+        self.headers = frozenset(name for step in steps for name in step.headers)
+        # Whether any of them wants to know right before an engine is asked, and whether one stands before it.
         self.sending = any("on_send" in step.hooks for step in steps)
-        # Whether one of them stands before the engine.
         self.asking = any(step.asks for step in steps)
         self.versions: Mapping[str, str] = MappingProxyType({step.name: step.manifest.version for step in steps})
         self.limits = limits
@@ -102,7 +104,7 @@ class Run:
         self.chain = chain
         self.exchange = exchange
         exchange.versions = chain.versions
-        exchange.engine_version = chain.target.version
+        exchange.engine_version = chain.target.known_version
         self.dialect = exchange.spoken = dialect
         self.started = started
         self.ran: list[tuple[Step, View]] = []
@@ -150,7 +152,7 @@ class Run:
             posture = step.posture(exchange)
             if posture is None:
                 continue
-            view = View(exchange, step.name, step.manifest, *posture)
+            view = View(exchange, step.name, step.manifest, *posture, step.headers)
             self.ran.append((step, view))
             answer = self._turned(step, await step.call("on_request", exchange, view))
             if answer is not None:
@@ -168,7 +170,10 @@ class Run:
         return decision.answer
 
     def depart(self, instead: Target | None = None) -> Target:
-        """The engine that the exchange goes to now, or `instead` of it. Error: `Problem` where it may not, as it is."""
+        """The engine that the exchange goes to now, or `instead` of it.
+
+        Errors: `Problem` where it may not, as it is; `EngineError` where the engine cannot say what answers.
+        """
         exchange = self.exchange
         target = instead or self.chain.target_of(exchange)
         if exchange.masking_required is not None and exchange.masking != "enforce":
@@ -179,12 +184,14 @@ class Run:
             # The flow check proves that this cannot happen; if it ever does, nothing leaves.
             log.error("raw_egress_stopped", exchange=exchange.id, route=exchange.route)
             raise Problem("plugin_fault")
-        exchange.engine, exchange.engine_version, exchange.engine_identity = (
-            target.name,
-            target.version,
-            target.identity,
-        )
+        exchange.engine, exchange.engine_version = target.name, ""
+        exchange.engine_version = self.version_of(target)
+        exchange.engine_identity = target.identity
         return target
+
+    def version_of(self, target: Target) -> str:
+        """What `Exchange.engine_version` says of an engine. Error: `EngineError`."""
+        return target.version
 
     async def leave(self) -> Answer | None:
         """Run the hooks that come right before an engine is asked. Returns the answer of a plugin that responded.
@@ -209,7 +216,7 @@ class Run:
 
     async def generate(self) -> Answer | Native | Events:
         """Have the engine answer, or the plugin that stands before it. Error: `Problem`."""
-        asking = Asking(self, self.depart())
+        asking = Asking(self, departed(self))
         step, view = self.ran[-1] if self.ran and self.chain.asking else (None, None)
         # Whoever may see the masked form only stands before an engine that is given nothing else.
         if step is None or view is None or not step.asks:
@@ -219,29 +226,7 @@ class Run:
         return await asking.by_way_of(step, view)
 
     async def ask(self, target: Target, seconds: float) -> Answer | Native | Events:
-        """Ask the engine, or the route's other one where it fails, for so many seconds.
-
-        Error: `Problem` engine_unavailable or engine_timeout; others where the request is not what the engine takes, or a
-        plugin ends the exchange.
-        """
-        ends = time.monotonic() + seconds
-        try:
-            return await self._ask(target, seconds)
-        except EngineError as error:
-            problem = self.engine_problem(error)
-            left_s = ends - time.monotonic()
-            instead = self.chain.fallback_of(target, self.exchange.dialect)
-            if instead is None or isinstance(error, RequestRefused) or left_s <= 0:
-                raise problem from None
-        self.exchange.fell_back = True
-        metrics.fell_back(target.name, instead.name)
-        try:
-            return await self._ask(self.depart(instead), left_s)
-        except EngineError as error:
-            raise self.engine_problem(error) from None
-
-    async def _ask(self, target: Target, seconds: float) -> Answer | Native | Events:
-        """Ask one engine. Errors: `EngineError`; `Problem` where a plugin ends the exchange."""
+        """Ask one engine, for so many seconds. Errors: `EngineError`; `Problem` where a plugin ends the exchange."""
         exchange, chain = self.exchange, self.chain
         masked = exchange.engine_masked
         sent = exchange.to_engine()
@@ -274,15 +259,16 @@ class Run:
             raise
         except TimeoutError:
             raise EngineError("no answer in time", timeout=True) from None
-        except Exception as error:  # an engine is somebody else's code, like a plugin
-            raise EngineError(f"it raised {type(error).__name__}") from None
+        except BaseException as error:  # an engine is somebody else's code, like a plugin
+            pass_on(error)
+            raise EngineError(f"it raised {error_name(error)}") from None
         finally:
             spent = time.perf_counter() - started
             exchange.timings_ms["engine"] = round(spent * 1000, 3)
             if not exchange.streamed:
                 metrics.engine_seconds(exchange.engine)(spent)
 
-    def engine_problem(self, error: Exception) -> Problem:
+    def engine_problem(self, error: BaseException) -> Problem:
         """See `yumen.asking.problem_of`."""
         return problem_of(error, self.exchange.engine, exchange=self.exchange.id)
 
@@ -301,7 +287,7 @@ class Run:
         except Problem:
             raise Problem("engine_unavailable") from None
         self.exchange.reply = self._reply(payload, status, author)
-        self.exchange.reply.retry_after = retry_after if retry_after.isdigit() else ""
+        self.exchange.reply.retry_after = retry_after if retry_after.isascii() and retry_after.isdigit() else ""
 
     def _reply(self, payload: Payload, status: int, author: Step | None) -> ReplyState:
         reply = ReplyState(status, "" if status < 400 else "engine_rejected", payload.texts)

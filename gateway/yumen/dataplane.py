@@ -29,7 +29,9 @@ from yumen.runtime import Runtime
 from yumen.settings import Secret
 from yumen.streaming import StreamRun
 from yumen.subject import header_value, session_id, subject_id, subject_named
-from yumen.telemetry import log, metrics, place
+from yumen.telemetry import error_name, log, metrics, place
+from yumen.tracing.timing import server_timing
+from yumen.tracing.tracer import Tracer
 from yumen.wire import (
     EVENT_STREAM,
     ClientGone,
@@ -41,6 +43,7 @@ from yumen.wire import (
     cache_control,
     check_headers,
     header,
+    named_headers,
     read_body,
     send_reply,
 )
@@ -88,6 +91,9 @@ class DataPlane:
         self._new_id = ids or new_id
         self._secret = secret
         self._digest_macs: dict[str, Hmac] = {}
+        settings = runtime.parts.settings
+        self._development = settings.development
+        self.tracer = Tracer() if settings.trace else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; whatever happens, the reply is in the client's dialect and has a stable code."""
@@ -112,7 +118,7 @@ class DataPlane:
             with contextlib.suppress(Exception):
                 await send_problem(send, dialect, Problem("bad_request", "The body broke off."), headers)
         except Exception as error:  # the last resort: a reply with a code, and a log line without payload
-            log.error("internal_error", exchange=exchange_id, error=type(error).__name__, at=place(error))
+            log.error("internal_error", exchange=exchange_id, error=error_name(error), at=place(error))
             with contextlib.suppress(Exception):
                 await send_problem(send, dialect, Problem("plugin_fault"), headers)
         finally:
@@ -156,8 +162,12 @@ class DataPlane:
         if source is not None and (named := subject_named(source, sent, payload)):
             exchange.subject = subject_id(self._secret, entry.tenant, named)
         exchange.cache_control = cache_control(sent)
+        if chain.headers:
+            exchange.asked_with = named_headers(sent, chain.headers)
         exchange.client = (scope.get("client") or ("",))[0]
         run = Run(chain, exchange, dialect, started)
+        if self.tracer is not None:
+            self.tracer.begin(exchange)
         metrics.started()
         try:
             if exchange.streamed:
@@ -169,6 +179,8 @@ class DataPlane:
             raise
         finally:
             metrics.ended()
+            if self.tracer is not None:
+                self.tracer.end(exchange)
 
     def _session(self, headers: Headers, principal: Principal) -> str:
         """What stands for the caller's own name of the session; see `Exchange.session`. Error: `Problem` bad_request."""
@@ -193,7 +205,7 @@ class DataPlane:
         return exchange
 
     async def _plain(self, run: Run, receive: Receive, send: Send, headers: Headers) -> None:
-        with Leaving(receive, WATCH_AFTER_S) as client:
+        with Leaving(receive, WATCH_AFTER_S, run) as client:
             try:
                 body = await run.plain()
             except asyncio.CancelledError:
@@ -201,18 +213,22 @@ class DataPlane:
                     raise
                 await settle(run)
                 return
-        await send_run(send, run, body, headers)
+        await send_run(send, run, body, self._timed(run, headers))
+
+    def _timed(self, run: Run, headers: Headers) -> Headers:
+        return [*headers, (b"server-timing", server_timing(run))] if self._development else headers
 
     async def _stream(self, run: Run, receive: Receive, send: Send, headers: Headers) -> None:
-        with Leaving(receive, 0) as client:
+        with Leaving(receive, 0, run) as client:
             streaming: StreamRun | None = None
             try:
                 result = await run.begin()
                 if result is None or isinstance(result, Native):
-                    await send_run(send, run, await run.finish_plain(result), headers)
+                    body = await run.finish_plain(result)
+                    await send_run(send, run, body, self._timed(run, headers))
                     return
                 streaming = StreamRun(run, result, lambda data: send_part(send, data))
-                more = [*reply_headers(run.exchange), *EVENT_STREAM, *headers]
+                more = [*reply_headers(run.exchange), *EVENT_STREAM, *self._timed(run, headers)]
                 await send({"type": "http.response.start", "status": 200, "headers": more})
                 await streaming.pump()
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -325,13 +341,17 @@ async def settle(run: Run) -> None:
 
 
 class Leaving:
-    """While entered, cancels the current task when the client leaves; `gone` tells that cancellation from any other."""
+    """While entered, cancels the current task when the client leaves; `gone` tells that cancellation from any other.
 
-    __slots__ = ("_after_s", "_receive", "_task", "_timer", "_watcher", "gone")
+    Once the outcome is known it cancels nothing any more: completion hooks run once, and a record is written once.
+    """
 
-    def __init__(self, receive: Receive, after_s: float) -> None:
+    __slots__ = ("_after_s", "_receive", "_run", "_task", "_timer", "_watcher", "gone")
+
+    def __init__(self, receive: Receive, after_s: float, run: Run) -> None:
         self._receive = receive
         self._after_s = after_s
+        self._run = run
         self._watcher: asyncio.Task[None] | None = None
         self.gone = False
 
@@ -354,6 +374,6 @@ class Leaving:
     async def _watch(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        self.gone = True
-        if self._task is not None:
+        if self._task is not None and not self._run.completed:
+            self.gone = True
             self._task.cancel()

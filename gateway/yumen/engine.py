@@ -19,16 +19,19 @@ import msgspec
 
 from yumen.errors import Code
 from yumen.exchange import Answer, Usage
-from yumen.plugin import API_VERSION, ConfigT, Host, NoConfig, config_argument
+from yumen.plugin import ConfigT, Host, NoConfig, config_argument
 from yumen.tensors.models import Models, Placement
 
 
 class EngineManifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What an engine is: `dialects` it can take; empty means that it takes `EngineRequest.messages` of any."""
+    """What an engine is: `dialects` it can take; empty means that it takes `EngineRequest.messages` of any.
+
+    `api`: the version of the contract that it is written for; one that says nothing is written for the first.
+    """
 
     name: str
     version: str
-    api: int = API_VERSION
+    api: int = 1
     dialects: tuple[str, ...] = ()
 
 
@@ -94,14 +97,23 @@ class EngineError(Exception):
 
     `timeout` tells a late answer from none. `again` says that the engine cannot have begun to answer, so that another may be
     asked. `retry_after_s` says that it has too much to do, and when to come back: the caller gets a 503 that says so.
+    `well` says that it tells nothing against the engine, so that a pool does not count it: what was asked for is not there
+    now, or the caller's own time has passed.
     """
 
     def __init__(
-        self, message: str, *, timeout: bool = False, again: bool = False, retry_after_s: float | None = None
+        self,
+        message: str,
+        *,
+        timeout: bool = False,
+        again: bool = False,
+        retry_after_s: float | None = None,
+        well: bool = False,
     ) -> None:
         self.timeout = timeout
         self.again = again
         self.retry_after_s = retry_after_s
+        self.well = well
         super().__init__(message)
 
 
@@ -141,7 +153,10 @@ class Engine(Generic[ConfigT]):
         raise EngineError(f"engine {self.manifest.name} does not generate")
 
     async def infer(self, batch: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Run a batch of named tensors, rows first. Errors: `EngineError`."""
+        """Run a batch of named tensors, rows first; what else it may name is up to the engine. Errors: `EngineError`.
+
+        Any batch may name its `tenant` and `deadline`, which are what `EngineRequest` says of them.
+        """
         raise EngineError(f"engine {self.manifest.name} does not run tensors")
 
     def models(self) -> Models | None:

@@ -90,8 +90,20 @@ class Unsupported(Exception):
     """
 
 
+class RaisedElsewhere(Exception):
+    """Stands for an error of another process, whose class is not there; a subclass has the name of what it was."""
+
+
 class CannotStart(Exception):
     """Raised where starting would be wrong; the message says what is missing and what to do about it."""
+
+
+def words_of(error: BaseException) -> str:
+    """What an error says of itself; empty where that fails too, as it may with one that somebody else has made."""
+    try:
+        return str(error)
+    except BaseException:
+        return ""
 
 
 class Diagnostic(msgspec.Struct, frozen=True, order=True):

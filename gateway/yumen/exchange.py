@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import msgspec
 
 from yumen.errors import Code
+from yumen.text import Reply, Text
 
 if TYPE_CHECKING:
     from yumen.engine import Delta, Events, Native
@@ -27,20 +28,6 @@ if TYPE_CHECKING:
 Direction = Literal["request", "reply"]
 Mode = Literal["enforce", "shadow", "off"]
 CacheState = Literal["hit", "miss", "bypass"]
-# `media` is data that no text plugin can read (an image, a sound); `key` is the name of an undeclared JSON member and
-# `number` an undeclared number of seven digits or more, or three as a member's value: both can carry what a string could.
-Kind = Literal[
-    "message",
-    "reasoning",
-    "tool_arguments",
-    "tool_result",
-    "identifier",
-    "metadata",
-    "media",
-    "key",
-    "number",
-    "extra",
-]
 
 
 class Principal(msgspec.Struct, frozen=True):
@@ -62,12 +49,18 @@ class Usage(msgspec.Struct, frozen=True):
 class Answer(msgspec.Struct, frozen=True):
     """A plain reply without a wire format; the dialect of the exchange gives it its form.
 
-    One text per choice; where there are fewer than were asked for, they repeat.
+    One text per choice; where there are fewer than were asked for, they repeat. `finish_reasons` has one for each text
+    where they ended for different ones; without it `finish_reason` is that of all.
     """
 
     texts: list[str]
     finish_reason: str = "stop"
     usage: Usage = Usage()
+    finish_reasons: list[str] = []
+
+    def reason(self, choice: int) -> str:
+        """Why a choice ended."""
+        return self.finish_reasons[choice % len(self.finish_reasons)] if self.finish_reasons else self.finish_reason
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -127,71 +120,6 @@ class Trace(msgspec.Struct, frozen=True):
     reason: str = ""
     edits: int = 0
     shadow: bool = False
-
-
-class Text(Protocol):
-    """One piece of human-readable text inside a payload."""
-
-    @property
-    def path(self) -> str:
-        """Where it stands, e.g. `messages[1].content` or `messages[2].tool_calls[0].function.arguments#{0}`.
-
-        A member that the dialect does not declare shows as its position, `{0}`: its name is the caller's own words.
-        """
-        ...
-
-    @property
-    def role(self) -> str:
-        """`system`, `developer`, `user`, `assistant`, `tool`, or empty where the payload has no such notion."""
-        ...
-
-    @property
-    def kind(self) -> Kind: ...
-
-    @property
-    def value(self) -> str:
-        """The form that the manifest names, as it was when the hook began."""
-        ...
-
-    @property
-    def raw_chars(self) -> int:
-        """How many code points the raw form has, whichever form this plugin sees."""
-        ...
-
-    def replace(self, start: int, end: int, new: str, *, rule: str = "") -> None:
-        """Edit what flows on. Offsets are code points in `value`; `rule` is the rule of this plugin that asks for it.
-
-        Under a rule that policy has in shadow or off nothing flows on otherwise.
-
-        Errors: ValueError where the span is out of range or overlaps an earlier edit of the same hook; PermissionError
-        where the manifest does not say `mutates`, or where it is too late: from `on_send` on, or once a reply was sent.
-        """
-        ...
-
-    def mask(self, start: int, end: int, new: str, *, rule: str = "") -> None:
-        """Edit the masked form: what the engine and every store get. Same offsets and errors; needs `masks`.
-
-        Under a rule that policy has in shadow only stores get the edit, and the engine the text without it.
-        """
-        ...
-
-
-class Reply(Protocol):
-    """The reply on its way up. For an error reply `texts` is empty and `code` is set."""
-
-    @property
-    def status(self) -> int: ...
-    @property
-    def code(self) -> str:
-        """The error code, or empty."""
-        ...
-
-    @property
-    def texts(self) -> Sequence[Text]: ...
-    @property
-    def usage(self) -> Usage | None: ...
-    @property
-    def finish_reason(self) -> str: ...
 
 
 class Exchange(Protocol):
@@ -357,6 +285,15 @@ class Exchange(Protocol):
         ...
 
     @property
+    def headers(self) -> Mapping[str, str]:
+        """Those headers of the request that the plugin has named (`Plugin.headers`) and that were sent, by lower-case name.
+
+        A header that stands there several times has its values joined by commas. A plugin that sees the masked form is
+        given each value's keyed digest. In replays there are none, as they are not on record.
+        """
+        ...
+
+    @property
     def cache_control(self) -> Mapping[str, str]:
         """What the caller's Cache-Control says: `no-store`, `no-cache`, and `max-age` with its seconds."""
         ...
@@ -396,5 +333,9 @@ class Exchange(Protocol):
         ...
 
     def set_header(self, name: str, value: str) -> None:
-        """Set a header of the reply. Error: ValueError for a character that a header cannot hold."""
+        """Set a header of the reply; in shadow none is set.
+
+        Error: ValueError for a character that a header cannot hold, for what frames a reply or is the gateway's own, and for
+        one header too many.
+        """
         ...

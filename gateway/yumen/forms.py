@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 from yumen.digest import Hmac
-from yumen.exchange import CacheState, Finding, Kind, Principal, Trace, Usage
+from yumen.exchange import CacheState, Finding, Principal, Trace, Usage
+from yumen.text import Kind
 
 if TYPE_CHECKING:
     from yumen.dialects import Dialect, Payload
     from yumen.dialects.document import Document
+    from yumen.tracing.notes import Notes
 
 DIGEST_BYTES = 16
 NO_MAC = Hmac(b"")
-NO_VERSIONS: Mapping[str, str] = MappingProxyType({})
+NOTHING: Mapping[str, str] = MappingProxyType({})
 # A stored finding list is for people; masking itself is never capped.
 FINDINGS_MAX = 1000
 
@@ -66,10 +68,41 @@ class TextState:
                 outer.replace(ordinal, self.document.render().decode())
 
 
-class ReplyState:
-    """A reply on its way up. `sent` means that its text has already left, so that nothing can be edited any more."""
+class CallState:
+    """A call of a tool in a reply: where it stands, and the texts that its name and arguments are made of.
 
-    __slots__ = ("code", "finish_reason", "payload", "retry_after", "sent", "status", "texts", "usage")
+    `source` are the arguments as they were written. Where that is JSON, `document` has it apart, and `texts` stand in it.
+    """
+
+    __slots__ = ("choice", "document", "names", "path", "source", "texts")
+
+    def __init__(self, choice: int, path: str, source: str) -> None:
+        self.choice = choice
+        self.path = path
+        self.source = source
+        self.names: list[TextState] = []
+        self.texts: list[TextState] = []
+        self.document: Document | None = None
+
+    def arguments(self, forms: list[str]) -> str:
+        """The arguments with a form for each of `texts`."""
+        if not self.texts:
+            return self.source
+        if self.document is None:
+            return "".join(forms)
+        written = {
+            text.ordinal: form for text, form in zip(self.texts, forms, strict=True) if text.edited or form != text.raw
+        }
+        return self.document.with_strings(written).decode()
+
+
+class ReplyState:
+    """A reply on its way up. `sent` means that its text has already left, so that nothing can be edited any more.
+
+    `calls` are the tool calls of one that is held back whole; those of a plain reply stand in its payload.
+    """
+
+    __slots__ = ("calls", "code", "finish_reason", "payload", "retry_after", "sent", "status", "texts", "usage")
 
     def __init__(self, status: int, code: str = "", texts: list[TextState] | None = None) -> None:
         self.status = status
@@ -78,6 +111,7 @@ class ReplyState:
         self.usage: Usage | None = None
         self.finish_reason = ""
         self.payload: Payload | None = None
+        self.calls: list[CallState] = []
         self.retry_after = ""
         self.sent = False
 
@@ -94,11 +128,11 @@ class ExchangeState:
     """Everything the core knows about one exchange."""
 
     __slots__ = (
-        "accept_raw", "cache", "cache_control", "client", "detour", "dialect", "digest_mac", "egress", "engine",
-        "engine_identity", "engine_version", "fell_back", "findings", "findings_dropped", "headers", "id", "leaving",
-        "masked_by", "masking", "masking_required", "model", "outcome", "path", "payload", "policy_hash", "principal",
-        "received_at", "reply", "reply_bytes", "request_bytes", "restored", "route", "sent_bytes", "sent_form",
-        "session", "spoken", "streamed", "subject", "texts", "timings_ms", "trace", "versions",
+        "accept_raw", "asked_with", "cache", "cache_control", "client", "detour", "dialect", "digest_mac", "egress",
+        "engine", "engine_identity", "engine_version", "fell_back", "findings", "findings_dropped", "headers", "id",
+        "leaving", "masked_by", "masking", "masking_required", "model", "outcome", "path", "payload", "policy_hash",
+        "principal", "received_at", "reply", "reply_bytes", "request_bytes", "restored", "route", "sent_bytes",
+        "sent_form", "session", "spoken", "streamed", "subject", "texts", "timings_ms", "trace", "traced", "versions",
     )  # fmt: skip
 
     def __init__(self, exchange_id: str, received_at: float, principal: Principal, payload: Payload) -> None:
@@ -121,9 +155,11 @@ class ExchangeState:
         # A digest of how the engine is configured, with what the environment says: two upstreams of one name differ in it.
         self.engine_identity = b""
         # The plugins of the chain by instance, with their versions.
-        self.versions: Mapping[str, str] = NO_VERSIONS
+        self.versions: Mapping[str, str] = NOTHING
         self.cache: CacheState | Literal[""] = ""
-        self.cache_control: Mapping[str, str] = NO_VERSIONS
+        self.cache_control: Mapping[str, str] = NOTHING
+        # Those headers of the request that plugins of the chain have named; each is shown those that it has named itself.
+        self.asked_with: Mapping[str, str] = NOTHING
         # The dialect, once the exchange runs.
         self.spoken: Dialect | None = None
         # Whether the request has been made up as the engine gets it, so that it cannot be edited any more.
@@ -152,6 +188,8 @@ class ExchangeState:
         self.findings: list[Finding] = []
         self.findings_dropped = 0
         self.trace: list[Trace] = []
+        # What hooks did beyond that, where somebody wants to know.
+        self.traced: Notes | None = None
         self.timings_ms: dict[str, float] = {}
         self.headers: dict[str, str] = {}
 

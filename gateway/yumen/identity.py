@@ -122,10 +122,11 @@ class Keys:
             raise Problem("unauthorized", UNKNOWN)
         return entry
 
-    def ensure_first(self, settings: Settings) -> dict[str, str]:
+    def ensure_first(self, settings: Settings, *, make: bool = True) -> dict[str, str]:
         """Make sure that there is, or was, a key of each role. Returns the new ones that are to be shown, by role.
 
-        A key given by the environment is added when it is new, also later; one that was revoked stays revoked.
+        A key given by the environment is added when it is new, also later; one that was revoked stays revoked. Without
+        `make` only such are added. Error: `CannotStart`.
         """
         given: dict[Role, str] = {"app": settings.app_key, "admin": settings.admin_key}
         for role, key in given.items():
@@ -142,7 +143,7 @@ class Keys:
                     if known is not None:
                         _check_role(known, role)
                         continue
-                elif any(entry.role == role for entry in entries):
+                elif not make or any(entry.role == role for entry in entries):
                     continue
                 else:
                     key = shown[role] = KEY_PREFIX + secrets.token_urlsafe(KEY_BYTES)
@@ -190,9 +191,9 @@ class Keys:
         self._active = {entry.hash: entry for entry in entries if not entry.revoked}
 
 
-def ensure_first_keys(settings: Settings) -> dict[str, str]:
+def ensure_first_keys(settings: Settings, *, make: bool = True) -> dict[str, str]:
     """Make the first keys of a gateway; see `Keys.ensure_first`. Error: `CannotStart`."""
-    return Keys.open(settings.data_dir, Secret.open(settings.data_dir)).ensure_first(settings)
+    return Keys.open(settings.data_dir, Secret.open(settings.data_dir)).ensure_first(settings, make=make)
 
 
 def check_fixed_key(variable: str, key: str) -> None:

@@ -68,7 +68,7 @@ def kept_of(dialect: Dialect, given: Answer | Native | Sequence[Delta | bytes]) 
     None where it is none that may be given again: an error, cut short, ended by the engine's own filter, or unreadable.
     """
     if isinstance(given, Answer):
-        whole = given.texts and given.finish_reason in ENDS
+        whole = given.texts and all(given.reason(choice) in ENDS for choice in range(len(given.texts)))
         return Kept(answer=given, deltas=tuple(deltas(given))) if whole else None
     try:
         if isinstance(given, Native):
@@ -124,7 +124,7 @@ def _of_deltas(given: list[Delta]) -> Kept | None:
         if delta.finish_reason:
             ended[delta.choice] = delta.finish_reason
         usage = delta.usage or usage
-    # A plain answer has the texts of its choices, or one for all of them, and one reason for all.
+    # A plain answer has the texts of its choices, or one for all of them; those that ended differently are not kept.
     reasons = set(ended.values())
     numbers = [-1] if -1 in texts else list(range(len(texts)))
     if not texts or sorted(texts) != numbers or set(ended) != set(texts) or len(reasons) > 1 or not reasons <= ENDS:
@@ -138,5 +138,5 @@ def deltas(answer: Answer) -> list[Delta]:
     every = len(answer.texts) == 1
     choices = [(-1 if every else index, text) for index, text in enumerate(answer.texts)]
     pieces = [Delta(text, choice) for choice, text in choices]
-    ends = [Delta(choice=choice, finish_reason=answer.finish_reason) for choice, _ in choices]
+    ends = [Delta(choice=choice, finish_reason=answer.reason(max(choice, 0))) for choice, _ in choices]
     return [*pieces, *ends[:-1], *(replace(end, usage=answer.usage) for end in ends[-1:])]

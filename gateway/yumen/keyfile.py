@@ -19,9 +19,12 @@ import msgspec
 from yumen.errors import CannotStart
 from yumen.exchange import Principal
 from yumen.operators import Right
+from yumen.plainfile import plain_content
 
 Role = Literal["app", "admin"]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+# Enough for some hundred thousand keys.
+BYTES_MAX = 128 << 20
 RESTORE = "restore it from a backup; deleting it makes every key unknown"
 
 
@@ -76,7 +79,7 @@ class KeyFile:
     def read(self) -> list[Entry]:
         """Every key; none where there is no file."""
         try:
-            content = msgspec.json.decode(self.path.read_bytes(), type=_Content)
+            content = msgspec.json.decode(plain_content(self.path, BYTES_MAX), type=_Content)
         except FileNotFoundError:
             return []
         except OSError as error:

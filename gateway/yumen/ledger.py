@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from yumen import registry
 from yumen.errors import CannotStart
+from yumen.provenance import OWN
 from yumen.settings import Settings
 
 Progress = Callable[[int], None]
@@ -53,8 +54,9 @@ def open_ledger(folder: Path, settings: Settings, secret: Path | None = None) ->
     """The reader of whoever wrote this ledger. Error: `CannotStart`."""
     if not folder.is_dir():
         raise CannotStart(f"there is no ledger at {folder}; name its folder, or set YUMEN_DATA")
-    for name in registry.names("ledger"):
-        reader: LedgerReader | None = registry.load_ledger(name)(folder, settings, secret)
+    # Nobody else's code is asked about what the gateway itself has written.
+    for one in sorted(registry.listings("ledger"), key=lambda one: one.distribution != OWN):
+        reader: LedgerReader | None = registry.load_ledger(one.name)(folder, settings, secret)
         if reader is not None:
             return reader
     raise CannotStart(f"nobody here can read {folder}; is it the folder of a ledger?")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -17,18 +18,25 @@ import structlog
 
 from yumen.engine import Engine, EngineError, EngineManifest
 from yumen.errors import CannotStart
+from yumen.foreign import called, contained, pass_on
+from yumen.isolation import isolated
 from yumen.operators import Erasure
 from yumen.plugin import Metrics, NoConfig, Plugin
 from yumen.policy.bundle import EngineSpec, Instance, StoreSpec
 from yumen.pool import Pool, Replica
+from yumen.provenance import OWN
+from yumen.registry import owner
 from yumen.settings import Secret, Settings
 from yumen.state import Store
+from yumen.stopping import Stopping
 from yumen.store.memory import MemoryStore
 from yumen.store.redis import RedisStore
 from yumen.subject import session_id, subject_id
-from yumen.telemetry import PluginMetrics, log, place
+from yumen.telemetry import PluginMetrics, error_name, log, place, wordless
 from yumen.tensors.engine import TensorEngine
 
+# After how long whoever starts is named.
+SLOW_S = 2.0
 # How long a plugin may take to forget somebody.
 ERASE_S = 60.0
 
@@ -63,7 +71,7 @@ class InstanceHost:
         self.data_dir: Path = parts.settings.data_dir
         self.workers = parts.settings.workers
         self.store: Store = (store or parts.store).namespaced(instance)
-        self.metrics: Metrics = PluginMetrics(instance)
+        self.metrics: Metrics = parts.metrics(instance)
         self.disabled = disabled
         self.live = parts.live
         self.now = parts.clock.now
@@ -118,9 +126,10 @@ class Part(msgspec.Struct, eq=False):
 class Parts:
     """Starts, shares and stops plugins and engines.
 
-    `clock` and `engines` serve tests: `engines` takes the place of those that routes name, by name or `*`. What plugins
-    ask for is loaded all the same, since it decides what they find, but for what is remote: see `Unasked`. Where exchanges
-    are not `live`, everything is kept in memory, whatever policy says, and plugins know it.
+    `clock`, `engines`, `models` and `metrics` serve tests: `engines` takes the place of those that routes name, by name or
+    `*`. What plugins ask for is loaded all the same, since it decides what they find, but for what is remote, see `Unasked`,
+    and what `models` takes the place of. Where
+    exchanges are not `live`, everything is kept in memory, whatever policy says, and plugins know it.
     """
 
     def __init__(
@@ -130,6 +139,8 @@ class Parts:
         *,
         clock: Clock | None = None,
         engines: dict[str, Engine[Any]] | None = None,
+        models: Mapping[str, Engine[Any]] | None = None,
+        metrics: Callable[[str], Metrics] = PluginMetrics,
         live: bool = True,
     ) -> None:
         self.settings = settings
@@ -137,8 +148,11 @@ class Parts:
         self.clock: Clock = clock or SystemClock()
         self.store = MemoryStore(self.clock.monotonic, now=self.clock.now)
         self._engines = engines or {}
+        self._models = models or {}
+        self.metrics = metrics
         self.live = live
         self._parts: list[Part] = []
+        self._stopping = Stopping()
 
     async def shared_store(self, spec: StoreSpec | None) -> Part | None:
         """The store that policy names, or None where it is the memory of this process. Error: `CannotStart`."""
@@ -148,7 +162,7 @@ class Parts:
 
         async def start() -> Part:
             store = RedisStore.of(spec.redis)
-            await _begun(store.begin(), store.close, "store")
+            await self._begin(store.begin, store.close, "store")
             return Part("store", identity, store, store.close)
 
         return await self._take(identity, start)
@@ -162,15 +176,17 @@ class Parts:
         """
         engines = engines or {}
         identity = (
-            "plugin", instance.name, instance.plugin_class, instance.config, instance.disabled, dict(engines), store
+            "plugin", instance.name, instance.plugin_class, instance.config, instance.disabled, dict(engines), store,
+            instance.isolation, instance.memory_mib,
         )  # fmt: skip
 
         async def start() -> Part:
-            plugin: Plugin[Any] = instance.plugin_class(instance.config)
+            apart = instance.isolation == "process"
+            plugin: Plugin[Any] = isolated(instance) if apart else instance.plugin_class(instance.config)
             loaded = {name: part.made for name, part in engines.items()}
             made = None if store is None else store.made
             host = InstanceHost(self, instance.name, instance.disabled, loaded, made)
-            await _begun(plugin.start(host), plugin.stop, f"plugin {instance.name}")
+            await self._begin(partial(plugin.start, host), plugin.stop, f"plugin {instance.name}")
             return Part(f"plugin {instance.name}", identity, plugin, plugin.stop)
 
         return await self._take(identity, start)
@@ -179,7 +195,7 @@ class Parts:
         """A loaded engine; `asked`: for a plugin and not for a route. Error: `CannotStart`."""
         given = self._engines.get(spec.name) or self._engines.get("*")
         if given is not None and asked:
-            given = Unasked() if spec.egress == "remote" else None
+            given = Unasked() if spec.egress == "remote" else self._models.get(spec.name)
         stands_in = type(given) if given is not None else None
         identity = (
             "engine", spec.name, spec.engine_class, spec.config, spec.batch, spec.pool, spec.replicas, stands_in
@@ -188,7 +204,7 @@ class Parts:
         async def start() -> Part:
             engine: Engine[Any] = given or made(spec)
             host = InstanceHost(self, spec.name, frozenset())
-            await _begun(engine.load(host), engine.close, f"engine {spec.name}")
+            await self._begin(partial(engine.load, host), engine.close, f"engine {spec.name}")
             return Part(f"engine {spec.name}", identity, engine, engine.close)
 
         return await self._take(identity, start)
@@ -201,12 +217,24 @@ class Parts:
             try:
                 part = await start()
             except CannotStart as error:
-                raise CannotStart(f"{what}: {error}") from None
-            except Exception as error:  # a plugin may raise anything
-                raise CannotStart(f"{what} failed to start: {type(error).__name__}: {error}") from error
+                raise CannotStart(f"{what}{_of(identity[2])}: {error}") from None
+            except BaseException as error:  # a plugin may raise anything
+                pass_on(error)
+                # Its own words may hold what nobody should read, an address with its password among that.
+                raise CannotStart(f"{what}{_of(identity[2])} failed to start: {wordless(error)}") from error
             self._parts.append(part)
         part.users += 1
         return part
+
+    async def _begin(
+        self, start: Callable[[], Awaitable[None]], stop: Callable[[], Awaitable[None]], what: str
+    ) -> None:
+        """Start something; what does not start is stopped, so that nothing it had opened stays."""
+        try:
+            await _begun(start, what)
+        except BaseException:
+            await self._stopping.begin(stop, what)
+            raise
 
     async def erase(self, erasure: Erasure, *, but: str = "") -> dict[str, int]:
         """Have every started plugin forget, but those of one instance. Returns what came of it, by instance.
@@ -230,7 +258,17 @@ class Parts:
         if part.users:
             return
         self._parts.remove(part)
-        await _ended(part.stop, part.what)
+        await self._stopping.begin(part.stop, part.what)
+
+    async def settle(self) -> None:
+        """Wait for what was given back and takes long to stop."""
+        await self._stopping.settle()
+
+
+def _of(offered: Any) -> str:
+    """Of whose distribution a class is, where it is not the gateway's own."""
+    distribution = owner(offered.__module__) if isinstance(offered, type) else ""
+    return f" of {distribution}" if distribution not in ("", OWN) else ""
 
 
 def made(spec: EngineSpec) -> Engine[Any]:
@@ -248,27 +286,22 @@ def made(spec: EngineSpec) -> Engine[Any]:
     return Pool(replicas, spec.pool, spec.engine_class.manifest)
 
 
-async def _begun(starting: Awaitable[None], stop: Callable[[], Awaitable[None]], what: str) -> None:
-    """Start; what does not start is stopped, so that nothing it had opened stays."""
+async def _begun(start: Callable[[], Awaitable[None]], what: str) -> None:
+    """Start something, and name it where that takes long: whoever waits for the gateway wants to know for whom."""
+    slow = partial(log.warning, "start_slow", what=what, seconds=SLOW_S)
+    naming = asyncio.get_running_loop().call_later(SLOW_S, slow)
     try:
-        await starting
-    except BaseException:
-        await _ended(stop, what)
-        raise
+        await called(start)
+    finally:
+        naming.cancel()
 
 
 async def _forgotten(plugin: Plugin[Any], name: str, erasure: Erasure) -> int:
     """How many things a plugin has forgotten; -1 where it failed."""
     try:
         async with asyncio.timeout(ERASE_S):
-            return await plugin.on_erase(erasure)
-    except Exception as error:  # a plugin may raise anything
-        log.error("erase_failed", plugin=name, tenant=erasure.tenant, error=type(error).__name__, at=place(error))
+            return await contained(plugin.on_erase(erasure))
+    except BaseException as error:  # a plugin may raise anything
+        pass_on(error)
+        log.error("erase_failed", plugin=name, tenant=erasure.tenant, error=error_name(error), at=place(error))
         return -1
-
-
-async def _ended(stop: Callable[[], Awaitable[None]], what: str) -> None:
-    try:
-        await stop()
-    except Exception as error:  # a plugin may raise anything
-        log.error("stop_failed", what=what, error=type(error).__name__)

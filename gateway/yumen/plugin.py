@@ -9,24 +9,28 @@
 6. `on_ask` stands before the engine, of the last plugin of a chain: it asks, or answers in the engine's place.
 7. `on_response` sees a plain reply on its way up; on a streamed reply the filters that `stream` returned do. A plugin that
    has `on_response` but no `stream`, or says so in `whole`, gets a streamed reply whole: the core holds it back until the
-   hook has decided, so that asking for a stream is never a way around a plugin.
+   hook has decided, so that asking for a stream is never a way around a plugin. Nor is not asking for one: a class that has
+   `stream` but no `on_response` is refused.
 8. `on_complete` is awaited when the outcome is known, before the last byte leaves.
 9. `on_operation` is awaited when something was done to the gateway itself; `inspect` and `operate` when an operator asks;
    `on_erase` when what is kept of somebody must go.
 10. `stop` is awaited once.
 
 Where policy can switch single things off, say which: `rules` lists them, and every finding, block and edit names its rule.
-`lint` says what is unwise or wrong in a configuration that has the right form, `engines` which engines it asks for, and
-`judge` serves replays.
+`lint` says what is unwise or wrong in a configuration that has the right form, `engines` which engines it asks for,
+`headers` which headers of requests it reads, and `judge` serves replays.
 
-Every plugin whose request hook ran gets its response and completion hooks, in reverse order, always: on success, block,
-fault, timeout and client disconnect. The core, not the plugin, owns `mode`, `on_error`, `on_unsupported`, `timeout_ms` and
-`match`.
+Every plugin whose request hook was reached gets its completion hook, in reverse order, always: on success, block, fault,
+timeout and client disconnect. Its response hook comes before that wherever a plain reply goes back, an answer of a plugin
+and an error among them; of a streamed one see 7, and an error in mid-stream comes to no response hook any more. Once the
+client has left there is nobody to reply to, and a response hook that has not begun does not run.
+
+The core, not the plugin, owns `mode`, `on_error`, `on_unsupported`, `timeout_ms` and `match`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import (
     TYPE_CHECKING,
@@ -51,20 +55,19 @@ if TYPE_CHECKING:
 
     from yumen.engine import Engine, Events, Native
 
-API_VERSION = 1
-
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What a plugin is and what it may do; the core enforces it and the flow check rests on it.
 
-    `sees`: the form of texts it is given. `mutates`: it may edit what flows on. `masks`: it computes the masked form (at
-    most one such plugin runs on a route). `stores`: what it writes down somewhere that outlives the exchange. `admin`: the
-    name below `/admin/` under which operators reach it, if they do.
+    `api`: the version of this contract that it is written for; one that says nothing is written for the first. `sees`: the
+    form of texts it is given. `mutates`: it may edit what flows on. `masks`: it computes the masked form (at most one such
+    plugin runs on a route). `stores`: what it writes down somewhere that outlives the exchange. `admin`: the name below
+    `/admin/` under which operators reach it, if they do.
     """
 
     name: str
     version: str
-    api: int = API_VERSION
+    api: int = 1
     sees: Literal["raw", "masked"] = "masked"
     mutates: bool = False
     masks: bool = False
@@ -247,6 +250,13 @@ class Plugin(Generic[ConfigT]):
 
     def engines(self) -> Sequence[EngineRef]:
         """The engines that this configuration asks for; called before `start`, by which they are loaded."""
+        return ()
+
+    def headers(self) -> Collection[str]:
+        """The headers of requests that this configuration reads, in lower case; called before `start`.
+
+        None that holds a credential can be had: a bundle whose plugin names one is refused.
+        """
         return ()
 
     async def start(self, host: Host) -> None:

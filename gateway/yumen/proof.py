@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from typing import Literal
 
 import msgspec
 
+from yumen.children import ENDING_S, how, reaped
 from yumen.errors import Diagnostic
 
 PROOF_S_MAX = 60.0
@@ -27,8 +27,6 @@ DATA_BYTES_MAX = 2 << 30
 # How long it stays for the next proof: most of a first one is importing.
 IDLE_S = 60.0
 ANSWER_BYTES_MAX = 4 << 20
-# How long after its last word it has to end, so that its own status is known and not that of being killed.
-ENDING_S = 0.05
 # What it writes is cleared away when it ends, and need not touch a disk where there is a place in memory.
 MEMORY = Path("/dev/shm")  # noqa: S108  # a folder with a random name is made in it
 # Metrics of exchanges that were test cases are none of the gateway's.
@@ -191,8 +189,7 @@ class _Process:
         self._writer.close()
         with contextlib.suppress(OSError):
             await self._writer.wait_closed()
-        while (status := self._process.poll()) is None:  # noqa: ASYNC110  # waiting in a thread would take one for good
-            await asyncio.sleep(0.005)
+        status = await reaped(self._process)
         await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
         return status
 
@@ -204,8 +201,5 @@ def _folder() -> str:
 
 def _ending(status: int) -> str:
     """What can be said of a process that ended in the middle of a proof."""
-    how = f"with status {status}"
-    if status < 0:
-        with contextlib.suppress(ValueError):
-            how = f"by {signal.Signals(-status).name}"
-    return f"the process that proved it ended {how}; it may use {DATA_BYTES_MAX >> 30} GiB of memory"
+    by = "by" if status < 0 else "with"
+    return f"the process that proved it ended {by} {how(status)}; it may use {DATA_BYTES_MAX >> 30} GiB of memory"

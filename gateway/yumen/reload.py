@@ -34,7 +34,7 @@ from yumen.proof import Asked, Proof, Prover, Reason, Refused
 from yumen.reloadfile import ReloadFile
 from yumen.runtime import Runtime
 from yumen.settings import Settings
-from yumen.telemetry import log, metrics, place
+from yumen.telemetry import error_name, log, metrics, place
 
 # How often files are looked at; they must have been still as long. Looking takes no more than a small share of the time.
 LOOK_EVERY_S = 1.0
@@ -178,7 +178,7 @@ class Reloader:
         except Refused as error:
             refused = error
         except Exception as error:  # what a plugin raises at an unexpected place must not end reloading for good
-            log.error("reload_broke", error=type(error).__name__, at=place(error))
+            log.error("reload_broke", error=error_name(error), at=place(error))
             refused = self._refuse("internal", "this failed in the gateway itself", "look into its log")
         return await self._conclude(actor, at, old, refused)
 

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import msgspec
 
+from yumen.plainfile import plain_content
 from yumen.telemetry import log
 
 BYTES_MAX = 1024
@@ -64,10 +65,9 @@ class ReloadFile:
 
     def _read(self) -> _Content | None:
         try:
-            with self._path.open("rb") as file:
-                return msgspec.json.decode(file.read(BYTES_MAX), type=_Content)
+            return msgspec.json.decode(plain_content(self._path, BYTES_MAX), type=_Content)
         except FileNotFoundError:
             return None
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, msgspec.DecodeError, ValueError, RecursionError) as error:
             log.error("reload_file_unreadable", error=type(error).__name__)
             return None

@@ -6,15 +6,26 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from yumen.chain import Chain
+from yumen.engine import Engine
+from yumen.foreign import contained, pass_on
 from yumen.operators import Erasure, Operation
 from yumen.parts import Part, Parts
 from yumen.plugin import Plugin
 from yumen.policy.bundle import Bundle
+from yumen.readiness import Readiness
 from yumen.step import Step
 from yumen.target import Target
-from yumen.telemetry import log
+from yumen.telemetry import error_name, log
 from yumen.tensors.models import Placement
+from yumen.tracing.notes import observe
+
+# What the names of parts that are engines begin with.
+ENGINE = "engine "
+# How long a policy that was replaced waits for its exchanges, beyond what a stream may take.
+RETIRE_S = 3600.0
 
 
 class Runtime:
@@ -32,6 +43,7 @@ class Runtime:
         # The engines that plugins ask for.
         self._asked: dict[str, Part] = {}
         self._store: Part | None = None
+        self._readiness = Readiness()
         self._exchanges = 0
         self._left = asyncio.Event()
         self._left.set()
@@ -57,7 +69,9 @@ class Runtime:
                 if instance.name not in steps and instance.mode != "off":
                     asked = {name: await self._ask(name) for name in instance.engines}
                     part = self._plugins[instance.name] = await self.parts.plugin(instance, asked, self._store)
-                    steps[instance.name] = Step(instance, part.made)
+                    steps[instance.name] = step = Step(instance, part.made)
+                    if self.parts.settings.trace:
+                        observe(step)
             chain = [steps[instance.name] for instance in route.chain if instance.mode != "off"]
             engine, egress = self._engines[route.engine].made, bundle.engines[route.engine].egress
             detours = {
@@ -87,9 +101,15 @@ class Runtime:
         return self._exchanges
 
     async def retire(self) -> None:
-        """Stop as soon as the last exchange has left; new ones must not come any more. Stops when cancelled, too."""
+        """Stop as soon as the last exchange has left; new ones must not come any more. Stops when cancelled, too.
+
+        An exchange that somebody's code keeps from its end for ever does not keep a policy for ever.
+        """
         try:
-            await self._left.wait()
+            async with asyncio.timeout(self.bundle.limits.stream_ms / 1000 + RETIRE_S):
+                await self._left.wait()
+        except TimeoutError:
+            log.error("exchanges_left_behind", policy_hash=self.bundle.hash[:12], exchanges=self._exchanges)
         finally:
             await self.stop()
 
@@ -108,10 +128,11 @@ class Runtime:
             instance = self.bundle.instances[name]
             try:
                 async with asyncio.timeout(instance.timeout_ms / 1000):
-                    await part.made.on_operation(operation)
-            except Exception as error:  # a plugin may raise anything
+                    await contained(part.made.on_operation(operation))
+            except BaseException as error:  # a plugin may raise anything
+                pass_on(error)
                 taken = taken and (instance.on_error == "open" or instance.mode == "shadow")
-                log.error("operation_not_taken", plugin=name, kind=operation.kind, error=type(error).__name__)
+                log.error("operation_not_taken", plugin=name, kind=operation.kind, error=error_name(error))
         return taken
 
     async def erase(self, erasure: Erasure) -> dict[str, int]:
@@ -129,23 +150,25 @@ class Runtime:
 
     async def ready(self) -> dict[str, str]:
         """What is not ready and why; empty when everything is."""
-        reasons = {part.what: await _answer(part.made.ready()) for part in self._plugins.values()}
-        engines = {part.what: part for part in (*self._engines.values(), *self._asked.values())}
+        questions = {part.what: part.made.ready for part in self._plugins.values()}
+        questions |= {part.what: part.made.health for part in self._engine_parts()}
         if self._store is not None:
-            engines[self._store.what] = self._store
-        reasons |= {what: await _answer(part.made.health()) for what, part in engines.items()}
+            questions[self._store.what] = self._store.made.health
+        reasons = await self._readiness.reasons(questions)
         return {name: reason for name, reason in reasons.items() if reason}
 
-    def placements(self) -> dict[str, Sequence[Placement]]:
-        """Where what its engines have loaded really runs, by engine."""
-        parts = {
-            part.what.removeprefix("engine "): part.made for part in (*self._engines.values(), *self._asked.values())
-        }
-        return {name: engine.placements() for name, engine in parts.items()}
+    def placements(self) -> dict[str, Sequence[Placement] | None]:
+        """Where what its engines have loaded really runs, by engine; None of one that cannot say."""
+        return {part.what.removeprefix(ENGINE): _placements(part.made) for part in self._engine_parts()}
+
+    def _engine_parts(self) -> list[Part]:
+        """Each once, whether routes or plugins ask for it."""
+        return list({part.what: part for part in (*self._engines.values(), *self._asked.values())}.values())
 
     async def stop(self) -> None:
         """Give plugins and engines back, the last started first."""
         store = [] if self._store is None else [self._store]
+        await self._readiness.close()
         held = [*store, *self._engines.values(), *self._asked.values(), *self._plugins.values()]
         self._plugins.clear()
         self._asked.clear()
@@ -153,10 +176,13 @@ class Runtime:
         self._store = None
         for part in reversed(held):
             await self.parts.give_back(part)
+        await self.parts.settle()
 
 
-async def _answer(asking: Any) -> str:
+def _placements(engine: Engine[Any]) -> Sequence[Placement] | None:
     try:
-        return str(await asking)
-    except Exception as error:  # a plugin may raise anything
-        return f"asking failed with {type(error).__name__}"
+        # A Struct that is made in Python is not checked by that.
+        return msgspec.convert(msgspec.to_builtins(list(engine.placements())), list[Placement])
+    except BaseException as error:  # an engine is somebody else's code
+        log.warning("placements_unknown", engine=engine.manifest.name, error=error_name(error))
+        return None

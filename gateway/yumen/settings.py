@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from yumen.errors import CannotStart
+from yumen.plainfile import plain_file
 
 SECRET_BYTES = 32
 
@@ -24,6 +25,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     `app_key` and `admin_key` fix the first keys instead of generating them. `watch`: policies that change are loaded anew.
     `require_signed`: public keys, of which one must have signed the bundle; none, and any bundle is taken.
+    `trace`: `plugins` has every hook call logged and kept for a while. `development`: replies say what took how long.
     """
 
     policies: str = "starter"
@@ -36,6 +38,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str = "info"
     watch: bool = True
     require_signed: tuple[Path, ...] = ()
+    trace: str = ""
+    development: bool = False
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
@@ -52,6 +56,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             log_level=env.get("YUMEN_LOG_LEVEL") or "info",
             watch=_number(env, "YUMEN_WATCH", 1, 0, 1) == 1,
             require_signed=_paths(env, "YUMEN_REQUIRE_SIGNED"),
+            trace=_word(env, "YUMEN_TRACE", "plugins"),
+            development=_number(env, "YUMEN_DEVELOPMENT", 0, 0, 1) == 1,
         )
 
 
@@ -60,6 +66,13 @@ def _number(env: Mapping[str, str], name: str, default: int, lowest: int, highes
     if not (text.isascii() and text.isdigit() and lowest <= int(text[:9]) <= highest):
         raise CannotStart(f"{name} must be a whole number from {lowest} to {highest}; set it so or unset it")
     return int(text)
+
+
+def _word(env: Mapping[str, str], name: str, known: str) -> str:
+    text = env.get(name, "")
+    if text not in ("", known):
+        raise CannotStart(f"{name} must be `{known}`; set it so or unset it")
+    return text
 
 
 def _paths(env: Mapping[str, str], name: str) -> tuple[Path, ...]:
@@ -88,7 +101,8 @@ class Secret:
             if not path.exists():
                 data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
                 create_once(path, secrets.token_bytes(SECRET_BYTES))
-            root = path.read_bytes()
+            with plain_file(path) as file:
+                root = file.read(SECRET_BYTES + 1)
         except OSError as error:
             raise CannotStart(
                 f"cannot use {path}: {error.strerror}; make {data_dir} writable, or set YUMEN_DATA"

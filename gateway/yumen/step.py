@@ -6,20 +6,22 @@ only one that really waits is put under its timeout. A hook that finishes late i
 
 from __future__ import annotations
 
-import asyncio
 import fnmatch
 import time
-import types
-from collections.abc import Callable, Coroutine, Generator, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from yumen.awaited import AwaitedPlugin
 from yumen.deadline import Deadline
 from yumen.errors import Code, Problem, Unsupported
 from yumen.exchange import Block, Decision, Mode, Respond, Trace
+from yumen.foreign import pass_on, resume
 from yumen.forms import ExchangeState
 from yumen.plugin import Manifest, Plugin
 from yumen.policy.bundle import ANY
-from yumen.telemetry import log, metrics, place
+from yumen.registry import owner
+from yumen.said import check_decision
+from yumen.telemetry import error_name, log, metrics, place
 from yumen.textview import NO_MODES
 from yumen.view import View
 
@@ -44,7 +46,9 @@ class Step:
         self.instance = instance
         self.plugin = plugin
         self.name = instance.name
+        self.distribution = owner(instance.plugin_class.__module__)
         self.manifest: Manifest = plugin.manifest
+        self.headers = frozenset(instance.headers)
         self._shadow = instance.mode == "shadow"
         self._quiet = instance.quiet
         # Whether anything of it is in shadow, and whether that depends on the exchange.
@@ -65,6 +69,7 @@ class Step:
         match = instance.match
         self._everywhere = match.routes == match.tenants == match.models == ANY
         self.streams = type(plugin).stream is not Plugin.stream
+        self.stream = plugin.stream
         self.asks = type(plugin).on_ask is not Plugin.on_ask and set(match.directions) == {"request", "reply"}
         self.timeout_s = instance.timeout_ms / 1000
         self.seconds = metrics.plugin_seconds(instance.name)
@@ -107,9 +112,24 @@ class Step:
         """Whether the plugin must see a streamed reply whole; one that fails to say so does."""
         try:
             return self.plugin.whole(view)
-        except Exception as error:  # a plugin may raise anything; its response hook will have the whole reply to judge
-            log.warning("plugin_fault", plugin=self.name, hook="whole", error=type(error).__name__, at=place(error))
-            return True
+        except BaseException as error:  # a plugin may raise anything; its response hook has the whole reply to judge
+            return self._unsaid(error)
+
+    async def awaits_whole(self, view: View) -> bool:
+        """The same of a plugin that is elsewhere; one that is late does."""
+        assert isinstance(self.plugin, AwaitedPlugin)
+        try:
+            with Deadline(self.timeout_s):
+                return await self.plugin.awaited_whole(view)
+        except BaseException as error:  # as above
+            pass_on(error)
+            return self._unsaid(error)
+
+    def _unsaid(self, error: BaseException) -> bool:
+        """What holds where a plugin fails to say whether it must see a reply whole: it must."""
+        log.warning("plugin_fault", plugin=self.name, hook="whole", error=error_name(error), at=place(error),
+                    distribution=self.distribution)  # fmt: skip
+        return True
 
     async def call(self, hook: Hook, exchange: ExchangeState, view: View) -> Decision | None:
         """Run one hook. Returns the decision that counts: None in shadow.
@@ -121,19 +141,24 @@ class Step:
             return None
         started = time.perf_counter()
         try:
-            coroutine = function(view)
             try:
+                coroutine = function(view)
                 waited_for = coroutine.send(None)
             except StopIteration as finished:
                 decision: Decision | None = finished.value
                 if time.perf_counter() - started > self.timeout_s:
                     raise TimeoutError from None
+            except GeneratorExit as error:
+                raise RuntimeError("it raised GeneratorExit") from error
             else:
                 with Deadline(self.timeout_s):
-                    decision = await _resume(coroutine, waited_for)
+                    decision = await resume(coroutine, waited_for)
+                if time.perf_counter() - started > self.timeout_s:
+                    # It has swallowed its cancellation, or blocked the loop behind its last wait.
+                    raise TimeoutError
             # Most hooks decide nothing.
             decision, edits = (None, view.commit()) if decision is None else self.committed(decision, view)
-        except (Exception, asyncio.CancelledError) as error:  # a plugin may raise anything; what it means is policy
+        except BaseException as error:  # a plugin may raise anything; what it means is policy
             self.raised(hook, exchange, view, started, error)
             return None
         seconds = time.perf_counter() - started
@@ -147,16 +172,10 @@ class Step:
             decision = self.ruled(decision, view)
         return decision, view.commit(blocked=blocked)
 
-    def raised(
-        self, hook: Hook, exchange: ExchangeState, view: View, started: float, error: Exception | asyncio.CancelledError
-    ) -> None:
-        """A hook has raised something. Errors: that of `failed`; CancelledError where somebody else cancelled the task."""
+    def raised(self, hook: Hook, exchange: ExchangeState, view: View, started: float, error: BaseException) -> None:
+        """A hook has raised something. Errors: that of `failed`; what is meant for whoever awaits the exchange."""
         view.discard()
-        if isinstance(error, asyncio.CancelledError):
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise error
-            error = RuntimeError("cancelled itself")
+        pass_on(error)
         self.failed(hook, exchange, started, error, view.shadow)
 
     def finished(
@@ -170,13 +189,12 @@ class Step:
         return None if view.shadow else decision
 
     def ruled(self, decision: Decision, view: View) -> Decision | None:
-        """A decision under the mode of its rule. Error: TypeError for what is none.
+        """A decision under the mode of its rule. Errors: TypeError or ValueError for what is none.
 
         A plugin that does not ask (`Exchange.block`) has stopped at this rule: what its others would have done, or masked,
         is not known, so the block holds wherever one of them enforces.
         """
-        if not isinstance(decision, Decision):
-            raise TypeError("a hook returns a Decision or None")
+        check_decision(decision)
         if not isinstance(decision, Block):
             return decision
         return view.ruled(decision) or (decision if self.enforces or self.manifest.masks else None)
@@ -188,19 +206,19 @@ class Step:
             exchange.trace.append(Trace(self.name, hook, 0.0, "allow", "", view.quiet_edits, True))
         view.quiet_blocks, view.quiet_edits = [], 0
 
-    def failed(self, hook: Hook, exchange: ExchangeState, started: float, error: Exception, shadow: bool) -> None:
+    def failed(self, hook: Hook, exchange: ExchangeState, started: float, error: BaseException, shadow: bool) -> None:
         """Follow `on_error` or `on_unsupported`. Error: `Problem` where the exchange ends."""
         unsupported = isinstance(error, Unsupported)
         action = self.instance.on_unsupported if unsupported else self.instance.on_error
         ms = (time.perf_counter() - started) * 1000
         kind = "unsupported" if unsupported else "fault"
         # The type only: the message of an exception may hold what the plugin was looking at.
-        reason = type(error).__name__
+        reason = error_name(error)
         exchange.trace.append(Trace(self.name, hook, ms, kind, reason, 0, shadow))
         if action != "skip":
             metrics.plugin_faults(self.name, kind)
             log.warning("plugin_" + kind, exchange=exchange.id, plugin=self.name, hook=hook, error=reason,
-                        at=place(error), policy=action, shadow=shadow)  # fmt: skip
+                        at=place(error), distribution=self.distribution, policy=action, shadow=shadow)  # fmt: skip
         if shadow or action in ("open", "warn", "skip"):
             return
         code: Code = "unsupported_payload" if unsupported else "plugin_fault"
@@ -228,25 +246,3 @@ def _sampled(share: float, exchange: ExchangeState) -> bool:
 
 def _any_glob(globs: tuple[str, ...], name: str) -> bool:
     return globs == ANY or any(fnmatch.fnmatchcase(name, glob) for glob in globs)
-
-
-@types.coroutine
-def _resume(coroutine: Coroutine[Any, Any, Any], waited_for: Any) -> Generator[Any, Any, Any]:
-    """Go on with a coroutine that was already started, handing what it waits for to the event loop."""
-    while True:
-        try:
-            sent = yield waited_for
-        except BaseException as error:  # cancellation and timeouts must reach the hook
-            step = _step(coroutine.throw, error)
-        else:
-            step = _step(coroutine.send, sent)
-        if step[0]:
-            return step[1]
-        waited_for = step[1]
-
-
-def _step(advance: Callable[[Any], Any], argument: Any) -> tuple[bool, Any]:
-    try:
-        return False, advance(argument)
-    except StopIteration as finished:
-        return True, finished.value

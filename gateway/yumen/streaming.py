@@ -10,16 +10,18 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+from yumen.awaited import AwaitedPlugin
 from yumen.chain import Run
 from yumen.channels import FilterSlot, Strand
 from yumen.dialects import Event, Piece
 from yumen.engine import Delta, EngineError, Events
 from yumen.errors import Problem
 from yumen.exchange import Answer
+from yumen.foreign import pass_on
 from yumen.forms import ReplyState
 from yumen.kept import deltas
 from yumen.plugin import Channel
-from yumen.telemetry import log, metrics
+from yumen.telemetry import error_name, log, metrics
 from yumen.whole import WholeReply
 
 SendFrame = Callable[[bytes], Awaitable[None]]
@@ -51,16 +53,16 @@ class StreamRun:
         self._last_sent = time.monotonic()
         reply = ReplyState(200)
         self.reply = self.exchange.reply = reply
-        # A plugin that wants to see the reply but has no filter gets it whole, before any of it leaves.
-        self._whole = WholeReply() if self._wants_whole() else None
+        self._whole: WholeReply | None = None
 
-    def _wants_whole(self) -> bool:
-        return any(
-            "on_response" in step.hooks
-            and step.directed("on_response")
-            and (not step.streams or step.wants_whole(view))
-            for step, view in self.run.ran
-        )
+    async def _wants_whole(self) -> bool:
+        """Whether a plugin wants to see the reply and has no filter, or says that it must see it whole."""
+        for step, view in self.run.ran:
+            if "on_response" in step.hooks and step.directed("on_response"):
+                awaited = step.streams and isinstance(step.plugin, AwaitedPlugin)
+                if not step.streams or (await step.awaits_whole(view) if awaited else step.wants_whole(view)):
+                    return True
+        return False
 
     async def pump(self) -> None:
         """Send the whole reply. Cancelled when the client leaves; what must happen then is `abandon`."""
@@ -73,9 +75,8 @@ class StreamRun:
             self._fail(Problem("engine_timeout"))
         except Problem as problem:
             self._fail(problem)
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:  # an engine's iterator is somebody else's code
+        except BaseException as error:  # an engine's iterator is somebody else's code
+            pass_on(error)
             self._fail(self.run.engine_problem(error))
         finally:
             beat.cancel()
@@ -92,6 +93,9 @@ class StreamRun:
                 seconds = time.perf_counter() - self.run.started
                 exchange.timings_ms["first_byte"] = round(seconds * 1000, 3)
                 metrics.first_token_seconds(exchange.route)(seconds)
+                # Not before the iterator has begun: closing one that has not would not end what it stands for.
+                if await self._wants_whole():
+                    self._whole = WholeReply()
             if isinstance(item, Delta):
                 self._note(item)
                 for data in dialect.encode_delta(item, exchange.payload, exchange.id, created):
@@ -116,11 +120,11 @@ class StreamRun:
         if self._whole is not None:
             self._whole.add(event, size)
             return
-        frames = self._filter(event)
+        frames = await self._filter(event)
         if frames:
             await self._emit(frames)
 
-    def _filter(self, event: Event) -> bytes:
+    async def _filter(self, event: Event) -> bytes:
         """Pass an event through the filters; return the frames that may go now."""
         had_text = any(piece.text for piece in event.pieces)
         passed: dict[Channel, tuple[Piece, str]] = {}
@@ -129,11 +133,13 @@ class StreamRun:
             if strand.done and piece.text:
                 raise EngineError("text after the end of its choice")
             text = strand.feed(piece.text) if piece.text else ""
+            if text is None:
+                text = await self._through(strand)
             piece.put(text)
             passed[piece.channel] = (piece, text)
         carried: list[bytes] = []
         for choice in event.finished:
-            for channel, tail in self._finish(choice):
+            for channel, tail in await self._finish(choice):
                 if channel in passed:
                     piece, text = passed[channel]
                     passed[channel] = (piece, text + tail)
@@ -141,18 +147,29 @@ class StreamRun:
                 else:
                     carried.append(frame(self._first[channel].carry(channel, tail)))
         for piece in event.loose:
-            piece.put(self._filter_loose(piece.text))
+            piece.put(await self._filter_loose(piece.text))
         self._empty = False
         if event.bare and had_text and not any(text for _, text in passed.values()):
             return b"".join(carried)
         return b"".join((*carried, frame(event.render())))
 
-    def _finish(self, choice: int) -> list[tuple[Channel, str]]:
+    async def _through(self, strand: Strand) -> str:
+        """A piece that has come to a filter in another process, through that and those behind it."""
+        out: str | None = None
+        while out is None:
+            filter_, text, last, timeout_s = strand.question()
+            await filter_.asked(text, last=last, timeout_s=timeout_s)
+            out = strand.go_on()
+        return out
+
+    async def _finish(self, choice: int) -> list[tuple[Channel, str]]:
         """What the filters of a choice (-1: of all) still hold, now that it has ended."""
         tails = []
         for channel, strand in self._strands.items():
             if not strand.done and choice in (channel.choice, -1):
                 tail = strand.feed("", last=True)
+                if tail is None:
+                    tail = await self._through(strand)
                 if tail:
                     tails.append((channel, tail))
         return tails
@@ -164,13 +181,15 @@ class StreamRun:
         elif self._empty:
             raise EngineError("the stream was empty")
         else:
-            rest = b"".join(frame(self._first[channel].carry(channel, tail)) for channel, tail in self._finish(-1))
+            tails = await self._finish(-1)
+            rest = b"".join(frame(self._first[channel].carry(channel, tail)) for channel, tail in tails)
             if rest:
                 await self._emit(rest)
 
     async def _release_whole(self, whole: WholeReply) -> None:
         run = self.run
         self.reply.texts = whole.read(masked_words=run.masked_words(self.run.author))
+        self.reply.calls = whole.calls()
         await run.response()
         if run.problem is not None:
             raise run.problem
@@ -194,11 +213,14 @@ class StreamRun:
         ]
         return Strand(channel, slots, masked_words=self.run.masked_words(self.run.author))
 
-    def _filter_loose(self, text: str) -> str:
+    async def _filter_loose(self, text: str) -> str:
         """A text of an event that stands alone (an id, a field nobody declared): complete as it is."""
         known = self._loose.get(text)
         if known is None:
-            known = self._open(Channel(-1, "loose")).feed(text, last=True)
+            strand = self._open(Channel(-1, "loose"))
+            known = strand.feed(text, last=True)
+            if known is None:
+                known = await self._through(strand)
             if len(self._loose) < STRANDS_MAX:
                 self._loose[text] = known
         return known
@@ -248,8 +270,9 @@ class StreamRun:
         if close is not None:
             try:
                 await close()
-            except Exception as error:  # closing must not hide what ended the stream
-                log.warning("engine_close_failed", exchange=self.exchange.id, error=type(error).__name__)
+            except BaseException as error:  # closing must not hide what ended the stream
+                pass_on(error)
+                log.warning("engine_close_failed", exchange=self.exchange.id, error=error_name(error))
 
 
 async def _iterate(answer: Answer) -> AsyncIterator[Delta]:

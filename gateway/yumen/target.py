@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from yumen.engine import Engine
+from yumen.engine import Engine, EngineError
+from yumen.telemetry import error_name
 
 
 class Target(NamedTuple):
@@ -32,6 +33,25 @@ class Target(NamedTuple):
 
     @property
     def version(self) -> str:
-        """The version of its adapter, and of the model behind it where that has one of its own."""
-        revision = self.engine.revision()
-        return f"{self.engine.manifest.version}+{revision}" if revision else self.engine.manifest.version
+        """The version of its adapter, and of the model behind it where that has one of its own.
+
+        Error: `EngineError` where the engine fails to say; what answers is part of what replies are kept under.
+        """
+        try:
+            revision = self.engine.revision()
+            return f"{self.adapter_version}+{revision}" if revision else self.adapter_version
+        except BaseException as error:  # an engine is somebody else's code
+            raise EngineError(f"it cannot say what answers: {error_name(error)}") from None
+
+    @property
+    def known_version(self) -> str:
+        """The same, or empty where the engine fails to say."""
+        try:
+            return self.version
+        except EngineError:
+            return ""
+
+    @property
+    def adapter_version(self) -> str:
+        """The version of its adapter alone."""
+        return self.engine.manifest.version

@@ -8,30 +8,38 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from yumen.dialects.document import encode_json
+from yumen.errors import RaisedElsewhere
 from yumen.histograms import histogram
+from yumen.structured import structlog
 
 BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
 LABEL_LENGTH_MAX = 64
+# Of the name of an error's type.
+NAME_CHARS_MAX = 80
+NO_NAME = re.compile(r"\W")
 # Of how many policies, the last that were served, there are series.
 POLICIES_MAX = 8
 
 # Whether exchanges that end well are logged too. A call that the level drops would still cost what masking a text costs.
 verbose = False
+# Whether logs are written as lines of JSON to standard error, and not where the command line prints its answers.
+configured = False
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("yumen")
 
 
 def configure_logging(level: str) -> None:
     """Write JSON lines to standard error from `level` (debug, info, warning, error) on."""
-    global verbose
+    global verbose, configured
+    configured = True
     number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
     verbose = number <= logging.DEBUG
     structlog.configure(
@@ -50,12 +58,48 @@ def _serialize(event: dict[str, Any], **_: Any) -> bytes:
     return encode_json(event)
 
 
+def warn(event: str, sentence: str, **about: object) -> None:
+    """Log a warning; where nobody has set up logs, as on the command line, its sentence goes to standard error."""
+    if configured:
+        log.warning(event, **about)
+    else:
+        sys.stderr.write(f"yumen: {sentence}\n")
+
+
 def place(error: BaseException) -> str:
     """File and line where an error was raised; the message is left out, it may hold what was being looked at."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     return "" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+
+
+def error_name(error: BaseException) -> str:
+    """The name of an error's type, safe to log; see `type_name`."""
+    return type_name(type(error))
+
+
+def type_name(kind: type[BaseException]) -> str:
+    """A name that is safe to log: a type that is made at run time may be called after a text.
+
+    It is that of the first of its bases which its module has under this name, letters, digits and underscores only.
+    """
+    named = kind if issubclass(kind, RaisedElsewhere) else next(base for base in kind.__mro__ if _stands(base))
+    return NO_NAME.sub("", named.__name__)[:NAME_CHARS_MAX]
+
+
+def _stands(kind: type) -> bool:
+    """Whether a type is found where it says that it is."""
+    found: Any = sys.modules.get(str(kind.__module__))
+    for name in kind.__qualname__.split("."):
+        found = vars(found).get(name) if hasattr(found, "__dict__") else None
+    return found is kind
+
+
+def wordless(error: BaseException) -> str:
+    """An error without its message: its kind, and where it was raised."""
+    where = place(error)
+    return f"{error_name(error)} at {where}" if where else error_name(error)
 
 
 class CoreMetrics:
@@ -78,6 +122,7 @@ class CoreMetrics:
             "yumen_fallbacks", "Exchanges for which another engine was asked", ("engine", "instead")
         )
         self._refused = Counter("yumen_refused", "Requests refused before the chain", ("code",))
+        self._loop_blocked = Counter("yumen_loop_blocked", "Times that the event loop stood still", ("plugin",))
         self._policy = Gauge("yumen_policy", "Workers that serve this policy", ("policy",), multiprocess_mode="livesum")
         self._reloads = Counter("yumen_policy_reloads", "Policies that took another's place")
         self._reload_failed = Counter("yumen_policy_reload_failed", "Reloads that kept the old policy", ("reason",))
@@ -136,6 +181,10 @@ class CoreMetrics:
     def plugin_faults(self, plugin: str, kind: str) -> None:
         """Count a hook that failed."""
         self._faults.labels(plugin, kind).inc()
+
+    def loop_blocked(self, plugin: str) -> None:
+        """Count a time that a plugin's or engine's code stopped the event loop; empty where it was nobody's."""
+        self._loop_blocked.labels(plugin).inc()
 
     def shadow(self, plugin: str, rule: str, would: str, outcome: str) -> None:
         """Count what an instance or rule in shadow would have done on an exchange that ended so."""

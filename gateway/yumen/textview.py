@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from yumen.exchange import Kind, Mode
+from yumen.exchange import Mode
 from yumen.forms import Edits, TextState
 from yumen.plugin import Manifest
+from yumen.said import check_text
+from yumen.text import Kind
 
 # Where every rule enforces.
 NO_MODES: Mapping[str, Mode] = {}
@@ -56,6 +58,7 @@ class TextView:
         if mode is not None:
             self._quiet += mode == "shadow"
             return
+        check_text(new)
         if self._replaces is None:
             self._replaces = Edits()
         self._replaces.add(len(self.value), start, end, new)
@@ -65,6 +68,7 @@ class TextView:
         mode = self._modes.get(rule) if self._modes else None
         if mode == "off":
             return
+        check_text(new)
         if self._masks is None:
             self._masks = Edits()
         self._masks.add(len(self.value), start, end, new)

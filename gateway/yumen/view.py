@@ -6,7 +6,6 @@ hook looks at them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, get_args
 
@@ -14,53 +13,25 @@ from yumen.canonical import canonical, options
 from yumen.dialects import Dialect
 from yumen.engine import Delta, Events, Native
 from yumen.errors import Code
-from yumen.exchange import Answer, Block, CacheState, Direction, Finding, Mode, Principal, Text, Trace, Usage
-from yumen.forms import ExchangeState, ReplyState, TextState, note
+from yumen.exchange import Answer, Block, CacheState, Direction, Finding, Mode, Principal, Trace
+from yumen.forms import NOTHING, ExchangeState, ReplyState, TextState, digest, note
 from yumen.kept import Kept, clean, given_again, kept_of
 from yumen.plugin import Manifest
+from yumen.replyview import ReplyView, calls_shown
+from yumen.said import check_finding, check_header
+from yumen.text import Text, ToolCall
 from yumen.textview import NO_MODES, TextView
 
-HEADER_NAME = re.compile(r"[a-z0-9-]{1,64}")
-HEADER_VALUE = re.compile(r"[\x20-\x7e]{0,1024}")
 CACHE_STATES: tuple[str, ...] = get_args(CacheState)
 CACHE_HEADER = "x-cache"
-
-
-class ReplyView:
-    """The reply as one plugin may see it."""
-
-    __slots__ = ("_reply", "_view")
-
-    def __init__(self, view: View, reply: ReplyState) -> None:
-        self._view = view
-        self._reply = reply
-
-    @property
-    def status(self) -> int:
-        return self._reply.status
-
-    @property
-    def code(self) -> str:
-        return self._reply.code
-
-    @property
-    def texts(self) -> Sequence[Text]:
-        return self._view.reply_texts()
-
-    @property
-    def usage(self) -> Usage | None:
-        return self._reply.usage
-
-    @property
-    def finish_reason(self) -> str:
-        return self._reply.finish_reason
+NO_HEADERS: frozenset[str] = frozenset()
 
 
 class View:
     """An `Exchange` for one plugin instance; see that protocol for what each member means."""
 
     __slots__ = (
-        "_exchange", "_instance", "_manifest", "_modes", "_quiet_known", "_reply_texts", "_scratch", "_texts",
+        "_exchange", "_headers", "_instance", "_manifest", "_modes", "_quiet_known", "_reply_texts", "_scratch", "_texts",
         "answered_by", "quiet_blocks", "quiet_edits", "seconds", "shadow",
     )  # fmt: skip
 
@@ -71,6 +42,7 @@ class View:
         manifest: Manifest,
         shadow: bool = False,
         modes: Mapping[str, Mode] = NO_MODES,
+        headers: frozenset[str] = NO_HEADERS,
     ) -> None:
         self._exchange = exchange
         self._instance = instance
@@ -78,6 +50,8 @@ class View:
         # The mode of the whole instance on this exchange, and of those of its rules that do not enforce.
         self.shadow = shadow
         self._modes = modes
+        # Those that the plugin has named.
+        self._headers = headers
         # What rules in shadow would have done in the running hook: blocks by rule, and a number of edits.
         self.quiet_blocks: list[str] = []
         self._quiet_known: list[str] = []
@@ -218,7 +192,8 @@ class View:
         return None if reply is None else ReplyView(self, reply)
 
     def reply_texts(self) -> Sequence[Text]:
-        if self._reply_texts is None:
+        # A reply that begins has no texts yet.
+        if not self._reply_texts:
             reply = self._exchange.reply
             texts = reply.texts if reply is not None else []
             sent = reply is not None and reply.sent
@@ -226,12 +201,16 @@ class View:
             self._reply_texts = [TextView(text, self._form(text), self._manifest, sent, modes) for text in texts]
         return self._reply_texts
 
+    def tool_calls(self, reply: ReplyState) -> list[ToolCall]:
+        return calls_shown(self._exchange, reply, self._dialect, self._form, self._manifest.sees == "masked")
+
     def find(
         self, rule: str, *, category: str, text: Text | None = None, start: int = 0, end: int = 0, score: float = 1.0
     ) -> None:
         mode = self._modes.get(rule) if self._modes else None
         if mode == "off":
             return
+        check_finding(rule, category, start, end, score)
         direction: Direction = "request" if self._exchange.reply is None else "reply"
         path = "" if text is None else text.path
         shadow = self.shadow or mode == "shadow"
@@ -278,6 +257,16 @@ class View:
         return options(self._exchange, self._dialect)
 
     @property
+    def headers(self) -> Mapping[str, str]:
+        if not self._headers:
+            return NOTHING
+        found = {name: value for name, value in self._exchange.asked_with.items() if name in self._headers}
+        if self._manifest.sees == "masked":
+            mac = self._exchange.digest_mac
+            found = {name: digest(mac, value) for name, value in found.items()}
+        return found
+
+    @property
     def cache_control(self) -> Mapping[str, str]:
         return self._exchange.cache_control
 
@@ -317,12 +306,14 @@ class View:
             raise ValueError(f"the state of a cache is one of: {', '.join(CACHE_STATES)}")
         self.answered_by = rule
         self._exchange.cache = state
-        self._exchange.headers[CACHE_HEADER] = state
+        if not self.shadow:  # then it is on record only
+            self._exchange.headers[CACHE_HEADER] = state
 
     def set_header(self, name: str, value: str) -> None:
-        if not HEADER_NAME.fullmatch(name) or not HEADER_VALUE.fullmatch(value):
-            raise ValueError("a header is a lower-case name and printable ASCII")
-        self._exchange.headers[name] = value
+        headers = self._exchange.headers
+        check_header(name, value, headers)
+        if not self.shadow:
+            headers[name] = value
 
     def _form(self, text: TextState) -> str:
         return self._exchange.masked_form(text) if self._manifest.sees == "masked" else text.raw

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from yumen.channels import KINDS
+from yumen.channels import KINDS, call_path, path_of
 from yumen.dialects import Event, Piece
 from yumen.dialects.document import Document
+from yumen.dialects.openai_events import TOOL_NAME
 from yumen.dialects.shape import NESTED, Walk
 from yumen.engine import EngineError
 from yumen.errors import Problem
-from yumen.forms import TextState
+from yumen.forms import CallState, TextState
 from yumen.plugin import Channel
 
 BYTES_MAX = 16 << 20
@@ -39,11 +40,11 @@ class WholeReply:
         for event in self._events:
             for piece in event.pieces:
                 parts.setdefault(piece.channel, []).append(piece.text)
-            self._loose += [(piece, _text("event", "extra", piece.text)) for piece in event.loose]
+            self._loose += [(piece, _loose(piece)) for piece in event.loose]
         texts: list[TextState] = []
         for channel, pieces in parts.items():
             source = "".join(pieces)
-            path = f"choices[{channel.choice}].message.{channel.name}"
+            path = path_of(channel)
             if channel.name != "tool_arguments" or not self._read_arguments(channel, source, path):
                 self._channels[channel] = _text(path, KINDS.get(channel.name, "message"), source)
                 texts.append(self._channels[channel])
@@ -53,6 +54,21 @@ class WholeReply:
         for text in texts:
             text.masked = text.raw if masked_words else None
         return texts
+
+    def calls(self) -> list[CallState]:
+        """The reply's tool calls, made of the texts that `read` has given."""
+        calls: dict[tuple[int, int], CallState] = {}
+        for piece, text in self._loose:
+            if piece.channel.name == TOOL_NAME:
+                _call(calls, piece.channel).names.append(text)
+        for channel, (document, texts) in self._documents.items():
+            call = _call(calls, channel)
+            call.document, call.source, call.texts = document, document.source.decode(), texts
+        for channel, text in self._channels.items():
+            if channel.name == "tool_arguments":
+                call = _call(calls, channel)
+                call.source, call.texts = text.raw, [text]
+        return [calls[place] for place in sorted(calls)]
 
     def _read_arguments(self, channel: Channel, source: str, path: str) -> bool:
         try:
@@ -91,6 +107,16 @@ class WholeReply:
             if text.edited:
                 text.write(text.raw)
         return document.render().decode()
+
+
+def _loose(piece: Piece) -> TextState:
+    if piece.channel.name == TOOL_NAME:
+        return _text(f"{call_path(piece.channel)}.function.name", "identifier", piece.text)
+    return _text("event", "extra", piece.text)
+
+
+def _call(calls: dict[tuple[int, int], CallState], channel: Channel) -> CallState:
+    return calls.setdefault((channel.choice, channel.tool), CallState(channel.choice, call_path(channel), ""))
 
 
 def _text(path: str, kind: str, raw: str) -> TextState:

@@ -68,6 +68,16 @@ def header(headers: Headers, name: bytes) -> bytes:
     return values[0] if values else b""
 
 
+def named_headers(headers: Headers, names: frozenset[str]) -> dict[str, str]:
+    """The values of some headers by lower-case name; those of one that stands there several times joined by commas."""
+    found: dict[str, str] = {}
+    for key, value in headers:
+        name, text = key.decode("latin-1"), value.decode("latin-1")
+        if name in names:
+            found[name] = f"{found[name]}, {text}" if name in found else text
+    return found
+
+
 def cache_control(headers: Headers) -> Mapping[str, str]:
     """The directives of Cache-Control that a caller may give (RFC 9111, section 5.2.1), with their seconds; no others."""
     given = [value for name, value in headers if name == b"cache-control"]

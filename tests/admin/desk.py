@@ -96,7 +96,7 @@ def install(site: Path) -> str:
     (site / "desk_plugins.py").write_text(MODULE)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: desk\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(POINTS)
-    return os.pathsep.join([str(site), str(Path(__file__).parents[2])])
+    return os.pathsep.join(filter(None, [str(site), str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
 
 
 def served(folder: Path, **files: str) -> Gateway:
@@ -129,10 +129,11 @@ def notes(gateway: Gateway) -> list[dict[str, Any]]:
 
 
 def key_with_rights(gateway: Gateway) -> str:
-    """A new admin key that may reveal; a running gateway knows it within a second."""
+    """A new admin key that may reveal, and that the running gateway knows."""
     made = gateway.yumen(
         "keys", "create", "--tenant", "ops", "--app", "desk", "--role", "admin", "--may", "reveal", "--json"
     )
     assert made.returncode == 0, made.stderr
     key: str = json.loads(made.stdout)["key"]
+    gateway.wait_for_key(key, "/admin/policy")
     return key

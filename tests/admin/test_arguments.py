@@ -51,7 +51,9 @@ def test_a_name_of_a_file_stays_in_its_header(name: str) -> None:
     assert written.count(";") == 1
 
 
-@pytest.mark.parametrize("body", [b"[]", b'{"a": 1}', b'{"a": null}', b'{"a":"' + b"x" * 201 + b'"}', b"{"])
+@pytest.mark.parametrize("body", [
+    b"[]", b'{"a": 1}', b'{"a": null}', b'{"a":"' + b"x" * 201 + b'"}', b"{", b'{"a": "\xff"}', b"[" * 100_000,
+])  # fmt: skip
 def test_a_body_is_an_object_of_short_texts(body: bytes) -> None:
     """Anything else is refused."""
     with pytest.raises(Problem):

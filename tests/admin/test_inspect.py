@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import time
 from collections.abc import Iterator
 from urllib.parse import quote
 
@@ -39,9 +38,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 
 @pytest.fixture(scope="module")
 def privileged(running: Gateway) -> str:
-    key = key_with_rights(running)
-    time.sleep(1.5)  # a running gateway looks for new keys once a second
-    return key
+    return key_with_rights(running)
 
 
 def test_parameters_reach_every_instance(running: Gateway) -> None:
@@ -106,7 +103,8 @@ def test_a_client_that_leaves_ends_it(running: Gateway) -> None:
     )
     assert connection.getresponse().read(5) == b"0000\n"
     connection.close()
-    wait(lambda: "endless" in (running.data_dir / "closed").read_text())
+    closed = running.data_dir / "closed"
+    wait(lambda: closed.exists() and "endless" in closed.read_text())
 
 
 def test_a_plugin_without_parameters_says_so(running: Gateway) -> None:

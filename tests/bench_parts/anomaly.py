@@ -17,11 +17,10 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-from tests.kit import ScriptedEngine, completion, exchange, request
-from tests.plugins.anomaly.running import Running
+from tests.plugins.anomaly.running import running
 from tests.redis_server import RedisServer
 
-from yumen.store.redis import RedisStore
+from yumen.testing import Harness, chat
 from yumen.view import View
 
 ROUNDS, PER_ROUND = 7, 400
@@ -49,24 +48,26 @@ def rules(count: int, kinds: int = len(CONDITIONS)) -> list[dict[str, str]]:
     ]
 
 
-async def hooks_us(running: Running, keys: int = 1) -> float:
+async def hooks_us(harness: Harness, keys: int = 1) -> float:
     """Microseconds of an exchange in the plugin's hooks: the best median of a few rounds."""
-    outcome = await exchange([running.step], ScriptedEngine(completion("fine")), request(TEXT))
-    state = outcome.exchange
+    harness.engine.says("fine")
+    state = (await harness.ask(chat(TEXT))).exchange
+    assert state is not None
+    plugin = harness.plugin()
     rounds = []
     for _ in range(ROUNDS):
         spent = []
         for number in range(PER_ROUND):
             state.principal = type(state.principal)("tenant", "app", f"key{number % keys}")
             reply, state.reply = state.reply, None
-            view = View(state, "anomaly", running.plugin.manifest)
+            view = View(state, "anomaly", plugin.manifest)
             started = time.perf_counter()
-            await running.plugin.on_request(view)
+            await plugin.on_request(view)
             middle = time.perf_counter()
             state.reply = reply
             resumed = time.perf_counter()
-            await running.plugin.on_response(view)
-            await running.plugin.on_complete(view)
+            await plugin.on_response(view)
+            await plugin.on_complete(view)
             spent.append(middle - started + time.perf_counter() - resumed)
         rounds.append(statistics.median(spent))
     return min(rounds) * 1e6
@@ -80,8 +81,8 @@ async def over_rules(console: Console) -> None:
     for count in (0, 10, 50, 500, 5000):
         cells = []
         for evaluator, kinds in (("python", 5), ("python", len(CONDITIONS)), ("durable-rules", len(CONDITIONS))):
-            async with Running(rules=rules(count, kinds), evaluator=evaluator) as running:
-                cells.append(f"{await hooks_us(running):.1f}")
+            async with running(rules=rules(count, kinds), evaluator=evaluator) as harness:
+                cells.append(f"{await hooks_us(harness):.1f}")
         table.add_row(str(count), *cells)
     console.print(table)
 
@@ -101,17 +102,17 @@ def keys_cost(keys: int) -> None:
 
     async def measure() -> None:
         one = [{"id": "r", "when": "requests.per_key.1m > 300", "then": "block"}]
-        async with Running(rules=one, keys_max=keys) as running:
-            await hooks_us(running)
+        async with running(rules=one, keys_max=keys) as harness:
+            await hooks_us(harness)
             before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            counters = running.plugin._counting.counters
+            counters = harness.plugin()._counting.counters
             assert counters is not None
             from yumen import Entry
 
             for number in range(keys):
                 await counters.count([Entry(0, f"k_{number:012x}", (1,))])
             more = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-            print(f"{more:.0f} {await hooks_us(running, 1000):.1f}")
+            print(f"{more:.0f} {await hooks_us(harness, 1000):.1f}")
 
     asyncio.run(measure())
 
@@ -122,12 +123,10 @@ async def in_redis(console: Console) -> None:
     server.start()
     try:
         table = Table("store", "µs an exchange", title="50 rules, 1 connection, loopback")
-        async with Running(rules=rules(50)) as running:
-            table.add_row("memory", f"{await hooks_us(running):.0f}")
-        store = RedisStore.of(server.url)
-        async with Running(rules=rules(50), store=store) as running:
-            table.add_row("Redis", f"{await hooks_us(running):.0f}")
-        await store.close()
+        async with running(rules=rules(50)) as harness:
+            table.add_row("memory", f"{await hooks_us(harness):.0f}")
+        async with running(rules=rules(50), redis=server.url) as harness:
+            table.add_row("Redis", f"{await hooks_us(harness):.0f}")
         console.print(table)
     finally:
         server.stop()

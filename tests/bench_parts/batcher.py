@@ -1,18 +1,18 @@
-"""The batcher beside a bare loop over ONNX Runtime with the same model, in one run: what batching together costs and gains.
+"""The batcher with the `onnx` engine's model beside a bare loop over ONNX Runtime, in one run: what it costs, and gains.
 
-`python -m tests.bench_parts.batcher` takes about a minute. Ratios travel, rows per second do not.
+`python -m tests.bench_parts.batcher` takes about a minute and a half. Ratios travel, rows per second do not.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import math
 import statistics
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,20 @@ from rich.table import Table
 from tests.engines.onnx.graphs import made, node, saved, value
 
 from yumen.batching import BatchConfig, Batcher
-from yumen.tensors.types import Rows, Signature, Tensors, TensorSpec
+from yumen.tensors.types import Rows, Signature, TensorSpec
+from yumen_engines.onnx import OnnxConfig
+from yumen_engines.onnx.runtime import open_session
+from yumen_engines.onnx.tensors import OnnxModel
 
 # Weights of 16 MB a layer do not stay in the caches: a row alone reads them all, as do 32 together.
 LAYERS, WIDTH = 3, 2048
 SIZES = (1, 2, 4, 8, 16, 32)
-CALLERS, ROUNDS, SECONDS, BAR = 64, 3, 1.5, 40
+CALLERS, ROUNDS, SECONDS, BAR = 64, 5, 1.5, 30
+# Before counting begins, every caller has been answered some times.
+SETTLE_S = 0.3
 SIGNATURE = Signature((TensorSpec("x", "FP32", (-1, WIDTH)),), (TensorSpec("y", "FP32", (-1, WIDTH)),), SIZES[-1])
+# One caller: so many calls in turn of each kind, so many times.
+CALLS, TURNS = 40, 24
 
 
 class Counted:
@@ -41,8 +48,8 @@ class Counted:
     def observe(self, name: str, seconds: float, **labels: str) -> None: ...
 
 
-def session(folder: Path) -> Any:
-    """A few dense layers with a bend between, on one thread."""
+def written(folder: Path) -> Path:
+    """A model of a few dense layers with a bend between, as a file."""
     random = np.random.default_rng(8)
     nodes, weights = [], []
     for layer in range(LAYERS):
@@ -52,89 +59,133 @@ def session(folder: Path) -> Any:
         nodes += [node("MatMul", [given, f"w{layer}"], [f"m{layer}"])]
         nodes += [node("Relu", [f"m{layer}"], ["y" if last else f"h{layer + 1}"])]
     shapes = [value(name, TensorProto.FLOAT, ["batch", WIDTH]) for name in ("x", "y")]
-    path = saved(folder / "model.onnx", made(nodes, shapes[:1], shapes[1:], weights))
+    path = folder / "model.onnx"
+    saved(path, made(nodes, shapes[:1], shapes[1:], weights))
+    return path
+
+
+def session(path: Path) -> Any:
+    """The bare model, on one thread as the engine's."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
+def of(size: int) -> Rows:
+    """So many rows."""
+    return Rows({"x": np.ones((size, WIDTH), np.float32)})
+
+
 def bare(session: Any, size: int) -> tuple[float, float]:
     """Rows per second and the median of a call in seconds, of a loop that does nothing else."""
-    given = np.ones((size, WIDTH), np.float32)
-    session.run(None, {"x": given})
+    given = dict(of(size).inputs)
+    session.run(None, given)
     took: list[float] = []
     began = time.perf_counter()
     while (start := time.perf_counter()) < began + SECONDS:
-        session.run(None, {"x": given})
+        session.run(None, given)
         took.append(time.perf_counter() - start)
     return len(took) * size / (time.perf_counter() - began), statistics.median(took)
 
 
-async def through(session: Any, config: BatchConfig, callers: int, tenants: int = 1) -> tuple[float, float]:
-    """The same with callers of one row each, through the batcher and a thread."""
-    threads = ThreadPoolExecutor(1)
-    loop = asyncio.get_running_loop()
-
-    async def run(rows: Rows) -> Tensors:
-        [found] = await loop.run_in_executor(threads, session.run, None, dict(rows.inputs))
-        return {"y": found}
-
-    batcher = Batcher(run, SIGNATURE, config, metrics=Counted(), model="m")
-    rows = Rows({"x": np.ones((1, WIDTH), np.float32)})
-
-    def call(number: int) -> Callable[[], Awaitable[Tensors]]:
-        return lambda: batcher.submit(rows, tenant=f"t{number % tenants}", deadline=math.inf)
-
-    took: list[float] = []
-    began = time.perf_counter()
-
-    async def calls(one: Callable[[], Awaitable[Tensors]]) -> None:
-        await one()
-        while (start := time.perf_counter()) < began + SECONDS:
-            await one()
-            took.append(time.perf_counter() - start)
-
-    await asyncio.gather(*(calls(call(number)) for number in range(callers)))
-    whole = time.perf_counter() - began
+@asynccontextmanager
+async def batching(path: Path, config: BatchConfig) -> AsyncIterator[Batcher]:
+    """A batcher in front of the engine's own model."""
+    opened = open_session(path, OnnxConfig(model=str(path), task="tensors", threads=1))
+    model = OnnxModel(opened, SIGNATURE, config.runs_max, "m", "1")
+    batcher = Batcher(model.run, SIGNATURE, config, metrics=Counted(), model="m", ahead=True)
+    yield batcher
     await batcher.close()
-    threads.shutdown()
-    return len(took) / whole, statistics.median(took)
+    await model.close()
+
+
+async def through(batcher: Batcher, callers: int, tenants: int) -> tuple[float, float]:
+    """The same as `bare` with callers of one row each, each of whom asks again as soon as there is an answer."""
+    rows = of(1)
+    took: list[float] = []
+    began = time.perf_counter() + SETTLE_S
+
+    async def calls(number: int) -> None:
+        while (start := time.perf_counter()) < began + SECONDS:
+            await batcher.submit(rows, tenant=f"t{number % tenants}", deadline=math.inf)
+            if began <= (now := time.perf_counter()) < began + SECONDS:
+                took.append(now - start)
+
+    await asyncio.gather(*map(calls, range(callers)))
+    return len(took) / SECONDS, statistics.median(took)
+
+
+async def alone(path: Path, bare: Any) -> dict[str, float]:
+    """The median of a call in ms, of a caller who is alone: of the model itself, in a thread, and through the batcher."""
+    rows = of(1)
+    given = dict(rows.inputs)
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(1) as threads:
+        async with batching(path, BatchConfig()) as batcher:
+
+            async def itself() -> None:
+                bare.run(None, given)
+
+            kinds: dict[str, Callable[[], Awaitable[object]]] = {
+                "bare": itself,
+                "in a thread": lambda: loop.run_in_executor(threads, bare.run, None, given),
+                "batcher": lambda: batcher.submit(rows, deadline=math.inf),
+            }
+            took: dict[str, list[float]] = {name: [] for name in kinds}
+            # In short turns: the machine may be faster in one second than in the next.
+            for _ in range(TURNS):
+                for name, call in kinds.items():
+                    for _ in range(CALLS):
+                        start = time.perf_counter()
+                        await call()
+                        took[name].append(time.perf_counter() - start)
+    return {name: 1000 * statistics.median(each) for name, each in took.items()}
+
+
+LOADS = {
+    "1 caller": (BatchConfig(), 1, 1),
+    "8 callers": (BatchConfig(), 8, 1),
+    "24 callers": (BatchConfig(), 24, 1),
+    "24 callers, padded": (BatchConfig(pad_to_bucket=True), 24, 1),
+    "64 callers": (BatchConfig(), CALLERS, 1),
+    "64 callers, padded": (BatchConfig(pad_to_bucket=True), CALLERS, 1),
+    "64 callers, 8 tenants": (BatchConfig(), CALLERS, 8),
+}
+
+
+async def loaded(path: Path, name: str) -> tuple[float, float]:
+    """One of the loads, with a model and a batcher of its own."""
+    config, callers, tenants = LOADS[name]
+    async with batching(path, config) as batcher:
+        return await through(batcher, callers, tenants)
 
 
 def main() -> None:
     """Measure and print."""
     console = Console()
-    plain, padded = BatchConfig(), BatchConfig(pad_to_bucket=True)
-    loads: dict[str, tuple[BatchConfig, int, int]] = {
-        "1 caller": (plain, 1, 1),
-        "64 callers": (plain, CALLERS, 1),
-        "64 callers, padded": (padded, CALLERS, 1),
-        "64 callers, 8 tenants": (plain, CALLERS, 8),
-        "24 callers": (plain, 24, 1),
-        "24 callers, padded": (padded, 24, 1),
-    }
-    curve: dict[int, list[tuple[float, float]]] = {size: [] for size in SIZES}
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in loads}
+    found: dict[str, list[tuple[float, float]]] = {}
     with tempfile.TemporaryDirectory(prefix="yumen-bench-") as folder:
-        one = session(Path(folder))
-        # Rounds alternate: the machine may be faster in one minute than in the next.
+        path = written(Path(folder))
+        one = session(path)
         for _ in range(ROUNDS):
             for size in SIZES:
-                curve[size].append(bare(one, size))
-            for name, (config, callers, tenants) in loads.items():
-                found[name].append(asyncio.run(through(one, config, callers, tenants)))
-    middle = {key: tuple(map(statistics.median, zip(*rounds, strict=True)))
-              for key, rounds in itertools.chain(curve.items(), found.items())}  # fmt: skip
-    best = max(middle[size][0] for size in SIZES)
-    table = Table("", "rows/s", "p50 ms", "beside the best bare loop", "")
-    for key, (rate, p50) in middle.items():
-        name = f"bare loop, {key} rows a call" if isinstance(key, int) else f"batcher, {key}"
+                found.setdefault(f"bare loop, {size} rows a call", []).append(bare(one, size))
+            for name in LOADS:
+                found.setdefault(f"batcher, {name}", []).append(asyncio.run(loaded(path, name)))
+        waits = asyncio.run(alone(path, one))
+    middle = {name: tuple(map(statistics.median, zip(*rounds, strict=True))) for name, rounds in found.items()}
+    best = max(rate for name, (rate, _) in middle.items() if name.startswith("bare"))
+    table = Table("", "rows/s", "p50 ms", "ratio", "beside the best bare loop", min_width=100)
+    for name, (rate, p50) in middle.items():
         table.add_row(name, f"{rate:,.0f}", f"{1000 * p50:.2f}", f"{rate / best:.2f}", "█" * round(BAR * rate / best))
     console.print(table)
-    added = 1000 * (middle["1 caller"][1] - middle[1][1])
-    console.print(f"one caller waits {added:+.2f} ms longer than a bare call (aim: at most 0.5)")
-    console.print(f"64 callers: {middle['64 callers'][0] / best:.2f} of the best bare loop (aim: 0.9)")
+    console.print(f"64 callers: {middle['batcher, 64 callers'][0] / best:.2f} of the best bare loop (aim: 0.9)")
+    added = {name: waits[name] - waits["bare"] for name in ("in a thread", "batcher")}
+    console.print(
+        f"one caller: {waits['bare']:.2f} ms bare, {added['in a thread']:+.2f} from a thread, {added['batcher']:+.2f}"
+        " through the batcher (aim: at most +0.5)"
+    )
 
 
 if __name__ == "__main__":

@@ -30,7 +30,6 @@ from rich.progress import track
 from rich.table import Table
 from tests.bench.load import BODY
 from tests.bench.servers import REPLY
-from tests.kit import ScriptedEngine
 
 from yumen.app import tune_interpreter
 from yumen.chain import Chain, Run
@@ -43,6 +42,7 @@ from yumen.runtime import Runtime
 from yumen.settings import Secret, Settings
 from yumen.target import Target
 from yumen.telemetry import configure_logging
+from yumen.testing import ScriptedEngine
 from yumen.view import View
 
 PATH = "/v1/chat/completions"
@@ -183,8 +183,8 @@ async def started(options: argparse.Namespace, folder: Path) -> tuple[Bench, Cha
     keys = Keys.open(folder, secret)
     _, key = keys.create(tenant="bench", app="bench", trusted=True)
     (chain,) = runtime.chains.values()
-    engine = ScriptedEngine(REPLY.encode())
-    chain.target = Target("llm", Canned(engine.reply), "remote" if options.remote else "local")
+    engine = Canned(dialects=("openai",)).says(REPLY.encode())
+    chain.target = Target("llm", engine, "remote" if options.remote else "local")
     chain.dialects = engine.manifest.dialects
     if options.plugins is not None:
         wanted = [name for name in options.plugins.split(",") if name]

@@ -20,8 +20,8 @@ import uvloop
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from tests.plugins.host import UnitHost
 
+from yumen.testing import RunningClock, UnitHost
 from yumen_plugins.audit.folder import WriterFolder
 from yumen_plugins.audit.index.sqlite import SqliteIndex
 from yumen_plugins.audit.proving.ledger import verify_ledger
@@ -61,7 +61,7 @@ def body(number: int, writer: str = "0123abcd") -> dict[str, Any]:
 
 async def sustained(folder: Path, seconds: float) -> tuple[float, float]:
     """Records per second, and records per sync, with many exchanges appending at once."""
-    host = UnitHost(folder)
+    host = UnitHost(clock=RunningClock(), data_dir=folder)
     writer = await Writer.open(
         folder, folder / "ledger", host, "bench", journal_bytes=8 << 20, queue_records=100_000, gather_s=0.0
     )
@@ -76,7 +76,7 @@ async def sustained(folder: Path, seconds: float) -> tuple[float, float]:
 
     await asyncio.gather(*(append(number) for number in range(APPENDERS)))
     await writer.stop()
-    return count / seconds, count / max(1, host.metrics.counts["sync_seconds_count"])
+    return count / seconds, count / max(1, sum(one.name == "sync_seconds" for one in host.captured.all))
 
 
 def bare(folder: Path, batch: int, seconds: float) -> float:

@@ -17,8 +17,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 from tests.plugins.cache.semantic.labelled import LABELS, Judged, embedder, judged, pairs, rates
-from tests.plugins.host import UnitHost
 
+from yumen.testing import RunningClock, UnitHost
 from yumen_plugins.cache.semantic.gate import agree
 from yumen_plugins.cache.semantic.index import Known, Questions
 
@@ -119,7 +119,7 @@ async def main() -> None:
     given = parser.parse_args()
     console = Console(width=120)
     engine = embedder()
-    await engine.load(UnitHost())
+    await engine.load(UnitHost(clock=RunningClock()))
     for name in ("dev", "held_out") if given.only is None else (given.only,):
         among = await judged(pairs(name), engine)
         console.print(curve(name, among), by_label(name, among, given.threshold))

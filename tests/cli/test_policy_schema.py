@@ -47,13 +47,17 @@ def test_files(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_imported_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A broken package is named on standard error, what is printed is whole; asked for by name it is a sentence."""
+    """A broken plugin that a bundle names is named on standard error, what is printed is whole; by name it is a sentence."""
     info = tmp_path / "broken-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[yumen.plugins]\nbroken = not_there:Plugin\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    result = run("policy", "schema")
+    bundle = tmp_path / "bundle"
+    bundle.mkdir()
+    (bundle / "gateway.yaml").write_text("version: 1\nextends: starter\n")
+    (bundle / "broken.yaml").write_text("version: 1\nplugin: broken\n")
+    result = run("policy", "schema", "--policies", str(bundle))
     assert result.exit_code == 0
     assert "limits" in json.loads(result.stdout)
     assert "left out: plugin `broken` of broken cannot be imported" in result.stderr
@@ -61,9 +65,9 @@ def test_what_cannot_be_imported_is_left_out(tmp_path: Path, monkeypatch: pytest
     assert (named.exit_code, named.stdout) == (1, "")
     assert "cannot be imported" in named.stderr
     assert run("policy", "schema", "limits").stderr == ""
-    made = run("init", str(tmp_path / "new"))
-    assert made.exit_code == 0
-    assert "left out: plugin `broken`" in made.stderr
+    none = run("policy", "schema", "--policies", str(tmp_path / "none"))
+    assert none.exit_code == 1
+    assert "bundle.not-found" in none.stderr
 
 
 @pytest.mark.parametrize("bundle", registry.names("bundle"))

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from tests.serving import PROGRAM, Gateway, free_port
 
+from yumen import Secret
 from yumen.cli.serve import is_loopback
+from yumen.identity import Keys
 
 
 def serve(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -21,7 +23,7 @@ def serve(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProc
         env={**clean, "YUMEN_DATA": str(folder / "data"), "YUMEN_PORT": str(free_port()), **env},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
 
@@ -62,9 +64,15 @@ def test_what_else_cannot_be(tmp_path: Path, env: dict[str, str], says: str) -> 
 
 @pytest.mark.server
 def test_what_plugins_refuse_is_said_in_a_sentence(tmp_path: Path) -> None:
-    """A worker whose plugin cannot start ends the server, with the plugin's own words."""
-    result = serve(tmp_path, YUMEN_WORKERS="2")
+    """A worker whose plugin cannot start ends the server, with the plugin's own words.
+
+    Nobody is told that it serves, and there is no key that nobody was shown: only the one that the environment fixes.
+    """
+    result = serve(tmp_path, YUMEN_WORKERS="2", YUMEN_ADMIN_KEY="fixed-admin-key")
     assert result.returncode == 1
+    assert "serves bundle" not in result.stdout + result.stderr
+    assert "curl" not in result.stdout + result.stderr
+    assert [entry.role for entry in Keys.open(tmp_path / "data", Secret.open(tmp_path / "data")).list()] == ["admin"]
     assert "yumen: plugin limits: rate limits need a store that all 2 workers share; run one worker" in result.stderr
     assert "Traceback" not in result.stdout + result.stderr
 

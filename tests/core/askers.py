@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, ClassVar
 
 from tests.core.probes import Masker, Probe, engine
-from tests.kit import Outcome, ScriptedEngine, chunk, step
+from tests.kit import Outcome, saying, step
 
-from yumen import Answer, Ask, Delta, Events, Manifest, Native, NoConfig, Plugin
+from yumen import Answer, Ask, Delta, EngineRequest, Events, Manifest, Native, NoConfig, Plugin
 from yumen.step import Step
+from yumen.testing import ScriptedEngine, chunk
 
 Given = Answer | Native | Events
 STREAM = [chunk("fi"), chunk("ne"), chunk(finish="stop")]
@@ -79,8 +80,20 @@ def hooks(outcome: Outcome) -> list[tuple[str, str, bool]]:
     return [(one.hook, one.decision, one.shadow) for one in outcome.exchange.trace if one.hook == "on_ask"]
 
 
+class Streaming(ScriptedEngine):
+    """An engine whose stream is the test's own."""
+
+    def __init__(self, stream: Closing) -> None:
+        super().__init__(dialects=("openai",))
+        self.stream = stream
+
+    async def generate(self, request: EngineRequest) -> Events:
+        self.requests.append(request)
+        return self.stream
+
+
 def model(stream: bool) -> ScriptedEngine:
-    return ScriptedEngine(STREAM) if stream else engine()
+    return saying(*STREAM) if stream else engine()
 
 
 def said(outcome: Outcome) -> str:

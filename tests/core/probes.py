@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from tests.kit import ScriptedEngine, completion
+from tests.kit import saying
 
 from yumen import Manifest, NoConfig, Plugin
+from yumen.testing import ScriptedEngine, completion
 
 
 class Probe(Plugin[NoConfig]):
@@ -65,4 +66,4 @@ def each(value: str, words: dict[str, str], edit: Callable[[int, int, str], None
 
 
 def engine(*texts: str) -> ScriptedEngine:
-    return ScriptedEngine(completion(*(texts or ("fine",))))
+    return saying(completion(*(texts or ("fine",))))

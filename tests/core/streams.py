@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from tests.kit import Outcome, chunk, request
+from tests.kit import Outcome, request
 
 from yumen import Channel, Manifest, MaskingFilter, NoConfig, Plugin, StreamFilter
+from yumen.testing import chunk
 
 TOKEN, VALUE = "<S_1>", "秘密SECRET"
 
@@ -42,8 +43,8 @@ class Tokens(Plugin[NoConfig]):
 
     manifest: ClassVar[Manifest] = Manifest(name="tokens", version="1", sees="raw", mutates=True, masks=True)
 
-    def __init__(self) -> None:
-        super().__init__(NoConfig())
+    def __init__(self, config: NoConfig | None = None) -> None:
+        super().__init__(config or NoConfig())
 
     async def on_request(self, exchange: Any) -> None:
         for text in exchange.texts:

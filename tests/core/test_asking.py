@@ -24,7 +24,7 @@ from tests.core.askers import (
 from tests.core.probes import Masker, Probe, engine
 from tests.core.streams import Tokens
 from tests.core.test_rule_modes import masker
-from tests.kit import Ledger, ScriptedEngine, exchange, request, step
+from tests.kit import Ledger, exchange, request, saying, step
 
 from yumen import Answer, Ask, Block, Channel, Respond, StreamFilter, Usage
 from yumen.policy.bundle import Match
@@ -102,7 +102,7 @@ async def test_plugins_above_see_it_as_they_see_an_engine_s(stream: bool) -> Non
         text.replace(0, len(text.value), text.value.upper())
 
     replies = []
-    for asker, asked in ((Asker(token), engine()), (Asker(), ScriptedEngine(Answer(["about <S_1>"])))):
+    for asker, asked in ((Asker(token), engine()), (Asker(), saying(Answer(["about <S_1>"])))):
         calls: list[str] = []
         steps = chain(asker, step(Above("above", calls, response=edit)))
         outcome = await exchange(steps, asked, request(SECRET, stream=stream))
@@ -196,7 +196,7 @@ async def test_the_usage_goes_to_whoever_asked_for_it(wanted: bool) -> None:
     """What is handed on may end with a usage that another client asked for; only who asked gets it; it counts for all."""
     more: dict[str, Any] = {"stream_options": {"include_usage": True}} if wanted else {}
     steps = [step(Tokens()), step(Asker())]
-    outcome = await exchange(steps, ScriptedEngine(COUNTED), request(stream=True, **more))
+    outcome = await exchange(steps, saying(*COUNTED), request(stream=True, **more))
     assert ["usage" in event for event in outcome.events] == [False] * 3 + [True] * wanted
     assert outcome.exchange.reply.usage == Usage(3, 2)
     assert outcome.channel() == "fine"
@@ -207,7 +207,7 @@ async def test_a_usage_beside_text_leaves_the_text() -> None:
     usage = b',"usage":{"prompt_tokens":3,"completion_tokens":2}}'
     events = [event[:-1] + usage for event in STREAM]
     filters = b'{"choices":[],"prompt_filter_results":[1],"usage":null}'
-    outcome = await exchange(chain(Asker()), ScriptedEngine([filters, *events]), request(stream=True))
+    outcome = await exchange(chain(Asker()), saying(filters, *events), request(stream=True))
     assert outcome.channel() == "fine"
     assert not any("usage" in event for event in outcome.events)
     assert outcome.events[0] == {"choices": [], "prompt_filter_results": [1]}
@@ -216,7 +216,7 @@ async def test_a_usage_beside_text_leaves_the_text() -> None:
 
 async def test_without_such_a_plugin_a_stream_is_as_its_server_makes_it() -> None:
     """Where nobody stands before the engine, a usage that it gives unasked stays."""
-    outcome = await exchange([step(Masker("m", []))], ScriptedEngine(COUNTED), request(stream=True))
+    outcome = await exchange([step(Masker("m", []))], saying(*COUNTED), request(stream=True))
     assert outcome.events[-1]["usage"]["prompt_tokens"] == 3
 
 

@@ -12,6 +12,7 @@ from tests.core.askers import (
     Closing,
     Given,
     Sender,
+    Streaming,
     asked_and_failed,
     chain,
     fault,
@@ -22,9 +23,10 @@ from tests.core.askers import (
     swallows,
 )
 from tests.core.probes import engine
-from tests.kit import Ledger, ScriptedEngine, chunk, completion, exchange, request, step
+from tests.kit import Ledger, exchange, request, saying, step
 
 from yumen import Answer, Ask, Block, Delta, EngineError, Native, Respond
+from yumen.testing import chunk, completion
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -45,7 +47,8 @@ async def test_a_fault_before_asking(on_error: str, stream: bool) -> None:
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_fault_after_asking(knobs: dict[str, str], stream: bool) -> None:
     """The engine is not asked twice. Its whole reply still counts where policy is to go on; a stream is lost, and closed."""
-    asked = ScriptedEngine(Closing()) if stream else engine()
+    events = Closing()
+    asked = Streaming(events) if stream else engine()
     outcome = await exchange(chain(Asker(asked_and_failed), **knobs), asked, request(stream=stream))
     assert len(asked.requests) == 1
     if knobs and not stream:
@@ -53,14 +56,15 @@ async def test_a_fault_after_asking(knobs: dict[str, str], stream: bool) -> None
     else:
         assert outcome.code == "plugin_fault"
     if stream:
-        assert asked.reply.closed
+        assert events.closed
 
 
 async def test_closing_hides_nothing() -> None:
     """A stream that cannot be closed is no other fault than the one that ended the exchange."""
-    asked = ScriptedEngine(Closing(RuntimeError("no")))
+    events = Closing(RuntimeError("no"))
+    asked = Streaming(events)
     outcome = await exchange(chain(Asker(asked_and_failed)), asked, request(stream=True))
-    assert (outcome.code, asked.reply.closed) == ("plugin_fault", True)
+    assert (outcome.code, events.closed) == ("plugin_fault", True)
 
 
 async def test_a_stream_for_who_wanted_none_is_closed() -> None:
@@ -117,7 +121,7 @@ async def test_an_engine_s_failure_is_the_exchange_s(
     reply: Exception, code: str, action: Any, knobs: dict[str, str]
 ) -> None:
     """What the engine failed with reaches the client as it would without the plugin, which cannot hide or rename it."""
-    asked = ScriptedEngine(reply)
+    asked = saying(reply)
     outcome = await exchange(chain(Asker(action), **knobs), asked)
     assert outcome.code == code
     assert len(asked.requests) == 1
@@ -128,9 +132,16 @@ REJECTED = Native(429, b'{"error":{"message":"slow down"}}', {"retry-after": "7"
 
 async def test_an_engine_s_refusal_passes() -> None:
     """An error that the engine itself wrote is its reply, with the delay that it names."""
-    outcome = await exchange(chain(Asker()), ScriptedEngine(REJECTED))
+    outcome = await exchange(chain(Asker()), saying(REJECTED))
     assert (outcome.status, outcome.exchange.outcome) == (429, "engine_rejected")
     assert outcome.exchange.reply.retry_after == "7"
+
+
+@pytest.mark.parametrize("delay", ["²", "７", "-1", "1e9", "Sun, 06 Nov 1994 08:49:37 GMT"])
+async def test_a_delay_that_is_no_number_does_not_pass(delay: str) -> None:
+    """A header of the reply is made of what an engine says; only digits get there."""
+    outcome = await exchange(chain(Asker()), saying(Native(429, REJECTED.body, {"retry-after": delay})))
+    assert (outcome.status, outcome.exchange.reply.retry_after) == (429, "")
 
 
 @pytest.mark.parametrize("action", [None, swallows])
@@ -158,7 +169,7 @@ async def test_the_engine_s_time_is_the_route_s(asks: bool) -> None:
         await hangs()
         raise AssertionError
 
-    outcome = await exchange(chain(Asker(waits)), ScriptedEngine(completion("a"), before=hangs), timeout_ms=50)
+    outcome = await exchange(chain(Asker(waits)), saying(hangs, completion("a")), timeout_ms=50)
     assert outcome.code == "engine_timeout"
 
 
@@ -214,7 +225,7 @@ async def test_a_client_that_leaves_ends_the_wait(stream: bool) -> None:
         waiting.set()
         await asyncio.sleep(3600)
 
-    asked = ScriptedEngine(completion("a"), before=hangs)
+    asked = saying(hangs, completion("a"))
     steps = chain(Asker(), on_error="open")
     task = asyncio.create_task(exchange(steps, asked, request(stream=stream), timeout_ms=60_000))
     await asyncio.wait_for(waiting.wait(), 30)
@@ -249,7 +260,7 @@ async def test_a_client_that_leaves_closes_the_stream() -> None:
     async def on_frame(data: bytes) -> None:
         sent.set()
 
-    asked = ScriptedEngine([chunk("a"), hangs])
+    asked = saying(chunk("a"), hangs)
     task = asyncio.create_task(
         exchange(chain(Asker(wraps)), asked, request(stream=True), timeout_ms=60_000, on_frame=on_frame)
     )

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 from tests.core.probes import Masker, Probe
 from tests.core.streams import VALUE, Tokens
-from tests.kit import ScriptedEngine, chunk, completion, exchange, request, step
+from tests.kit import exchange, request, saying, step
 
 from yumen import (
     Answer,
@@ -28,6 +28,7 @@ from yumen import (
 )
 from yumen.forms import FINDINGS_MAX
 from yumen.step import Step
+from yumen.testing import chunk, completion
 from yumen.view import View
 
 STREAM = [chunk("fi"), chunk("ne"), chunk(finish="stop")]
@@ -62,7 +63,8 @@ class Finding(Masker):
 async def clean(*above: Step, masker: Step | None = None, reply: Any = None, stream: bool = False, **more: Any) -> bool:
     """Whether an exchange through some plugins was clean, in the eyes of the last one."""
     keeper = Keeper(more.pop("answer", None))
-    engine = ScriptedEngine(reply if reply is not None else (STREAM if stream else completion("fine")))
+    said = reply if reply is not None else (STREAM if stream else completion("fine"))
+    engine = saying(*(said if isinstance(said, list) else [said]))
     await exchange([*above, masker or step(Tokens()), step(keeper)], engine, request(VALUE, stream=stream), **more)
     (found,) = keeper.clean
     return found
@@ -266,7 +268,7 @@ async def test_an_answer_right_before_the_engine_is_not_the_engine_s() -> None:
 async def test_an_exchange_that_ended_otherwise(outcome: str) -> None:
     """Where the client has left, or anything else than a reply came of it, nothing is kept, be the reply whole or not."""
     keeper = Keeper()
-    done = await exchange([step(Tokens()), step(keeper)], ScriptedEngine(completion("fine")), request(VALUE))
+    done = await exchange([step(Tokens()), step(keeper)], saying(completion("fine")), request(VALUE))
     state = done.exchange
     seen = [View(state, "keeper", Keeper.manifest).clean]
     state.outcome = outcome

@@ -6,10 +6,13 @@ A deadline of 0 seconds passes at the next turn of the loop, so nothing here dep
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import inspect
 
 import pytest
 
 from yumen.deadline import Deadline
+from yumen.foreign import contained
 
 LATE = 3600.0
 
@@ -174,3 +177,43 @@ async def test_deadlines_of_two_tasks_do_not_meet() -> None:
     results = await asyncio.gather(late(), early(), return_exceptions=True)
     assert isinstance(results[0], TimeoutError)
     assert results[1] == "done"
+
+
+async def test_what_eats_every_cancellation_is_left() -> None:
+    """A coroutine of somebody else's that goes on whatever happens is cancelled twice, then nobody drives it any more."""
+    eaten: list[str] = []
+
+    async def eats() -> None:
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                eaten.append("cancelled")
+
+    coroutine = eats()
+    with pytest.raises(TimeoutError), Deadline(0, 0):
+        await contained(coroutine)
+    assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CLOSED
+    task = asyncio.current_task()
+    assert task is not None
+    assert (eaten, task.cancelling()) == (["cancelled"], 0)
+    await turns()
+
+
+async def test_a_cancellation_from_outside_is_not_lost_on_what_eats_it() -> None:
+    """A client that leaves while a hook eats cancellations is still known to have left when the hook is given up."""
+
+    async def eats() -> None:
+        while True:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+
+    async def wait() -> None:
+        with Deadline(0.01, 0):
+            await contained(eats())
+
+    task = asyncio.create_task(wait())
+    await turns()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 from tests.core.probes import Masker, Probe, engine
-from tests.kit import exchange, request, step
+from tests.kit import exchange, given_to, request, step
 from tests.reload.live import write
 
 from yumen import Hmac, Manifest, NoConfig, Plugin, Principal
@@ -52,8 +52,8 @@ async def test_a_masking_plugin_in_shadow_enforces_on_demand() -> None:
     """Where a rule requires it, what is in shadow otherwise masks what the engine gets."""
     asked = engine()
     await exchange([asking(), masker(mode="shadow")], asked, SECRET)
-    assert "<S_1> <S_2>" in asked.seen
-    assert "SECRET" not in asked.seen
+    assert "<S_1> <S_2>" in given_to(asked)
+    assert "SECRET" not in given_to(asked)
 
 
 async def test_nothing_leaves_where_nothing_masks() -> None:
@@ -86,7 +86,7 @@ async def test_a_rule_in_shadow_demands_nothing(mode: Any) -> None:
     """In shadow and off a rule changes nothing about what the engine gets."""
     asked = engine()
     await exchange([asking(mode=mode), masker(mode="shadow")], asked, SECRET)
-    assert "SECRET" in asked.seen
+    assert "SECRET" in given_to(asked)
 
 
 async def test_demands_come_before_the_engine() -> None:
@@ -136,7 +136,7 @@ async def test_raw_text_does_not_leave_by_a_detour() -> None:
     assert body["error"]["code"] == "plugin_fault"
     assert not other.requests
     _, other, _, _ = await routed(sending(), masker(), egress="remote")
-    assert "SECRET" not in other.seen
+    assert "SECRET" not in given_to(other)
 
 
 def test_the_flow_check_follows_detours(tmp_path: Path) -> None:

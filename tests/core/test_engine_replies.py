@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 import pytest
 from tests.core.probes import Masker
-from tests.kit import ScriptedEngine, completion, exchange, request, step
+from tests.kit import exchange, request, saying, step
 
 from yumen import Answer, Engine, EngineError, EngineManifest, Native, NoConfig
+from yumen.testing import completion
 
 
 @pytest.mark.parametrize(
@@ -22,28 +23,28 @@ from yumen import Answer, Engine, EngineError, EngineManifest, Native, NoConfig
 )
 async def test_engine_errors_have_stable_codes(error: Exception, code: str, status: int) -> None:
     """A failing engine is a 502 or 504 with a code, never a bare 500 and never its own words."""
-    outcome = await exchange([], ScriptedEngine(error))
+    outcome = await exchange([], saying(error))
     assert (outcome.code, outcome.status) == (code, status)
     assert b"SECRET" not in outcome.body
 
 
 async def test_an_engine_that_takes_too_long_is_cancelled() -> None:
     """The route's time holds for any engine."""
-    outcome = await exchange([], ScriptedEngine(completion("x"), before=lambda: asyncio.sleep(30)), timeout_ms=50)
+    outcome = await exchange([], saying(lambda: asyncio.sleep(30), completion("x")), timeout_ms=50)
     assert (outcome.code, outcome.status) == ("engine_timeout", 504)
 
 
 @pytest.mark.parametrize("body", [b"", b"not json", b"[]", b"[" * 100_000, b'{"a":1,"a":2}', b"\xff"])
 async def test_a_reply_that_cannot_be_read_is_not_passed_on(body: bytes) -> None:
     """What cannot be inspected does not reach the client."""
-    outcome = await exchange([], ScriptedEngine(body))
+    outcome = await exchange([], saying(body))
     assert outcome.code == "engine_unavailable"
 
 
 async def test_an_upstreams_refusal_passes_with_its_status() -> None:
     """A 4xx of the engine reaches the client as it is, with its Retry-After, and its outcome is told apart."""
     body = b'{"error":{"message":"slow down","type":"rate_limit_error","code":"x","param":null}}'
-    outcome = await exchange([], ScriptedEngine(Native(429, body, {"retry-after": "7"})))
+    outcome = await exchange([], saying(Native(429, body, {"retry-after": "7"})))
     assert (outcome.status, outcome.exchange.outcome, outcome.exchange.reply.retry_after) == (
         429,
         "engine_rejected",

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 from tests.core.probes import Masker, Probe, engine
-from tests.kit import ScriptedEngine, chunk, completion, exchange, request, step
+from tests.kit import exchange, given_to, request, saying, step
 
 from yumen import Block, EngineError
 from yumen.engine import RequestRefused
 from yumen.target import Target
+from yumen.testing import ScriptedEngine, chunk, completion
 
 STREAM = [chunk("fi"), chunk("ne"), chunk(finish="stop")]
 FAILURES = [
@@ -29,9 +30,9 @@ class Sender(Probe):
         return await self._run("send", exchange)
 
 
-def other(reply: Any, egress: str = "local") -> Target:
+def other(*said: Any, egress: str = "local") -> Target:
     """The engine to fall back on."""
-    return Target.of("spare", ScriptedEngine(reply), egress)
+    return Target.of("spare", saying(*said), egress)
 
 
 def asked(target: Target) -> ScriptedEngine:
@@ -44,10 +45,10 @@ def asked(target: Target) -> ScriptedEngine:
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda one: type(one).__name__ + str(one)[:4])
 async def test_another_engine_answers(failure: Exception, stream: bool) -> None:
     """Whatever keeps an engine from answering, the caller gets the other one's reply, and the exchange says whose it is."""
-    spare = other(STREAM if stream else completion("spare"))
+    spare = other(*(STREAM if stream else [completion("spare")]))
     seen: list[Any] = []
     look = Sender("a", [], send=lambda view: seen.append((view.engine, view.egress)))
-    outcome = await exchange([step(look)], ScriptedEngine(failure), request(stream=stream), fallback=spare)
+    outcome = await exchange([step(look)], saying(failure), request(stream=stream), fallback=spare)
     assert outcome.status == 200
     assert outcome.channel() == "fine" if stream else outcome.content == "spare"
     assert (outcome.exchange.engine, outcome.exchange.outcome) == ("spare", "ok")
@@ -58,7 +59,7 @@ async def test_it_is_not_kept_as_the_first_ones() -> None:
     """A reply of the other engine is not clean: it must not be given again where the first one is asked."""
     kept: list[bool] = []
     look = Probe("a", [], response=lambda view: kept.append(view.clean))
-    await exchange([step(look)], ScriptedEngine(EngineError("down")), fallback=other(completion("spare")))
+    await exchange([step(look)], saying(EngineError("down")), fallback=other(completion("spare")))
     await exchange([step(look)], engine(), fallback=other(completion("spare")))
     assert kept == [False, True]
 
@@ -67,7 +68,7 @@ async def test_a_refused_request_is_refused_once() -> None:
     """What the first engine calls a bad request is one: the caller hears why, and nobody else is asked."""
     spare = other(completion("spare"))
     refusal = RequestRefused("`x` has another shape than the model takes.", param="x")
-    outcome = await exchange([], ScriptedEngine(refusal), fallback=spare)
+    outcome = await exchange([], saying(refusal), fallback=spare)
     assert (outcome.status, outcome.code) == (400, "bad_request")
     assert outcome.json["error"]["param"] == "x"
     assert asked(spare).requests == []
@@ -83,9 +84,7 @@ async def test_a_verdict_is_no_failure() -> None:
 
 async def test_both_fail() -> None:
     """Where the other one fails too, the caller hears of that one's failure, once."""
-    outcome = await exchange(
-        [], ScriptedEngine(EngineError("down")), fallback=other(EngineError("full", retry_after_s=7))
-    )
+    outcome = await exchange([], saying(EngineError("down")), fallback=other(EngineError("full", retry_after_s=7)))
     assert (outcome.status, outcome.code) == (503, "engine_unavailable")
     assert outcome.exchange.reply.retry_after == "7"
 
@@ -97,19 +96,19 @@ async def test_the_time_is_the_routes() -> None:
     async def slow() -> None:
         await asyncio.sleep(5)
 
-    outcome = await exchange([], ScriptedEngine(completion("late"), slow), timeout_ms=50, fallback=spare)
+    outcome = await exchange([], saying(slow, completion("late")), timeout_ms=50, fallback=spare)
     assert outcome.code == "engine_timeout"
     assert asked(spare).requests == []
 
 
 async def test_raw_text_does_not_leave_by_way_of_it() -> None:
     """A remote engine gets masked text only, also in the place of a local one that may have the raw text."""
-    remote = other(completion("spare"), "remote")
-    failing = ScriptedEngine(EngineError("down"))
+    remote = other(completion("spare"), egress="remote")
+    failing = saying(EngineError("down"))
     outcome = await exchange([step(Probe("a", []))], failing, request("my SECRET 秘密"), fallback=remote)
     assert outcome.code == "plugin_fault"
     assert asked(remote).requests == []
     outcome = await exchange([step(Masker("m", []))], failing, request("my SECRET 秘密"), fallback=remote)
     assert outcome.status == 200
-    assert "SECRET" not in asked(remote).seen
-    assert "秘密" not in asked(remote).seen
+    assert "SECRET" not in given_to(asked(remote))
+    assert "秘密" not in given_to(asked(remote))

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 from tests.core.probes import Masker, Probe, engine
-from tests.kit import Ledger, exchange, request, step
+from tests.kit import Ledger, exchange, given_to, request, step
 
 from yumen import Manifest
 
@@ -28,7 +28,7 @@ async def test_the_later_plugin_sees_the_earlier_ones_result() -> None:
         [step(Probe("a", [], request=first), name="a"), step(Probe("b", [], request=second), name="b")], asked
     )
     assert seen == ["你好"]
-    assert '"你好!"' in asked.seen
+    assert '"你好!"' in given_to(asked)
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,8 @@ async def test_the_engine_and_the_stores_get_the_masked_form_and_the_client_the_
     outcome = await exchange(
         [step(ledger), step(Masker("m", []))], asked, request(f"my {secret}", user=secret), egress="remote"
     )
-    assert secret not in asked.seen
-    assert token in asked.seen
+    assert secret not in given_to(asked)
+    assert token in given_to(asked)
     assert outcome.content == f"you said {secret}, and {secret} is mine"
     record = ledger.records[0]
     assert secret not in str(record) + str(ledger.before)
@@ -92,7 +92,7 @@ async def test_masking_in_shadow_keeps_the_stores_clean() -> None:
     ledger = Ledger()
     asked = engine("SECRET too")
     outcome = await exchange([step(ledger), step(Masker("m", []), mode="shadow")], asked, request("SECRET"))
-    assert "SECRET" in asked.seen
+    assert "SECRET" in given_to(asked)
     assert outcome.content == "SECRET too"
     assert "SECRET" not in str(ledger.records)
     assert "<S_1> too" in ledger.records[0]["reply"]

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.streams import contents
-from tests.kit import chunk, completion
 
 from yumen import Answer, Delta, Kept, Native, Usage
 from yumen.dialects import Dialect
@@ -18,6 +17,7 @@ from yumen.dialects.json import Json
 from yumen.dialects.kserve import KServe
 from yumen.dialects.openai import OpenAI
 from yumen.kept import TURN_EVENTS, deltas, given_again, kept_of
+from yumen.testing import chunk, completion
 
 OPENAI = OpenAI()
 USED = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
@@ -99,6 +99,7 @@ LENGTH = completion("cut").replace(b'"stop"', b'"length"')
         Native(200, b'{"choices":[{"index":7,"message":{},"finish_reason":"stop"}]}'),
         Answer(["a"], finish_reason="length"),
         Answer(["a"], finish_reason="content_filter"),
+        Answer(["a", "b"], finish_reasons=["stop", "length"]),
         Answer([]),
         [],
         [chunk("a")],

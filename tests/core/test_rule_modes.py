@@ -7,11 +7,12 @@ from typing import Any, ClassVar
 
 import pytest
 from prometheus_client import REGISTRY
-from tests.kit import Ledger, Outcome, ScriptedEngine, chunk, completion, exchange, request, step
+from tests.kit import Ledger, Outcome, exchange, given_to, request, saying, step
 
 from yumen import Block, Channel, Manifest, Mode, NoConfig, Plugin, StreamFilter
 from yumen.policy.bundle import RulePolicy
 from yumen.step import Step
+from yumen.testing import ScriptedEngine, chunk, completion
 
 WORDS = {"alpha": "<A>", "贝塔": "<B>"}
 
@@ -56,14 +57,14 @@ def masker(**modes: Any) -> Step:
 
 
 def engine() -> ScriptedEngine:
-    return ScriptedEngine(completion("fine"))
+    return saying(completion("fine"))
 
 
 async def test_a_rule_in_shadow_masks_for_stores_only() -> None:
     """What a rule in shadow finds reaches the engine as it was; every store gets it masked; the others mask as ever."""
     asked, ledger = engine(), Ledger()
     outcome = await exchange([step(ledger), masker(b="shadow")], asked, request("alpha 和 贝塔"))
-    assert "<A> 和 贝塔" in asked.seen
+    assert "<A> 和 贝塔" in given_to(asked)
     assert ledger.records[0]["request"][-1] == "<A> 和 <B>"
     state = outcome.exchange
     assert {(one.rule, one.shadow) for one in state.findings} == {("a", False), ("b", True)}
@@ -77,7 +78,7 @@ async def test_a_rule_in_shadow_that_finds_nothing_changes_nothing() -> None:
     """Without a finding of the rule in shadow the exchange is as if all rules enforced."""
     asked = engine()
     outcome = await exchange([masker(b="shadow")], asked, request("alpha"))
-    assert "<A>" in asked.seen
+    assert "<A>" in given_to(asked)
     assert outcome.exchange.sent_form == "masked"
 
 
@@ -85,7 +86,7 @@ async def test_a_rule_that_is_off_does_not_exist() -> None:
     """A rule that is off neither masks, for nobody, nor is its finding recorded."""
     asked, ledger = engine(), Ledger()
     outcome = await exchange([step(ledger), masker(b="off")], asked, request("alpha 和 贝塔"))
-    assert "<A> 和 贝塔" in asked.seen
+    assert "<A> 和 贝塔" in given_to(asked)
     assert ledger.records[0]["request"][-1] == "<A> 和 贝塔"
     assert [one.rule for one in outcome.exchange.findings] == ["a"]
 
@@ -113,7 +114,7 @@ async def test_the_later_word_of_a_masked_editor_wins() -> None:
 
     asked = engine()
     await exchange([masker(b="shadow"), step(Editor(NoConfig()))], asked, request("贝塔"))
-    assert "> <B>" in asked.seen
+    assert "> <B>" in given_to(asked)
 
 
 def by_rules(*names: str) -> Callable[[Any], Any]:
@@ -166,7 +167,7 @@ async def test_replacing_under_a_rule() -> None:
     outcome = await exchange(
         [step(Judge(decide), rules=rules(a="shadow", b="enforce", c="off"))], asked, request("hello")
     )
-    assert "hYllo" in asked.seen
+    assert "hYllo" in given_to(asked)
     assert [(one.edits, one.shadow) for one in outcome.exchange.trace] == [(1, False), (1, True)]
 
 
@@ -233,7 +234,7 @@ class Stopper(Plugin[NoConfig]):
 
 async def streamed(stopper: Step, *texts: str) -> Outcome:
     events = [*map(chunk, texts), chunk(finish="stop")]
-    return await exchange([stopper], ScriptedEngine(events), request(stream=True))
+    return await exchange([stopper], saying(*events), request(stream=True))
 
 
 async def test_streams_under_rules() -> None:

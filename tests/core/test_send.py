@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from tests.core.probes import Masker, Probe, engine
-from tests.kit import ScriptedEngine, chunk, exchange, request, step
+from tests.kit import exchange, request, saying, step
 
 from yumen import Answer, Block, Respond
+from yumen.testing import chunk
 
 STREAM = [chunk("fi"), chunk("ne"), chunk(finish="stop")]
 
@@ -31,7 +32,7 @@ async def test_it_knows_what_leaves(stream: bool) -> None:
         seen.append((view.engine, view.egress, view.sent_form, view.sent_bytes, [one.value for one in view.texts]))
 
     calls: list[str] = []
-    model = ScriptedEngine(STREAM) if stream else engine()
+    model = saying(*STREAM) if stream else engine()
     chain = [step(Sender("a", calls, send=look)), step(Masker("m", calls)), step(Sender("b", calls))]
     outcome = await exchange(chain, model, request("my SECRET 秘密", stream=stream), egress="remote")
     assert outcome.status == 200
@@ -64,7 +65,7 @@ async def test_what_stops_it_sends_nothing(
 ) -> None:
     """A block, a fault and a timeout end the exchange: no engine is asked, the record says so, all others complete."""
     calls: list[str] = []
-    model = ScriptedEngine(STREAM) if stream else engine()
+    model = saying(*STREAM) if stream else engine()
     chain = [step(Probe("a", calls)), step(Sender("b", calls, send=action), **knobs), step(Sender("c", calls))]
     outcome = await exchange(chain, model, request(stream=stream))
     assert outcome.code == code

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core.streams import TOKEN, VALUE, Tokens, contents, sent, stream_request
-from tests.kit import Ledger, ScriptedEngine, chunk, exchange, step
+from tests.kit import Ledger, exchange, given_to, saying, step
 
 from yumen import Answer, Block, Delta, Engine, EngineManifest, Events, Manifest, NoConfig, Plugin, Respond, Usage
 from yumen.policy.bundle import Limits
+from yumen.testing import Piece, chunk
 
 
 class Whole(Plugin[NoConfig]):
@@ -50,13 +51,13 @@ def test_any_cutting_gives_the_whole_and_no_token_is_ever_half_out(places: list[
     edges = sorted({0, len(whole), *(place % len(whole) for place in places)})
     pieces = [whole[a:b] for a, b in itertools.pairwise(edges)]
     ledger = Ledger()
-    asked = ScriptedEngine(contents(pieces))
+    asked = saying(*contents(pieces))
     outcome = asyncio.run(exchange([step(ledger), step(Tokens())], asked, stream_request(), egress="remote"))
     assert outcome.channel() == whole.replace(TOKEN, VALUE)
     for frames in outcome.frames:
         assert "<S_1" not in frames.decode().replace("<S_12", "")
     assert ledger.records[0]["reply"] == [whole]
-    assert VALUE not in asked.seen
+    assert VALUE not in given_to(asked)
 
 
 async def test_the_ledger_hears_before_the_last_frame_leaves() -> None:
@@ -71,7 +72,7 @@ async def test_the_ledger_hears_before_the_last_frame_leaves() -> None:
     async def note(frames: bytes) -> None:
         order.append("done" if b"[DONE]" in frames else "frame")
 
-    await exchange([step(Late())], ScriptedEngine(contents(["a"])), stream_request(), on_frame=note)
+    await exchange([step(Late())], saying(*contents(["a"])), stream_request(), on_frame=note)
     assert order == ["frame", "frame", "recorded", "done"]
 
 
@@ -94,7 +95,7 @@ async def test_choices_and_channels_have_filters_of_their_own() -> None:
         tool('S_1>"}', index=1),
         chunk(finish="tool_calls", choice=0),
     ]
-    outcome = await exchange([step(Tokens())], ScriptedEngine(events), stream_request(n=2))
+    outcome = await exchange([step(Tokens())], saying(*events), stream_request(n=2))
     assert outcome.channel(0) == f"a {VALUE} a"
     assert outcome.channel(1) == f"b {VALUE}"
     assert outcome.channel(0, "reasoning_content") == f"think {VALUE}"
@@ -107,7 +108,7 @@ async def test_choices_and_channels_have_filters_of_their_own() -> None:
 
 async def test_held_text_is_released_before_its_choice_ends() -> None:
     """What a filter held is sent before the event that says that the choice is finished."""
-    outcome = await exchange([step(Tokens())], ScriptedEngine(contents(["tail <S_"])), stream_request())
+    outcome = await exchange([step(Tokens())], saying(*contents(["tail <S_"])), stream_request())
     finished = [event["choices"][0]["finish_reason"] for event in outcome.events]
     assert finished == [None, None, "stop"]
     assert outcome.channel() == "tail <S_"
@@ -120,7 +121,7 @@ async def test_fields_that_nobody_declared_pass_and_are_filtered() -> None:
     usage = {"id": "u", "choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 4}}
     events = [json.dumps(event).encode(), chunk(finish="stop"), json.dumps(usage).encode()]
     ledger = Ledger()
-    asked = ScriptedEngine(events)
+    asked = saying(*events)
     outcome = await exchange(
         [step(ledger), step(Tokens())], asked, stream_request(stream_options={"include_usage": True})
     )
@@ -144,23 +145,23 @@ async def test_fields_that_nobody_declared_pass_and_are_filtered() -> None:
 )
 async def test_a_stream_that_breaks_ends_with_an_error_event(script: list[Any]) -> None:
     """Whatever the engine does in mid-stream, the client gets an error event with a code, and no words of the error."""
-    outcome = await exchange([step(Ledger())], ScriptedEngine(script), stream_request())
+    outcome = await exchange([step(Ledger())], saying(*script), stream_request())
     assert outcome.code == "engine_unavailable"
     assert VALUE not in sent(outcome)
 
 
 async def test_keep_alives_while_held() -> None:
     """While everything is held or the engine is silent, comments keep the connection alive."""
-    script = [chunk("<S_"), lambda: asyncio.sleep(0.2), chunk("1>"), chunk(finish="stop")]
-    outcome = await exchange([step(Tokens())], ScriptedEngine(script), stream_request(), limits=Limits(keepalive_ms=40))
+    script: list[Piece] = [chunk("<S_"), lambda: asyncio.sleep(0.2), chunk("1>"), chunk(finish="stop")]
+    outcome = await exchange([step(Tokens())], saying(*script), stream_request(), limits=Limits(keepalive_ms=40))
     assert b": keep-alive\n\n" in outcome.frames
     assert outcome.channel() == VALUE
 
 
 async def test_a_stream_has_an_end() -> None:
     """The longest time of a stream is a written limit."""
-    script = [chunk("a"), lambda: asyncio.sleep(30)]
-    outcome = await exchange([], ScriptedEngine(script), stream_request(), limits=Limits(stream_ms=50))
+    script: list[Piece] = [chunk("a"), lambda: asyncio.sleep(30)]
+    outcome = await exchange([], saying(*script), stream_request(), limits=Limits(stream_ms=50))
     assert outcome.code == "engine_timeout"
 
 
@@ -168,10 +169,10 @@ async def test_a_plugin_without_a_filter_gets_the_whole_reply() -> None:
     """Asking for a stream is no way around a plugin that looks at replies: it decides before anything leaves."""
     pieces = ["an o", "ld ", TOKEN[:2], TOKEN[2:]]
     whole = Whole()
-    outcome = await exchange([step(whole)], ScriptedEngine(contents(pieces)), stream_request())
+    outcome = await exchange([step(whole)], saying(*contents(pieces)), stream_request())
     assert outcome.channel() == f"an new {TOKEN}"
     assert ("choices[0].message.content", f"an old {TOKEN}") in whole.seen
-    blocked = await exchange([step(Whole(block="old"))], ScriptedEngine(contents(pieces)), stream_request())
+    blocked = await exchange([step(Whole(block="old"))], saying(*contents(pieces)), stream_request())
     assert blocked.code == "policy_blocked"
     assert "an o" not in sent(blocked)
 
@@ -184,7 +185,7 @@ async def test_a_whole_reply_takes_tool_arguments_apart() -> None:
         chunk(tool_calls=[{"index": 0, "function": {"arguments": 'ld \\"one\\""}'}}]),
         chunk(finish="tool_calls"),
     ]
-    outcome = await exchange([step(Whole())], ScriptedEngine(events), stream_request())
+    outcome = await exchange([step(Whole())], saying(*events), stream_request())
     calls = [
         call for event in outcome.events for one in event["choices"] for call in one["delta"].get("tool_calls", ())
     ]
@@ -202,7 +203,7 @@ async def test_a_plugin_may_answer_a_streamed_request() -> None:
 
     ledger = Ledger()
     steps = [step(ledger), step(Tokens()), step(Answers(NoConfig()))]
-    outcome = await exchange(steps, ScriptedEngine([]), stream_request(n=2))
+    outcome = await exchange(steps, saying(), stream_request(n=2))
     assert [outcome.channel(0), outcome.channel(1)] == [f"cached {VALUE}"] * 2
     assert sent(outcome).endswith("data: [DONE]\n\n")
     assert VALUE not in str(ledger.records)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import pytest
-from tests.kit import ScriptedEngine, chunk, exchange, request, step
+from tests.kit import exchange, request, saying, step
 
 from yumen import Block, Channel, Manifest, NoConfig, Plugin, StreamFilter
 from yumen.policy.bundle import Match
+from yumen.testing import chunk
 
 REPLY = [chunk("one "), chunk("二 "), chunk("three"), chunk(finish="stop")]
 
@@ -42,7 +43,7 @@ class Looks(Plugin[NoConfig]):
 async def test_a_plugin_that_asks_decides_before_anything_leaves(answer: Any) -> None:
     """Its response hook sees all of the reply, and its block comes before the first word; so where it fails to say."""
     plugin = Looks(answer)
-    outcome = await exchange([step(plugin)], ScriptedEngine(REPLY), request(stream=True))
+    outcome = await exchange([step(plugin)], saying(*REPLY), request(stream=True))
     assert plugin.saw == ["one 二 three"]
     assert (outcome.channel(), outcome.code) == ("", "policy_blocked")
 
@@ -50,7 +51,7 @@ async def test_a_plugin_that_asks_decides_before_anything_leaves(answer: Any) ->
 async def test_a_plugin_that_does_not_ask_has_its_filter() -> None:
     """The stream flows through the filter, and the response hook is not called."""
     plugin = Looks(False)
-    outcome = await exchange([step(plugin)], ScriptedEngine(REPLY), request(stream=True))
+    outcome = await exchange([step(plugin)], saying(*REPLY), request(stream=True))
     assert set(plugin.saw) == {"filter"}
     assert outcome.channel() == "one 二 three"
     assert len(outcome.frames) > 3
@@ -60,6 +61,30 @@ async def test_nobody_asks_whom_policy_keeps_from_replies() -> None:
     """Where `match.directions` leaves replies out, the plugin holds none back either."""
     plugin = Looks(True)
     asked = step(plugin, match=Match(directions=("request",)))
-    outcome = await exchange([asked], ScriptedEngine(REPLY), request(stream=True))
+    outcome = await exchange([asked], saying(*REPLY), request(stream=True))
     assert plugin.saw == []
     assert outcome.channel() == "one 二 three"
+
+
+class Early(Looks):
+    """Looks at the reply when that has only begun."""
+
+    def whole(self, exchange: Any) -> bool:
+        self.saw += [text.value for text in exchange.reply.texts]
+        return bool(super().whole(exchange))
+
+    def stream(self, exchange: Any, channel: Channel) -> StreamFilter:
+        self.saw += [text.value for text in exchange.reply.texts]
+        return StreamFilter()
+
+    async def on_complete(self, exchange: Any) -> None:
+        self.saw += [text.value for text in exchange.reply.texts if text.kind == "message"]
+
+
+@pytest.mark.parametrize("answer", [True, False])
+async def test_who_looks_early_sees_the_reply_all_the_same(answer: bool) -> None:
+    """A plugin that has looked at a reply before it had texts is shown them in its later hooks, and decides by them."""
+    plugin = Early(answer)
+    outcome = await exchange([step(plugin)], saying(*REPLY), request(stream=True))
+    assert plugin.saw == ["one 二 three"]
+    assert outcome.exchange.outcome == ("policy_blocked" if answer else "ok")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import sys
 import time
 from typing import Any
 
@@ -135,6 +136,77 @@ def test_measured_numbers_are_no_texts_beside_others() -> None:
     assert [(text.path, text.raw) for text in payload.texts if text.kind == "number"] == [
         ("inputs[1].data[0]", str(PHONE))
     ]
+
+
+def test_measured_numbers_beside_a_text_are_as_many_as_they_like() -> None:
+    """A picture in JSON, with a question about it, is not refused for holding more numbers than texts are taken."""
+    picture = tensor([0.1234567 + number for number in range(300)], "FP32")
+    payload = decode(asked(tensor(["图里有什么？"]), picture), texts_max=10)
+    assert messages(payload) == ["图里有什么？"]
+
+
+@pytest.mark.parametrize(("number", "datatype"), [(0.1234567, "FP32"), (-99_999, "INT64"), (999_999, "UINT64")])
+def test_numbers_that_are_no_texts_are_passed_over_together(number: float, datatype: str) -> None:
+    """A look at every number of a large tensor would hold everybody up."""
+    calls = 0
+
+    def called(_: Any, event: str, __: Any) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    body = asked(tensor([[number] * 10] * 1_000, datatype))
+    sys.setprofile(called)
+    try:
+        payload = decode(body)
+    finally:
+        sys.setprofile(None)
+    assert calls < 200
+    assert [text.path for text in payload.texts] == ["model", "inputs[0].name"]
+
+
+def test_nested_arrays_are_looked_through_once() -> None:
+    """A text below twenty arrays does not have each of them look through all that is below it."""
+    looks = 0
+
+    def called(_: Any, event: str, what: Any) -> None:
+        nonlocal looks
+        looks += event == "c_call" and what.__name__ == "from_iterable"
+
+    nested: Any = [1, 2, "图里有什么？"]
+    for _ in range(20):
+        nested = [nested]
+    body = asked(tensor(nested, "INT64"))
+    sys.setprofile(called)
+    try:
+        payload = decode(body)
+    finally:
+        sys.setprofile(None)
+    assert looks <= 21
+    assert messages(payload) == ["图里有什么？"]
+
+
+@given(
+    st.recursive(
+        st.integers(-2_000_000, 2_000_000)
+        | st.sampled_from([0, -99_999, -100_000, 999_999, 1_000_000, 0.12345, PHONE]),
+        lambda inner: st.lists(inner, max_size=4),
+    ),
+    st.sampled_from(["INT64", "FP32", "BYTES"]),
+)
+def test_every_long_number_is_found_at_its_place(data: Any, datatype: str) -> None:
+    """However numbers are nested, those with seven characters or more are texts where a string could stand."""
+
+    def long(value: Any, path: str) -> list[tuple[str, str]]:
+        if isinstance(value, list):
+            return [one for index, item in enumerate(value) for one in long(item, f"{path}[{index}]")]
+        return [(path, str(value))] if len(str(value)) >= 7 else []
+
+    payload = decode(asked(tensor(data, datatype), tensor([PHONE], "INT64")))
+    wanted = [] if datatype == "FP32" else long(data, "inputs[0].data")
+    found = [text for text in payload.texts if text.kind == "number"]
+    assert [(text.path, text.raw) for text in found] == [*wanted, ("inputs[1].data[0]", str(PHONE))]
+    found[-1].write("<PHONE>")
+    assert json.loads(payload.document.render())["inputs"][1]["data"] == ["<PHONE>"]
 
 
 def test_model_and_version_are_texts() -> None:

@@ -166,12 +166,29 @@ def test_messages_for_engines_join_parts_and_use_the_masked_form() -> None:
     assert [message.text for message in payload.messages(masked=False)] == ["s", "a\nb"]
 
 
+@pytest.mark.parametrize(("prompt", "said"), [("退货 how", ["退货 how"]), (["一", "two"], ["一", "two"]), ([1, 2], [])])
+def test_a_prompt_is_what_a_user_says(prompt: Any, said: list[str]) -> None:
+    """An engine without a dialect reads prompts as it reads chats, but for those that are numbers of tokens."""
+    body = json.dumps({"model": "m", "prompt": prompt, "suffix": "x", "user": "u"}).encode()
+    payload = OpenAI().decode("/v1/completions", body, depth_max=9, texts_max=99)
+    assert [(one.role, one.text) for one in payload.messages(masked=False)] == [("user", text) for text in said]
+
+
 def test_a_neutral_answer_becomes_a_completion_with_every_choice() -> None:
     """An engine without a wire format still gives clients a full OpenAI reply."""
     request = decode(chat(n=2))
     body = json.loads(OpenAI().encode_answer(Answer(["你好"], usage=Usage(3, 2)), request, "id", 5))
     assert [choice["message"]["content"] for choice in body["choices"]] == ["你好", "你好"]
     assert body["usage"] == {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+
+
+def test_every_choice_of_an_answer_has_its_own_reason() -> None:
+    """A choice that was cut does not pass for a whole one, nor a whole one for cut."""
+    answer = Answer(["a", "b"], "stop", Usage(3, 2), ["stop", "length"])
+    body = json.loads(OpenAI().encode_answer(answer, decode(chat(n=3)), "id", 5))
+    assert [choice["finish_reason"] for choice in body["choices"]] == ["stop", "length", "stop"]
+    cut = json.loads(OpenAI().encode_answer(Answer(["a"], "length"), decode(chat(n=2)), "id", 5))
+    assert [choice["finish_reason"] for choice in cut["choices"]] == ["length", "length"]
 
 
 def test_usage_events_come_only_when_asked_for() -> None:

@@ -1,7 +1,7 @@
 """Pages of the documentation as programs: their files are written, their commands run, their output compared.
 
-In a page, a block of YAML whose first line is `# path` is a file, and a block `console` holds commands, each behind `$ `,
-with what they print below. All commands of a page run in one shell, in one folder, in their order.
+In a page, a block of YAML or Python whose first line is `# path` is a file, and a block `console` holds commands, each
+behind `$ `, with what they print below. All commands of a page run in one shell, in one folder, in their order.
 """
 
 from __future__ import annotations
@@ -18,16 +18,20 @@ from typing import NamedTuple
 
 from tests.serving import free_port
 
-BLOCK = re.compile(r"```(yaml|console)\n(.*?)```", re.DOTALL)
+BLOCK = re.compile(r"```(yaml|python|console)\n(.*?)```", re.DOTALL)
 COMMAND = re.compile(r"^\$ ((?:.*\\\n)*.*)\n", re.MULTILINE)
 # What differs from run to run, and what stands for it when two outputs are compared.
 VARYING = [
+    # A machine that is busy with other tests imports slowly.
+    (re.compile(r"^yumen: \S+ `\w+` of \S+ has been importing for .*\n", re.MULTILINE), ""),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)"), "TIME"),
     (re.compile(r"\b[0-9a-f]{8}\.[0-9a-f]{32}\b"), "RECEIPT"),
     (re.compile(r"\b[0-9a-f]{32,64}\b"), "ID"),
     (re.compile(r"\b[0-9a-f]{12}\b"), "HASH"),
     (re.compile(r"\bk[0-9a-f]{10}\b"), "KEY"),
     (re.compile(r"<([A-Z_]+)_[0-9a-z]{10}>"), r"<\1>"),
+    # What a busy machine imports slowly is said on standard error.
+    (re.compile(r"^yumen: \w+ `[\w-]+` of yumen has been importing for \d+ s\n", re.MULTILINE), ""),
     (re.compile(r"\d+\.\d+(?= ms|\b *│)"), "N"),
     (re.compile(r"[─━]+"), "─"),
     (re.compile(r" +"), " "),
@@ -46,9 +50,9 @@ def steps(page: str) -> Iterator[Step]:
     """The files and commands of a page in their order."""
     for block in BLOCK.finditer(page):
         kind, text = block.groups()
-        if kind == "yaml":
+        if kind != "console":
             first, _, content = text.partition("\n")
-            if re.fullmatch(r"# \S+\.yaml", first):
+            if re.fullmatch(r"# \S+\.(yaml|py)", first):
                 yield Step(first[2:], content, block.span())
             continue
         found = list(COMMAND.finditer(text))

@@ -41,12 +41,14 @@ class Got(NamedTuple):
 
 
 class Caller:
-    """An application of a tenant; every request has a connection of its own. A gateway that runs knows it after a second."""
+    """An application of a tenant, which the gateway knows if it runs; every request has a connection of its own."""
 
     def __init__(self, gateway: Gateway, tenant: str) -> None:
         made = gateway.yumen("keys", "create", "--tenant", tenant, "--app", "app", "--trusted", "--json")
         assert made.returncode == 0, made.stderr
         key = json.loads(made.stdout)["key"]
+        if gateway.process is not None:
+            gateway.wait_for_key(key)
         self.client = OpenAI(base_url=f"{gateway.url}/v1", api_key=key, max_retries=0, timeout=60)
 
     def ask(self, text: str, *, model: str = "m", control: str = "", who: str = "", **more: Any) -> Got:

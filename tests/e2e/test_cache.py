@@ -35,7 +35,6 @@ def alone(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> Itera
 @pytest.fixture(scope="module")
 def north(alone: Gateway) -> Iterator[Caller]:
     made = Caller(alone, "north")
-    time.sleep(1.5)  # a running gateway looks for new keys once a second
     with made.client:
         yield made
 
@@ -43,7 +42,6 @@ def north(alone: Gateway) -> Iterator[Caller]:
 @pytest.fixture(scope="module")
 def south(alone: Gateway) -> Iterator[Caller]:
     made = Caller(alone, "south")
-    time.sleep(1.5)
     with made.client:
         yield made
 

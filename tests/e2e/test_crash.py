@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
-import shutil
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -49,14 +49,14 @@ def test_kill_under_load_loses_nothing_acknowledged(tmp_path: Path, upstream: Up
     assert gateway.yumen("init", str(bundle)).returncode == 0
     (bundle / "limits.yaml").write_text("version: 1\nplugin: limits\nconfig: {requests_per_minute: 0}\n")
     receipts: list[str] = []
-    for round_number in range(4):
+    for round_number in range(3):
         gateway.start()
         clients = [
             threading.Thread(target=hammer, args=(gateway, receipts, index % 2 == 1)) for index in range(CLIENTS)
         ]
         for one in clients:
             one.start()
-        time.sleep(0.4 + 0.3 * round_number)
+        time.sleep(0.4 + 0.4 * round_number)
         gateway.stop(signal.SIGKILL)
         for one in clients:
             one.join()
@@ -71,9 +71,18 @@ def test_kill_under_load_loses_nothing_acknowledged(tmp_path: Path, upstream: Up
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> Gateway:
+def gateway(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> Iterator[Gateway]:
     """The starter bundle in front of a recording upstream."""
-    return Gateway(tmp_path_factory.mktemp("leaving"), YUMEN_UPSTREAM=upstream.url)
+    made = Gateway(tmp_path_factory.mktemp("leaving"), YUMEN_UPSTREAM=upstream.url).start()
+    # In a process's first seconds the server does not always tell that a client has left; docs/limits.md says so.
+    time.sleep(3)
+    yield made
+    made.stop()
+
+
+def left(gateway: Gateway) -> int:
+    """How many exchanges ended because the client was gone."""
+    return sum(record.get("outcome") == "client_disconnect" for record in ledgers.records(gateway.data_dir))
 
 
 @pytest.mark.parametrize(("model", "streamed"), [("stall-3", True), ("hang", True), ("hang", False)])
@@ -82,29 +91,24 @@ def test_a_client_that_leaves_ends_the_upstream_call(
 ) -> None:
     """When the client is gone the exchange ends, is recorded as such, and a stream's upstream call is cancelled."""
     upstream.clear()
-    gateway.start()
-    try:
-        connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=20)
-        if model.startswith("stall"):
-            ask(connection, gateway, model=model, stream=True).read(10)
-        else:
-            headers = {"authorization": f"Bearer {gateway.key}"}
-            body = {"model": model, "stream": streamed, "messages": [{"role": "user", "content": "hi"}]}
-            connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
-            time.sleep(0.6)
-        assert connection.sock is not None
-        connection.sock.close()
-        connection.close()
-        if model.startswith("stall"):
-            assert upstream.wait_disconnect()
-        until = time.monotonic() + 5
-        while b'"client_disconnect"' not in gateway.ledger() and time.monotonic() < until:
-            time.sleep(0.05)
-        assert b'"client_disconnect"' in gateway.ledger()
-    finally:
-        gateway.stop()
-        shutil.rmtree(gateway.data_dir / "ledger")
-        (gateway.data_dir / "signing.json").unlink()
+    before = left(gateway)
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=20)
+    if model.startswith("stall"):
+        ask(connection, gateway, model=model, stream=True).read(10)
+    else:
+        headers = {"authorization": f"Bearer {gateway.key}"}
+        body = {"model": model, "stream": streamed, "messages": [{"role": "user", "content": "hi"}]}
+        connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
+        time.sleep(0.6)
+    assert connection.sock is not None
+    connection.sock.close()
+    connection.close()
+    if model.startswith("stall"):
+        assert upstream.wait_disconnect()
+    until = time.monotonic() + 20
+    while left(gateway) == before and time.monotonic() < until:
+        time.sleep(0.05)
+    assert left(gateway) == before + 1
 
 
 def test_an_unwritable_ledger_stops_traffic(tmp_path: Path, upstream: Upstream) -> None:
@@ -138,6 +142,7 @@ def test_an_unwritable_ledger_stops_traffic(tmp_path: Path, upstream: Upstream) 
         gateway.stop()
 
 
+@pytest.mark.slow
 def test_workers_end_with_their_server(tmp_path: Path) -> None:
     """When the server process is killed alone, its worker goes too, and the next start takes the same ledger over."""
     gateway = Gateway(tmp_path).start()

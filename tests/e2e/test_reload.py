@@ -114,7 +114,8 @@ def test_a_case_that_fails(gateway: Gateway, bundle: Path) -> None:
     assert body["diagnostics"][0]["line"] == 6
     assert "手机号码 never reach the engine" in body["diagnostics"][0]["what"]
     assert "forwarded.excludes" in body["diagnostics"][0]["what"]
-    for text in (json.dumps(body, ensure_ascii=False), gateway.log.partition('"policy_loaded"')[2]):
+    # What comes before is the greeting, with a request to copy.
+    for text in (json.dumps(body, ensure_ascii=False), gateway.log.partition('"event":"started"')[2]):
         assert "13812345678" not in text
         assert "帮我查快递" not in text
 

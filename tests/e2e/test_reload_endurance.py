@@ -1,4 +1,4 @@
-"""Hundreds of reloads under load in one process: nothing fails, and nothing piles up."""
+"""Many reloads under load in one process: nothing fails, and nothing piles up."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from pathlib import Path
 
 import pytest
 from tests import ledgers
-from tests.lengths import times
+from tests.lengths import LONG, times
 from tests.reload.live import FILES, LIMITS, Load, reload, shown, write
 from tests.serving import Gateway
 from tests.upstream import Upstream
 
 pytestmark = [pytest.mark.server, pytest.mark.long, pytest.mark.slow, pytest.mark.timeout(600)]
-RELOADS, WARM = times(200, long=1000), 100
+RELOADS, WARM = times(60, long=1000), times(20, long=100)
 # Every how many reloads a scanner is built anew, and a writer ends and another begins.
-SCANNER, WRITER = times(2, long=10), times(20, long=50)
+SCANNER, WRITER = times(4, long=10), times(20, long=50)
 # From the hundredth to the thousandth reload the process was seen to grow by 0 to 2 MiB. It would be 9 MiB if every reload
-# left its chains behind, and another 22 if it left its scanners. The short form, in which heaps of another hundred reloads
-# still find their places, was seen to grow by up to 6.5; it notices the scanners, 15 MiB of them. That chains go is what
-# tests/reload/test_reload.py checks, by weak references.
+# left its chains behind, and another 22 if it left its scanners. The short form does not look at it: heaps of the first
+# reloads still find their places, and grow by as much. That chains and scanners go is what tests/reload/test_reload.py
+# checks in every run, by weak references.
 # The index's cache of 8 MiB, and what it reads of journals of 2 MiB, fill while traffic goes on.
-GROWTH_MIB_MAX = times(12, long=16)
+GROWTH_MIB_MAX = 16
 
 
 class Process:
@@ -60,7 +60,7 @@ def _children(parent: int) -> Iterator[int]:
 
 
 def test_many_reloads(tmp_path: Path, upstream: Upstream) -> None:
-    """No request fails, every reload is recorded, and memory, threads, files and series stay what they were.
+    """No request fails, every reload is recorded, and threads, files, series and memory stay as they were.
 
     Most reloads change the limits; some change what is masked, so that a scanner is built anew, and fewer the ledger's
     configuration, so that a writer ends and another begins.
@@ -90,7 +90,7 @@ def test_many_reloads(tmp_path: Path, upstream: Upstream) -> None:
         assert load.wrong == []
         assert load.answered > RELOADS
         mib, threads, files_open = warm
-        assert process.mib - mib < GROWTH_MIB_MAX
+        assert not LONG or process.mib - mib < GROWTH_MIB_MAX
         assert process.threads <= threads + 1, "the pool for compiling may have needed a second one"
         assert process.files <= files_open + 8, "connections of clients and to the upstream come and go"
         metrics = gateway.get("/metrics")[1]

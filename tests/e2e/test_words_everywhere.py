@@ -52,14 +52,11 @@ SPOKEN = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("word", "harmless"),
-    [("猎鹰计划", "风筝计划"), ("falconry", "gardening"), ("猎-鹰-计-划", "风-筝-计-划"), ("FALCONRY", "GARDENING")],
-)
+WORDS = [("猎鹰计划", "风筝计划"), ("falconry", "gardening"), ("猎-鹰-计-划", "风-筝-计-划"), ("FALCONRY", "GARDENING")]
+
+
 @pytest.mark.parametrize("place", SPOKEN, ids=lambda place: place.id)
-def test_a_word_is_found_wherever_it_stands(
-    running: tuple[asyncio.Runner, Harness], place: Place, word: str, harmless: str
-) -> None:
+def test_a_word_is_found_wherever_it_stands(running: tuple[asyncio.Runner, Harness], place: Place) -> None:
     """Every place that takes a harmless word is looked at for the others."""
     runner, harness = running
 
@@ -67,9 +64,10 @@ def test_a_word_is_found_wherever_it_stands(
         wire = place.make(text, False)
         return runner.run(harness.send(wire.path, wire.body, Principal("t", "a", "k"))).status
 
-    passed, stopped = status(harmless), status(word)
-    if passed in (400, 404):
-        assert stopped == passed, "what has no place there is refused by its form"
-    else:
-        # The engine here has nothing to say, so what reaches it is an error of its own.
-        assert (passed, stopped) == (502, 403)
+    for word, harmless in WORDS:
+        passed, stopped = status(harmless), status(word)
+        if passed in (400, 404):
+            assert stopped == passed, f"what has no place there is refused by its form: {word}"
+        else:
+            # The engine here has nothing to say, so what reaches it is an error of its own.
+            assert (passed, stopped) == (502, 403), word

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +40,9 @@ ACTIONS = {
 KEPT = {"masked": "masked words", "digest": "keyed digests of words", "none": "no words"}
 
 
+@cache
 def bundle(name: str) -> Bundle:
-    """An installed bundle as it is without any variable set."""
+    """An installed bundle as it is without any variable set. It never changes, and is compiled once for whoever asks."""
     return load_bundle(name, {})
 
 
@@ -91,12 +94,16 @@ def made(page: str, content: str) -> str:
     return re.sub(pattern, lambda _: f"{BEGIN}\n{content}\n{END}", page, flags=re.DOTALL)
 
 
-def pages() -> dict[Path, str]:
-    """Each page and what is made in it."""
+def pages() -> dict[Path, Callable[[], str]]:
+    """Each page and what makes a part of it."""
     return {
-        DOCS / "policies.md": overview(),
-        **{DOCS / "policies" / f"{name}.md": table(bundle(name)) for name in CITING},
+        DOCS / "policies.md": overview,
+        **{DOCS / "policies" / f"{name}.md": partial(_table_of, name) for name in CITING},
     }
+
+
+def _table_of(name: str) -> str:
+    return table(bundle(name))
 
 
 def _happens(instance: Instance, rule: RulePolicy | None) -> str:
@@ -114,7 +121,7 @@ def _audit(one: Bundle) -> AuditConfig:
 
 
 if __name__ == "__main__":
-    for path, content in pages().items():
-        path.write_text(made(path.read_text(encoding="utf-8"), content), encoding="utf-8")
+    for path, make in pages().items():
+        path.write_text(made(path.read_text(encoding="utf-8"), make()), encoding="utf-8")
         print(f"wrote {path}")
     assert set(ABOUT) == set(registry.names("bundle"))

@@ -29,18 +29,24 @@ class Afterword(Plugin[Config]):
         return look(self, exchange, exchange.reply.texts)
 
 class Midword(Plugin[Config]):
-    """The same for streams, and for nothing else."""
+    """The same for replies by a filter as well, and without a finding."""
     manifest = Manifest(name="midword", version="1", sees="raw")
 
+    def refused(self, text):
+        found = [number for number, word in enumerate(self.config.words) if word in text]
+        return Block(f"word.{found[0]}") if found else None
+
     def stream(self, exchange, channel):
-        words = self.config.words
+        plugin = self
         class Filter(StreamFilter):
             text = ""
             def feed(self, piece):
                 self.text += piece
-                found = [number for number, word in enumerate(words) if word in self.text]
-                return Block(f"word.{found[0]}") if found else piece
+                return plugin.refused(self.text) or piece
         return Filter()
+
+    async def on_response(self, exchange):
+        return self.refused("\\n".join(text.value for text in exchange.reply.texts))
 
 class Breaks(Plugin[Config]):
     """Fails on requests that hold a word."""

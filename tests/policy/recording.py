@@ -13,8 +13,7 @@ import pytest
 import structlog.testing
 from click.testing import CliRunner, Result
 from tests import ledgers
-from tests.kit import ScriptedEngine, chunk, completion, request
-from tests.plugins.host import UnitHost
+from tests.kit import request, saying
 
 from yumen import Principal, Secret, Settings
 from yumen.chain import Run
@@ -25,6 +24,7 @@ from yumen.parts import Parts
 from yumen.policy.load import load_bundle
 from yumen.runtime import Runtime
 from yumen.streaming import StreamRun
+from yumen.testing import FakeClock, ScriptedEngine, UnitHost, chunk, completion
 from yumen_plugins.audit.writer import Writer
 
 ROOT = b"s" * 32
@@ -40,19 +40,6 @@ routes:
     chain: [%s]
 """
 AUDIT = "version: 1\nplugin: audit\n"
-
-
-class HeldClock:
-    """Stands still unless the test moves it."""
-
-    def __init__(self) -> None:
-        self.time = START
-
-    def now(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time
 
 
 def write_bundle(folder: Path, chain: str = "audit, limits, anonymize", **files: str) -> Path:
@@ -75,8 +62,8 @@ class Gateway:
 
     def __init__(self, bundle: Path, data_dir: Path, *, engine: ScriptedEngine | None = None) -> None:
         self.data_dir = data_dir
-        self.clock = HeldClock()
-        self.engine = engine or ScriptedEngine(completion("好的，ok"))
+        self.clock = FakeClock(START)
+        self.engine = engine or saying(completion("好的，ok"))
         data_dir.mkdir(parents=True, exist_ok=True)
         (data_dir / "secret").write_bytes(ROOT)
         secret = Secret(ROOT)
@@ -106,15 +93,15 @@ class Gateway:
         wait: float = 0.0,
     ) -> str:
         """Run one exchange after `wait` seconds of the held clock; return its outcome."""
-        self.clock.time += wait
+        self.clock.move(wait)
         self._count += 1
         sent = request(text, model=model, stream=stream) if body is None else json.dumps(dict(body)).encode()
         payload = OPENAI.decode(path, sent, depth_max=64, texts_max=20_000)
         chain = find_chain(self.runtime, path, payload)
         principal = Principal(tenant, "app", key, trusted)
         # The last eight digits decide about samples, so they are spread.
-        number = f"{int(self.clock.time * 1000):012x}{self._count:012x}{self._count * 2654435761 % (1 << 32):08x}"
-        exchange = self._plane.open(number, self.clock.time, principal, payload, chain, self.runtime.bundle)
+        number = f"{int(self.clock.now() * 1000):012x}{self._count:012x}{self._count * 2654435761 % (1 << 32):08x}"
+        exchange = self._plane.open(number, self.clock.now(), principal, payload, chain, self.runtime.bundle)
         exchange.path, exchange.client = path, "127.0.0.1"
         run = Run(chain, exchange, OPENAI, time.perf_counter())
         if not exchange.streamed:
@@ -130,13 +117,6 @@ class Gateway:
 
         await StreamRun(run, begun, drop).pump()
         return exchange.outcome
-
-
-class EarlyHost(UnitHost):
-    """Began to write before anything that tests record."""
-
-    def now(self) -> float:
-        return START - 3600
 
 
 def streamed(*pieces: str) -> list[Any]:
@@ -166,7 +146,8 @@ def write_records(data_dir: Path, *bodies: Mapping[str, Any]) -> None:
     """Have the ledger's own writer seal records of any content, in a process of their own."""
 
     async def write() -> None:
-        host = EarlyHost(data_dir, ROOT)
+        # It began to write before anything that tests record.
+        host = UnitHost(data_dir=data_dir, root=ROOT, clock=FakeClock(START - 3600))
         writer = await Writer.open(
             data_dir, data_dir / "ledger", host, "test", journal_bytes=1 << 20, queue_records=100_000, gather_s=0.0
         )

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.kit import ScriptedEngine
 from tests.policy.outsiders import install
 from tests.policy.recording import Gateway, report, write_bundle
 
 from yumen import registry
+from yumen.testing import ScriptedEngine
 
 LIMITS = "version: 1\nplugin: limits\nconfig: {requests_per_minute: %d}\n"
 ANONYMIZE = "version: 1\nplugin: anonymize\n"

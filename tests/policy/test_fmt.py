@@ -200,6 +200,8 @@ def test_links(tmp_path: Path) -> None:
     assert kept.read_text() == "a: 1\n"
     assert (folder / "in.yaml").is_symlink()
     assert [one.code for one in format_files([folder / "out.yaml"])[1]] == ["bundle.symlink"]
+    (folder / "round.yaml").symlink_to("round.yaml")
+    assert [one.code for one in format_files([folder / "round.yaml"])[1]] == ["bundle.unreadable"]
 
 
 def test_what_is_no_file(tmp_path: Path) -> None:

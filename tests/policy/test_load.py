@@ -77,6 +77,10 @@ def test_links_out_of_the_bundle(tmp_path: Path) -> None:
     (folder / "gateway.yaml").rename(folder / "kept")
     (folder / "gateway.yaml").symlink_to(folder / "kept")
     assert "bundle.symlink" not in codes(folder)
+    for path in (folder / "gateway.yaml", folder / "limits.yaml"):
+        path.unlink(missing_ok=True)
+        path.symlink_to(path.name)
+        assert "bundle.unreadable" in codes(folder), "one that leads to itself leads nowhere"
 
 
 def test_too_many_files(tmp_path: Path) -> None:
@@ -146,7 +150,7 @@ def test_what_a_plugin_refuses(tmp_path: Path) -> None:
     bundle(folder, picky="version: 1\nplugin: picky\nconfig: {word: later, other: 别的}\n")
     (wrong,) = check_bundle(str(folder), {})[1]
     assert wrong.code == "policy.config"
-    assert "picky refuses this: later and 别的 do not go together" in str(wrong)
+    assert "plugin `picky` of acme refuses this: later and 别的 do not go together" in str(wrong)
 
 
 @pytest.mark.usefixtures("acme")
@@ -338,7 +342,7 @@ def test_a_plugin_of_another_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     folder = bundle(tmp_path / "b", gateway=GATEWAY % "later", later="version: 1\n\nplugin: later\n")
     (wrong,) = check_bundle(str(folder), {})[1]
     assert (Path(wrong.file).name, wrong.line, wrong.column, wrong.code) == ("later.yaml", 3, 9, "policy.plugin")
-    assert "is written for another API version" in wrong.what
+    assert "plugin `later` of later is written for API version 99, and this gateway has version 1" in wrong.what
 
 
 def test_a_very_large_file(tmp_path: Path) -> None:

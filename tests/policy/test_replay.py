@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
-from tests.kit import ScriptedEngine, completion
+from tests.kit import saying
 from tests.policy.outsiders import plugin_file
 from tests.policy.recording import Gateway, ledger_records, quiet, streamed
 from tests.policy.replaying import ANONYMIZE, CARD, EMAIL, LIMITS, PHONE, Case, case, outsiders
 
 from yumen import EngineError
 from yumen.policy.load import check_bundle
+from yumen.testing import completion
 
 __all__ = ["case", "outsiders", "quiet"]
 
@@ -117,7 +118,7 @@ def test_the_bundle_that_wrote_a_ledger_decides_it_in_the_same_way(
         assume(check_bundle(str(bundle))[0] is not None)
         plain = not isinstance(engine, list)
         asked = [{**one, "stream": one["stream"] or not plain} for one in traffic]
-        case.record(bundle, *asked, engine=ScriptedEngine(engine if plain else list(engine)))
+        case.record(bundle, *asked, engine=saying(*([engine] if plain else engine)))
         found = case.replay(bundle)
         # What is ended in front of the ledger does not stand in it.
         assert found["exchanges"] == len(ledger_records(case.data))
@@ -198,7 +199,7 @@ def test_rules_that_are_gone(case: Case, gone: str) -> None:
 def test_a_rule_that_is_new_finds_what_stands_in_the_record(case: Case) -> None:
     """Text that nobody masked is looked at anew, in requests and replies; in shadow it is said that it is only in shadow."""
     old = case.bundle("old", anonymize=f"{ANONYMIZE}config: {{detect: [cn.mobile]}}\n")
-    case.record(old, f"{PHONE} {EMAIL}", "你好", engine=ScriptedEngine(completion("地址192.168.1.10")))
+    case.record(old, f"{PHONE} {EMAIL}", "你好", engine=saying(completion("地址192.168.1.10")))
     new = case.bundle("new")
     assert case.differences(new, section="findings") == {
         ("newly found", "anonymize:ip"): (2, 0),
@@ -281,7 +282,7 @@ def test_exchanges_that_overlapped_overlap_again(case: Case) -> None:
             arrived.set()
             await go_on.wait()
 
-        async with Gateway(plain, case.data, engine=ScriptedEngine(completion("x"), wait)) as gateway:
+        async with Gateway(plain, case.data, engine=saying(wait, completion("x"))) as gateway:
             first = asyncio.create_task(gateway.ask("slow"))
             await arrived.wait()
             # The held clock goes on by 20 ms, while the first one takes 50 and more.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from tests.kit import ScriptedEngine, completion
+from tests.kit import saying
 from tests.policy.outsiders import plugin_file
 from tests.policy.recording import quiet, streamed
 from tests.policy.replaying import ANONYMIZE, PHONE, Case, case, outsiders
+
+from yumen.testing import completion
 
 __all__ = ["case", "outsiders", "quiet"]
 
@@ -31,7 +33,7 @@ def test_what_a_decision_rested_on_may_not_be_on_record(case: Case, chain: str) 
 def test_replies_that_were_blocked_are_not_on_record(case: Case) -> None:
     """A block of a reply is taken over while its rule enforces; one that is new finds its words in recorded replies."""
     old = case.bundle("old", "audit, anonymize, afterword", afterword=plugin_file("afterword", "猎鹰"))
-    said = ScriptedEngine(completion("猎鹰 falcon"))
+    said = saying(completion("猎鹰 falcon"))
     assert case.record(old, "hello", engine=said) == ["policy_blocked"]
     assert case.differences(old) == {}
     off = case.bundle("off", "audit, anonymize")
@@ -41,17 +43,17 @@ def test_replies_that_were_blocked_are_not_on_record(case: Case) -> None:
     assert back.differences(old) == {("allowed -> blocked", "afterword:word.0"): (1, 0)}
 
 
-def test_streams_go_through_filters(case: Case) -> None:
-    """A plugin that has a filter and no other hook sees recorded streams, and does not see plain replies."""
+def test_streams_are_shown_whole(case: Case) -> None:
+    """A plugin that has a filter beside its response hook is shown recorded streams in the hook, as plain replies are."""
     plain = case.bundle("plain")
     cut = case.bundle("cut", "audit, midword, anonymize", midword=plugin_file("midword", "猎鹰"))
-    engine = ScriptedEngine(streamed("猎", "鹰"))
+    engine = saying(*streamed("猎", "鹰"))
     assert case.record(plain, {"stream": True}, engine=engine) == ["ok"]
-    engine.reply = completion("猎鹰")
+    engine.says(completion("猎鹰"))
     assert case.record(plain, {"stream": False}, engine=engine) == ["ok"]
-    assert case.differences(cut) == {("allowed -> blocked", "midword:word.0"): (1, 0)}
+    assert case.differences(cut) == {("allowed -> blocked", "midword:word.0"): (2, 0)}
     back = Case(case.folder / "back")
-    assert back.record(cut, {"stream": True}, engine=ScriptedEngine(streamed("猎", "鹰"))) == ["policy_blocked"]
+    assert back.record(cut, {"stream": True}, engine=saying(*streamed("猎", "鹰"))) == ["policy_blocked"]
     assert back.differences(cut) == {}
     assert back.differences(plain) == {("blocked -> allowed", "midword:word.0"): (1, 0)}
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests import ledgers
-from tests.kit import ScriptedEngine
+from tests.kit import saying
 from tests.lengths import times
 from tests.policy.outsiders import plugin_file
 from tests.policy.recording import (
@@ -180,7 +180,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bundle, dict[str, An
         midword=plugin_file("midword", "鹰"),
         afterword=plugin_file("afterword", "falcon"),
     )
-    case.record(bundle, {"text": f"{PHONE} {EMAIL}", "stream": True}, engine=ScriptedEngine(streamed("a", PHONE)))
+    case.record(bundle, {"text": f"{PHONE} {EMAIL}", "stream": True}, engine=saying(*streamed("a", PHONE)))
     (record,) = map(without_seal, ledger_records(case.data))
     return load_bundle(str(bundle)), record
 

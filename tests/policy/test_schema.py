@@ -22,11 +22,11 @@ from yumen.errors import Diagnostic
 from yumen.policy.described import Schema, reachable
 from yumen.policy.load import check_bundle
 from yumen.policy.reader import read
-from yumen.policy.schema import GATEWAY, TESTS, installed_schema, installed_schemas, kind_of, plugin_schema
+from yumen.policy.schema import GATEWAY, TESTS, Named, installed_schema, installed_schemas, kind_of, plugin_schema
 
 # What a schema can know about a file: the rest is about other files, the environment, or in words of a plugin.
 FORM = {"policy.unknown-key", "policy.missing-key", "policy.type", "policy.choice", "policy.bounds"}
-SCHEMAS, LEFT_OUT = installed_schemas()
+SCHEMAS, LEFT_OUT = installed_schemas(Named())
 
 
 def fits(kind: str, data: Any) -> bool:
@@ -312,7 +312,8 @@ def test_keys_that_a_plugin_needs(data: dict[str, Any], fitting: bool) -> None:
 @pytest.mark.usefixtures("acme")
 def test_plugins_from_outside() -> None:
     """They have schemas like the built-in ones; one that cannot be imported or named is left out alone, and said so."""
-    schemas, left_out = installed_schemas()
+    named = Named([(kind, name) for kind in ("plugin", "engine") for name in registry.names(kind)])
+    schemas, left_out = installed_schemas(named)
     ours = {
         "picky",
         "masks_masked",
@@ -331,4 +332,4 @@ def test_plugins_from_outside() -> None:
         assert any(reason in one for one in left_out), reason
     assert len(left_out) == 4
     with pytest.raises(registry.RegistryError, match="cannot be imported"):
-        installed_schema("broken")
+        installed_schema("broken", Named())

@@ -1,7 +1,8 @@
 """A distribution whose plugins misbehave where a policy tells them to, installed into a folder as pip would do it.
 
 `odd` does what its configuration says in the process that proves (`here: proof`), in the gateway itself, or in both. `notes`
-writes operations down in its data directory, as a ledger does. `echo` is an engine that needs nothing.
+writes operations down in its data directory, as a ledger does. `echo` is an engine that needs nothing. `ends` would end the
+process that imports it.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ def behave(how: str) -> None:
         os.write(2, b"13987650123\\n")
     elif how == "leave":
         os._exit(0)
+    elif how == "exit":
+        raise SystemExit(3)
 
 
 class Odd(Plugin[OddConfig]):
@@ -118,6 +121,7 @@ class Echo(Engine[NoConfig]):
 POINTS = """[yumen.plugins]
 odd = odd_plugins:Odd
 notes = odd_plugins:Notes
+ends = odd_ends:Ends
 
 [yumen.engines]
 echo = odd_plugins:Echo
@@ -138,6 +142,7 @@ def install(site: Path) -> Path:
     info = site / "odd-1.0.dist-info"
     info.mkdir(parents=True)
     (site / "odd_plugins.py").write_text(MODULE)
+    (site / "odd_ends.py").write_text("raise SystemExit(3)\n")
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: odd\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(POINTS)
     return site
@@ -147,7 +152,7 @@ def install_here(patch: pytest.MonkeyPatch, site: Path) -> None:
     """Make it importable in this process and in those that it starts."""
     install(site)
     patch.syspath_prepend(str(site))
-    patch.setenv("PYTHONPATH", str(site))
+    patch.setenv("PYTHONPATH", str(site), prepend=os.pathsep)
     registry.load_plugin.cache_clear()
     registry.load_engine.cache_clear()
 

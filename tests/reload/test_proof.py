@@ -213,7 +213,9 @@ def test_it_does_not_outlive_its_parent(policy: Policy, tmp_path: Path) -> None:
         async def main():
             prover = Prover()
             proving = asyncio.create_task(prover.prove(Asked({str(policy.folder)!r})))
-            await asyncio.sleep(1.5)
+            while prover.pid is None:
+                await asyncio.sleep(0.05)
+            await asyncio.sleep(1)
             print(prover.pid, flush=True)
             await proving
 

@@ -21,13 +21,6 @@ from yumen.store.redis import CONNECTIONS_MAX, SCAN_COUNT, RedisStore
 ODD = ["*", "?", "[a]", "[^a]", "\\", "\\*", "a*", "a", "ab", "a:b", "电话", "[", "]", "a-z", "", ":", "{a}"]
 
 
-@pytest.fixture(autouse=True)
-def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """How long operations may take is tested elsewhere; here they share a machine that may be busy."""
-    for limit in ("CONNECT_S", "ANSWER_S", "OPERATION_S"):
-        monkeypatch.setattr(redis_module, limit, 10.0)
-
-
 @pytest.fixture(params=["memory", "redis"])
 async def either(request: pytest.FixtureRequest, redis_server: RedisServer) -> AsyncIterator[Store]:
     """Both stores, which must behave alike."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import struct
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 import structlog
+from redis import Redis
 from structlog.testing import capture_logs
 from tests.redis_server import RedisServer
 
@@ -16,6 +18,7 @@ from yumen.store.redis import RedisStore
 from yumen.store.redis_counters import RedisCounters
 from yumen.store.script import STRANGERS_MAX
 
+NAN, INFINITE = (struct.pack("<d", float(one)) for one in ("nan", "inf"))
 SCOPES = (
     Scope("key", (Series("n", windows_s=(60, 600)), Series("ids", "distinct", (60,)))),
     Scope("tenant", (Series("n", windows_s=(6,)), Series("r", "recent"))),
@@ -120,3 +123,47 @@ async def test_a_lost_server_is_an_error_without_keys() -> None:
     with pytest.raises(StoreError):
         await counters.wait_s(0, "k1", 0, 5)
     await store.close()
+
+
+ODD: dict[str, Callable[[Redis, bytes], object]] = {
+    "a text": lambda client, key: client.set(key, "没有计数"),
+    "a list": lambda client, key: client.rpush(key, b"\xff"),
+    "short fields": lambda client, key: client.hset(key, mapping=dict.fromkeys(client.hkeys(key), b"\1")),
+    "long fields": lambda client, key: client.hset(key, mapping=dict.fromkeys(client.hkeys(key), bytes(1 << 20))),
+    "no numbers": lambda client, key: client.hset(key, mapping=dict.fromkeys(client.hkeys(key), NAN * 8)),
+    "no end": lambda client, key: client.hset(key, mapping=dict.fromkeys(client.hkeys(key), INFINITE * 8)),
+    "other fields": lambda client, key: client.hset(key, mapping=dict.fromkeys(map(str, range(20_000)), "")),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+async def test_what_is_none_of_ours_begins_anew(store: RedisStore, redis_server: RedisServer, odd: str) -> None:
+    """Somebody who writes to the server can make counters forget, and not have every exchange of a key fail from then on."""
+    every = Series("u", "usual", (60,)), Series("m", "until"), Series("r", "recent")
+    counters = store.counters("requests", (Scope("key", (*SCOPES[0].series, *every)),))
+    entry = Entry(0, "k1", (1, 7, 1, 5.0, 9))
+    fresh = await counters.count([entry])
+    again = await counters.count([entry])
+    assert again != fresh
+    with redis_server.client() as client:
+        (key,) = client.scan_iter()
+        if odd in ("a text", "a list"):
+            client.delete(key)
+        ODD[odd](client, key)
+    with capture_logs() as logs:
+        (found,) = await counters.count([entry])
+    assert await counters.wait_s(0, "k1", 0, 1) > 1
+    (later,) = await counters.count([entry])
+    kept = odd == "other fields"
+    assert found[0] == ((3.0, 3.0) if kept else fresh[0][0])
+    assert later[0] == ((4.0, 4.0) if kept else again[0][0])
+    assert [one["event"] for one in logs] == ([] if kept else ["store_counters_odd"])
+
+
+async def test_waiting_for_what_is_none_of_ours(store: RedisStore, redis_server: RedisServer) -> None:
+    """What cannot be a ring says nothing of how long to wait."""
+    counters = store.counters("requests", SCOPES)
+    await counters.count(ENTRIES)
+    with redis_server.client() as client:
+        client.hset("yumen:limits:c:requests:key:k1", "n:sum:60", b"1")
+    assert await counters.wait_s(0, "k1", 0, 1) == 1

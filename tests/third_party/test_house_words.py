@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -79,7 +80,23 @@ def test_it_edits_replies(gateway: Gateway, model: str, stream: bool) -> None:
 
 
 def test_it_is_listed(gateway: Gateway) -> None:
-    """`yumen plugins list` names it with its distribution."""
+    """`yumen plugins list` names it with its distribution and the hash of what pip has installed, which a bundle may pin."""
     listed = gateway.yumen("plugins", "list", "--json")
     assert listed.returncode == 0
-    assert "yumen-house-words" in listed.stdout
+    (one,) = [row for row in json.loads(listed.stdout) if row["name"] == "house_words"]
+    assert (one["distribution"], one["version"], one["no_hash"]) == ("yumen-house-words", "1.0.0", "")
+    assert (one["sees"], one["mutates"], one["served"]) == ("raw", True, True)
+    policy = Path(one["bundles"][0])
+    assert gateway.yumen("policy", "check", str(pinned(policy, one["sha256"]))).returncode == 0
+    refused = gateway.yumen("policy", "check", str(pinned(policy, "0" * 64)))
+    assert refused.returncode == 2
+    assert "policy.pin: plugin `house_words` of yumen-house-words 1.0.0 has the hash " + one["sha256"] in refused.stdout
+
+
+def pinned(bundle: Path, sha256: str) -> Path:
+    """A bundle beside another, that pins its plugin."""
+    made = bundle.with_name(f"pinned-{sha256[:4]}")
+    made.mkdir(exist_ok=True)
+    (made / "gateway.yaml").write_text(f"version: 1\nextends: ../{bundle.name}\n")
+    (made / "house.yaml").write_text(f'version: 1\npin: {{version: "1.0.0", sha256: {sha256}}}\n')
+    return made

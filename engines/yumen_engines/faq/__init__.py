@@ -49,7 +49,7 @@ class Faq(Engine[FaqConfig]):
         """Load model and answers. Error: `CannotStart` where either is missing, broken, or does not fit the other."""
         try:
             self._sentences = wording.read()
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, msgspec.MsgspecError, ValueError) as error:
             raise CannotStart(f"cannot read the faq engine's answers: {error}; install yumen anew") from error
         classifier = await asyncio.to_thread(Classifier.open, threads=self.config.threads)
         for language, sentences in self._sentences.items():

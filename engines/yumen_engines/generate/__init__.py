@@ -7,7 +7,7 @@ The model has a process of its own (`child.py`), which gets tokens and gives tok
 from __future__ import annotations
 
 import asyncio
-import hashlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,7 +27,8 @@ from yumen import (
 from yumen_engines.generate import options
 from yumen_engines.generate.config import GenerateConfig
 from yumen_engines.generate.decoder import Decoder, Job, Piece
-from yumen_engines.generate.process import Process
+from yumen_engines.generate.files import marks, revision
+from yumen_engines.generate.keeper import Keeper
 from yumen_engines.generate.prompt import Prompter
 from yumen_engines.generate.protocol import Ready
 from yumen_engines.generate.reading import Reading
@@ -36,11 +37,10 @@ from yumen_engines.generate.replies import Replies
 __all__ = ["Generate", "GenerateConfig"]
 
 NOT_LOADED = "the generate engine is not loaded"
-REVISION_DIGITS = 12
-# What the answers depend on; a model's weights may be in files of their own beside it.
-REVISED = ("*.onnx", "*.data", "*.onnx_data", "*.bin", "*.json", "*.jinja", "*.model")
 # What templates have written, by the roles that were to be written: conversations take few forms.
 WRITTEN_MAX, WRITTEN_ROLES_MAX = 256, 64
+# A template may write the date, so what it has written is soon old.
+WRITTEN_S = 60.0
 # Seeds of the library are of this size.
 SEED_MASK = 0x7FFFFFFF
 T = TypeVar("T")
@@ -54,65 +54,81 @@ class Generate(Engine[GenerateConfig]):
     def __init__(self, config: GenerateConfig) -> None:
         super().__init__(config)
         self._decoder: Decoder | None = None
+        self._keeper: Keeper | None = None
         self._threads: ThreadPoolExecutor | None = None
-        self._preparing = 0
+        self._preparing: Counter[str] = Counter()
         self._revision = ""
         self._written: dict[tuple[str, ...], str | None] = {}
+        self._written_at = 0.0
 
     async def load(self, host: Host) -> None:
         """Start the model's process and wait until it is loaded. Error: `CannotStart` with what is missing or wrong."""
         folder = Path(self.config.model)
         if not (folder / "genai_config.json").is_file():
             raise CannotStart(f"there is no genai_config.json in {folder}; export the model with onnxruntime-genai")
-        self._revision = await asyncio.to_thread(revision, folder)
-        opening = asyncio.ensure_future(asyncio.to_thread(Process.open, self.config))
+        keeper = Keeper(self.config, host, await asyncio.to_thread(marks, folder))
         try:
-            process = await asyncio.shield(opening)
-        except asyncio.CancelledError:
-            # A thread cannot be stopped; whatever it still opens must not stay.
-            opening.add_done_callback(lambda done: None if done.exception() else done.result().close())
-            raise
-        try:
-            self._ready: Ready = process.ready
+            self._revision = await asyncio.to_thread(revision, folder)
+            self._ready: Ready = await keeper.open()
             self._prompter = await asyncio.to_thread(Prompter.open, folder, self._ready.context)
+            await keeper.check()
         except BaseException:
-            await asyncio.to_thread(process.close)
+            await keeper.close()
             raise
+        self._monotonic = host.monotonic
         self._threads = ThreadPoolExecutor(1, thread_name_prefix=f"generate-{host.instance}")
+        self._keeper = keeper
         self._decoder = Decoder(
-            process,
+            keeper,
             concurrent_max=self.config.concurrent_max,
             queue_max=self.config.queue_max,
+            tenant_max=self.config.tenant_max,
+            silence_s=self.config.step_timeout_ms / 1000,
             monotonic=host.monotonic,
         )
         host.log.info("generate_loaded", device=self._ready.device, tokens=self._ready.context, revision=self._revision)
 
     async def generate(self, request: EngineRequest) -> Answer | Replies:
-        """Write an answer; whole, or as it is written where a stream was asked for.
+        """Write an answer; whole, or as it is written where a stream was asked for, once its first words are there.
 
         Errors: `RequestRefused` for what the model does not take, `EngineError` where too many wait or the model fails.
         """
+        replies = await self._replies(request)
+        if not request.streamed:
+            return await replies.whole()
+        # Until then another engine can still be asked.
+        await replies.begin()
+        return replies
+
+    async def _replies(self, request: EngineRequest) -> Replies:
+        """The answers to a request, which are to be written. Errors: as for `generate`."""
         decoder = self._decoder
         if decoder is None:
             raise EngineError(NOT_LOADED)
         # What is being prepared holds texts too, so it counts.
-        if self._preparing + decoder.under_way >= self.config.concurrent_max + self.config.queue_max:
-            raise decoder.busy()
-        self._preparing += 1
+        preparing = self._preparing
+        decoder.check_room(request.tenant, 1, preparing.total(), preparing[request.tenant])
+        preparing[request.tenant] += 1
         try:
             asked = await self._run(lambda: options.read(request.path, request.body))
             prompt = await self._prompt(decoder, asked)
         finally:
-            self._preparing -= 1
-        replies = self._begin(decoder, asked, prompt, request.tenant)
-        return replies if request.streamed else await replies.whole()
+            preparing[request.tenant] -= 1
+            if not preparing[request.tenant]:
+                del preparing[request.tenant]
+        return self._begin(decoder, asked, prompt, request.tenant)
 
     async def _prompt(self, decoder: Decoder, asked: options.Chat | options.Completion) -> list[int]:
         if isinstance(asked, options.Completion):
             text = asked.text()
+            self._prompter.check_size([text])
             return await self._run(lambda: self._prompter.plain(text))
         turns = asked.turns()
+        self._prompter.check_size([text for _, text in turns])
         roles = tuple(role for role, _ in turns)
+        if self._monotonic() - self._written_at > WRITTEN_S:
+            self._written.clear()
+            self._written_at = self._monotonic()
         if roles in self._written:
             written = self._written[roles]
         else:
@@ -125,9 +141,11 @@ class Generate(Engine[GenerateConfig]):
         self, decoder: Decoder, asked: options.Chat | options.Completion, prompt: Sequence[int], tenant: str
     ) -> Replies:
         """Have the answers written: one a choice, or one for all where chance has no part in it."""
-        search = asked.search()
+        search = asked.search(self._ready.vocabulary)
         room = self._ready.context - len(prompt)
         tokens_max = min(asked.tokens_max or self.config.new_tokens_max, self.config.new_tokens_max, room)
+        if (asked.n or 1) > min(self.config.concurrent_max + self.config.queue_max, self.config.tenant_max):
+            raise RequestRefused("`n` is more than the engine of this route ever writes at once.", param="n")
         choices = [-1] if (asked.n or 1) == 1 or search.get("do_sample") is False else range(asked.n or 1)
         said: asyncio.Queue[Piece] = asyncio.Queue()
         jobs = []
@@ -135,7 +153,7 @@ class Generate(Engine[GenerateConfig]):
             seeded = {} if asked.seed is None else {"random_seed": (asked.seed + number) & SEED_MASK}
             reading = Reading(self._prompter.decode, prompt, asked.stops)
             jobs.append(Job(choice, prompt, {**search, **seeded}, tokens_max, reading, said, tenant))
-        decoder.submit(jobs)
+        decoder.submit(jobs, tenant)
         return Replies(decoder, jobs, said, len(prompt))
 
     async def _run(self, work: Callable[[], T]) -> T:
@@ -146,6 +164,11 @@ class Generate(Engine[GenerateConfig]):
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         except RequestRefused:
             raise
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise EngineError(NOT_LOADED) from None  # it was closed meanwhile
         except Exception as error:  # the libraries' own words might hold text
             raise EngineError(f"the prompt could not be made: {type(error).__name__}") from None
 
@@ -153,6 +176,7 @@ class Generate(Engine[GenerateConfig]):
         """The one model, where it really runs."""
         if self._decoder is None:
             return ()
+        state = self._decoder.health()
         cuda = self._ready.device.startswith("cuda")
         providers = ("CUDAExecutionProvider", "CPUExecutionProvider") if cuda else ("CPUExecutionProvider",)
         return (
@@ -162,7 +186,11 @@ class Generate(Engine[GenerateConfig]):
                 device="cuda:0" if cuda else self._ready.device,
                 providers=providers,
                 runtime=self._ready.runtime,
-                detail={"kind": self._ready.kind, "context_tokens": str(self._ready.context)},
+                detail={
+                    "kind": self._ready.kind,
+                    "context_tokens": str(self._ready.context),
+                    **({"state": state} if state else {}),
+                },
             ),
         )
 
@@ -175,19 +203,13 @@ class Generate(Engine[GenerateConfig]):
         return NOT_LOADED if self._decoder is None else self._decoder.health()
 
     async def close(self) -> None:
-        """End the model's process; whatever is under way ends with an error."""
+        """End the model's process, or its being started again; whatever is under way ends with an error."""
         decoder, self._decoder = self._decoder, None
+        keeper, self._keeper = self._keeper, None
         threads, self._threads = self._threads, None
         if decoder is not None:
-            await decoder.close()
+            decoder.close()
+        if keeper is not None:
+            await keeper.close()
         if threads is not None:
             await asyncio.to_thread(threads.shutdown, cancel_futures=True)
-
-
-def revision(folder: Path) -> str:
-    """The first digits of a SHA-256 over the names and digests of a model's files."""
-    digest = hashlib.sha256()
-    for path in sorted({path for pattern in REVISED for path in folder.glob(pattern) if path.is_file()}):
-        with path.open("rb") as file:
-            digest.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-    return digest.hexdigest()[:REVISION_DIGITS]

@@ -1,12 +1,13 @@
 """The process of a model: loads it, and writes answers, a token each in turn. Its argument is `Setup` in JSON.
 
 It is a process of its own because onnxruntime-genai keeps Python's lock while it computes, which would stop the whole
-gateway for as long as a prompt takes. It ends when its standard input does. One thread does everything: between two rounds
-it reads what it is told, so an answer that nobody waits for is dropped within one token.
+gateway for as long as a prompt takes. It ends with the gateway, and when its standard input does. One thread does
+everything: between two rounds it reads what it is told, so an answer that nobody waits for is dropped within one token.
 """
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import json
 import os
@@ -22,6 +23,7 @@ import numpy as np
 from yumen_engines.generate.protocol import (
     READ_BYTES,
     Drop,
+    Dropped,
     Finish,
     Frames,
     Order,
@@ -36,7 +38,10 @@ from yumen_engines.generate.protocol import (
     frame,
 )
 
-WHY_CHARS = 300
+# Of a message to the operator; of what a template writes, without the texts of the messages.
+WHY_CHARS, WRITTEN_CHARS_MAX = 300, 1 << 24
+# `prctl(2)`: the signal that a process gets when the thread that started it ends.
+PR_SET_PDEATHSIG = 1
 INSTALL = {
     "cpu": "run: pip install 'yumen[generate]'",
     "cuda": "install onnxruntime-genai-cuda in the place of onnxruntime-genai",
@@ -91,6 +96,7 @@ class Model:
             str(self._model.device_type).lower(),
             str(self._model.type),
             f"onnxruntime-genai {og.__version__}",
+            int(described["model"]["vocab_size"]),
         )
 
     def generator(self, order: Start) -> Any:
@@ -104,11 +110,12 @@ class Model:
         return generator
 
     def render(self, messages: str) -> str | None:
-        """What the chat template writes, or None where it raises."""
+        """What the chat template writes, or None where it raises or is without measure."""
         try:
-            return str(self._tokenizer.apply_chat_template(messages, add_generation_prompt=True))
+            written = str(self._tokenizer.apply_chat_template(messages, add_generation_prompt=True))
         except Exception:  # a template that says no and one that is wrong raise the same
             return None
+        return written if len(written) <= WRITTEN_CHARS_MAX else None
 
 
 def opened(setup: Setup) -> Model:
@@ -176,6 +183,7 @@ class Loop:
             self._answers[order.id] = Answer(order)
         elif isinstance(order, Drop):
             self._answers.pop(order.id, None)
+            send(self._reports, Dropped(order.id))
         else:
             send(self._reports, Rendered(order.id, self._model.render(order.messages)))
 
@@ -196,8 +204,18 @@ def send(reports: int, report: Report) -> None:
         data = data[os.write(reports, data) :]
 
 
+def end_with(parent: int) -> None:
+    """Have the operating system end this process with the one that started it, even where it computes or is stopped."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            raise SystemExit(1)  # it had gone before it could be told
+
+
 def main() -> None:
     """See the module's docstring."""
+    setup = msgspec.json.decode(sys.argv[1], type=Setup)
+    end_with(setup.parent)
     # A signal to the whole group is for the gateway, which lets what is under way come to its end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -205,7 +223,7 @@ def main() -> None:
     reports = os.dup(1)
     os.dup2(2, 1)
     try:
-        model = opened(msgspec.json.decode(sys.argv[1], type=Setup))
+        model = opened(setup)
     except ValueError as error:
         send(reports, Refused(str(error)))
         return

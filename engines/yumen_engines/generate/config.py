@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
@@ -19,8 +18,9 @@ class GenerateConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     model: Annotated[
         str,
         msgspec.Meta(
-            min_length=1,
+            pattern=r"^/",
             max_length=4096,
+            examples=["/srv/models/chat"],
             description="Absolute path of a folder that onnxruntime-genai loads: genai_config.json, tokenizer.json, …",
         ),
     ]
@@ -40,8 +40,14 @@ class GenerateConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         int, number(1, 256, "Answers that are written at the same time, a token each in turn.")
     ] = 4
     queue_max: Annotated[int, number(0, 4096, "Answers that wait for their turn; more are told to come back.")] = 32
-
-    def __post_init__(self) -> None:
-        """Error: ValueError for a relative path: what it names would depend on where the gateway was started."""
-        if not Path(self.model).is_absolute():
-            raise ValueError("`model` is an absolute path")
+    tenant_max: Annotated[
+        int, number(1, 4352, "Answers of one tenant, written and waiting; so it cannot fill the queue alone.")
+    ] = 24
+    step_timeout_ms: Annotated[
+        int,
+        number(
+            1_000,
+            3_600_000,
+            "For a step of the model, such as reading a long prompt; a process that is silent longer is replaced.",
+        ),
+    ] = 300_000

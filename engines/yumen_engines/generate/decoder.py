@@ -11,30 +11,44 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from yumen import EngineError
-from yumen_engines.generate.process import Process
-from yumen_engines.generate.protocol import Drop, Finish, Render, Rendered, Report, Round, Said, Start
+from yumen_engines.generate.protocol import Drop, Dropped, Finish, Order, Render, Rendered, Report, Round, Said, Start
 from yumen_engines.generate.reading import Reading
+from yumen_engines.generate.silence import Silence
 
 # Of the last answers' times, how much the newest one counts; and what callers are told at least and at most to wait.
 NEWEST, RETRY_MIN_S, RETRY_MAX_S = 0.2, 1.0, 120.0
 # Failures in a row after which something is wrong with the model, and not with a request.
 FAILURES_MAX = 3
-ENDED = "the process of the generate engine has ended"
+CLOSED = "the generate engine has ended"
+
+
+class Orders(Protocol):
+    """Who takes orders for the process: `Keeper`."""
+
+    why: str
+
+    def listen(self, take: Callable[[Report], None], lost: Callable[[], None]) -> None: ...
+    def send(self, order: Order) -> None: ...
+    def give_up(self) -> None: ...
 
 
 class Piece(NamedTuple):
-    """The next text of an answer, and why it ended, once it has. `tokens` counts those written so far."""
+    """The next text of an answer, and why it ended, once it has. `tokens` counts those written so far.
+
+    `lost`: it failed because the process is gone, and not because of the request.
+    """
 
     choice: int
     text: str
     finish: Finish
     tokens: int
     why: str = ""
+    lost: bool = False
 
 
 class Job:
@@ -66,31 +80,53 @@ class Decoder:
     """See the module's docstring."""
 
     def __init__(
-        self, process: Process, *, concurrent_max: int, queue_max: int, monotonic: Callable[[], float] = time.monotonic
+        self,
+        keeper: Orders,
+        *,
+        concurrent_max: int,
+        queue_max: int,
+        tenant_max: int,
+        silence_s: float,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._process = process
+        self._keeper = keeper
         self._concurrent_max = concurrent_max
         self._queue_max = queue_max
+        self._tenant_max = tenant_max
         self._monotonic = monotonic
         self._running: dict[int, Job] = {}
         self._waiting: list[Job] = []
+        # Of what nobody waits for any more, what the process has not confirmed yet: orders to it must not pile up.
+        self._dropped: set[int] = set()
         self._renders: dict[int, asyncio.Future[str | None]] = {}
         self._ids = itertools.count(1)
         self._failures = 0
         self._seconds = 0.0
-        self.closed = False
-        process.listen(asyncio.get_running_loop(), self._take, self._end)
+        self._closed = False
+        self._silence = Silence(silence_s, self._owed, keeper.give_up)
+        keeper.listen(self._take, self._lose)
 
     @property
     def under_way(self) -> int:
         """Answers that are written or wait."""
         return len(self._running) + len(self._waiting)
 
-    def submit(self, jobs: Sequence[Job]) -> None:
-        """Write these answers, all or none. Error: `EngineError` where too many wait, or the process is gone."""
+    def check_room(self, tenant: str, answers: int = 1, prepared: int = 0, prepared_tenant: int = 0) -> None:
+        """Error: `EngineError` where the process is gone, or there is no room for so many more answers of a tenant.
+
+        `prepared` is how many are about to be submitted, of which `prepared_tenant` are of the same tenant.
+        """
         self._check()
-        if len(jobs) > self._concurrent_max + self._queue_max - self.under_way:
+        own = sum(job.tenant == tenant for job in (*self._running.values(), *self._waiting))
+        if (
+            self.under_way + prepared + answers > self._concurrent_max + self._queue_max
+            or own + prepared_tenant + answers > self._tenant_max
+        ):
             raise self.busy()
+
+    def submit(self, jobs: Sequence[Job], tenant: str) -> None:
+        """Write these answers of a tenant, all or none. Error: `EngineError`, as by `check_room`."""
+        self.check_room(tenant, len(jobs))
         self._waiting += jobs
         self._fill()
 
@@ -99,20 +135,20 @@ class Decoder:
         if job in self._waiting:
             self._waiting.remove(job)
         elif self._running.pop(job.id, None) is not None:
-            self._process.send(Drop(job.id))
+            self._drop(job)
             self._fill()
 
     async def render(self, messages: str) -> str | None:
         """What the model's chat template writes, or None where it does not take the messages. Error: `EngineError`."""
         self._check()
+        # Those whose callers have left count until they are written: the process may be busy for a while.
+        if len(self._renders) >= self._concurrent_max + self._queue_max:
+            raise self.busy()
         number = next(self._ids)
+        self._order(Render(number, messages))
         future = self._renders[number] = asyncio.get_running_loop().create_future()
-        try:
-            self._process.send(Render(number, messages))
-            written: str | None = await future
-            return written
-        finally:
-            self._renders.pop(number, None)
+        written: str | None = await future
+        return written
 
     def busy(self) -> EngineError:
         """That there is too much to do, and when a place may be free."""
@@ -121,40 +157,55 @@ class Decoder:
 
     def health(self) -> str:
         """Why nothing can be written, or empty."""
-        if self.closed:
-            return ENDED
+        if self._closed or self._keeper.why:
+            return self._keeper.why or CLOSED
         return "the last answers have all failed in the model" if self._failures >= FAILURES_MAX else ""
 
-    async def close(self) -> None:
-        """End the process and every answer."""
-        await asyncio.to_thread(self._process.close)
-        self._end()
+    def close(self) -> None:
+        """Write nothing more; whoever waits is told."""
+        self._closed = True
+        self._silence.close()
+        self._lose()
 
     def _check(self) -> None:
-        if self.closed:
-            raise EngineError(ENDED)
+        if self._closed or self._keeper.why:
+            raise EngineError(self._keeper.why or CLOSED, again=True)
+
+    def _owed(self) -> bool:
+        return bool(self._running or self._dropped or self._renders)
+
+    def _order(self, order: Order) -> None:
+        self._silence.asked()
+        self._keeper.send(order)
+
+    def _drop(self, job: Job) -> None:
+        self._order(Drop(job.id))
+        self._dropped.add(job.id)
 
     def _fill(self) -> None:
         """Begin what waits, as far as there is room."""
-        while self._waiting and len(self._running) < self._concurrent_max:
+        while self._waiting and max(len(self._running), len(self._dropped)) < self._concurrent_max:
             writing = Counter(job.tenant for job in self._running.values())
             job = min(self._waiting, key=lambda one: writing[one.tenant])
             self._waiting.remove(job)
             job.id = next(self._ids)
             job.started = self._monotonic()
-            self._running[job.id] = job
             prompt = np.asarray(job.prompt, "<i4").tobytes()
-            self._process.send(Start(job.id, prompt, dict(job.search), job.tokens_max))
+            self._order(Start(job.id, prompt, dict(job.search), job.tokens_max))
+            self._running[job.id] = job
 
     def _take(self, report: Report) -> None:
+        self._silence.heard()
         if isinstance(report, Round):
             for said in report.said:
                 self._hear(said)
-            self._fill()
+        elif isinstance(report, Dropped):
+            self._dropped.discard(report.id)
         elif isinstance(report, Rendered):
             future = self._renders.pop(report.id, None)
             if future is not None and not future.done():
                 future.set_result(report.text)
+        self._fill()
 
     def _hear(self, said: Said) -> None:
         job = self._running.get(said.id)
@@ -169,7 +220,7 @@ class Decoder:
         text = "" if said.finish == "stop" else job.reading.feed(said.token)
         if job.reading.stopped:
             if not said.finish:
-                self._process.send(Drop(job.id))
+                self._drop(job)
             self._finish(job, text, "stop")
         elif said.finish:
             text += job.reading.finish()
@@ -185,15 +236,17 @@ class Decoder:
             self._seconds += (seconds - self._seconds) * (NEWEST if self._seconds else 1)
         job.said.put_nowait(Piece(job.choice, text, finish, job.tokens, why))
 
-    def _end(self) -> None:
+    def _lose(self) -> None:
         """The process is gone: whoever waits is told."""
-        self.closed = True
+        why = self._keeper.why or CLOSED
         jobs = [*self._running.values(), *self._waiting]
         self._running.clear()
         self._waiting.clear()
+        self._dropped.clear()
+        self._failures = 0
         for job in jobs:
-            job.said.put_nowait(Piece(job.choice, "", "failed", job.tokens, ENDED))
+            job.said.put_nowait(Piece(job.choice, "", "failed", job.tokens, why, lost=True))
         for future in self._renders.values():
             if not future.done():
-                future.set_exception(EngineError(ENDED))
+                future.set_exception(EngineError(why, again=True))
         self._renders.clear()

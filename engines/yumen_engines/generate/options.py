@@ -34,9 +34,26 @@ REFUSED: dict[str, tuple[Any, ...]] = {
     "suffix": (None, ""),
     "echo": (None, False),
     "best_of": (None, 1),
+    "tool_choice": (None, "none", "auto"),
+    "function_call": (None, "none", "auto"),
+    "audio": (None,),
+    "reasoning_effort": (None,),
+    "verbosity": (None,),
+    "min_p": (None, 0),
+    "min_tokens": (None, 0),
+    "repetition_penalty": (None, 1),
+    "stop_token_ids": (None, []),
+    "ignore_eos": (None, False),
 }
+# What changes nothing of the answer: what the core has read, who asks, and how a provider is to keep and bill it.
+PASSED_OVER = frozenset(
+    {
+        "model", "stream", "stream_options", "user", "safety_identifier", "metadata", "store", "service_tier",
+        "prompt_cache_key", "prompt_cache_retention", "parallel_tool_calls",
+    }
+)  # fmt: skip
 # Where 0 and 1 are numbers, and not yes or no: no log-probabilities of completions are asked for by leaving it out.
-TRUTHS = frozenset({"logprobs", "echo"})
+TRUTHS = frozenset({"logprobs", "echo", "ignore_eos"})
 T = TypeVar("T")
 
 
@@ -77,8 +94,11 @@ class Options(msgspec.Struct, kw_only=True):
         asked = [number for number in (self.max_completion_tokens, self.max_tokens) if number is not None]
         return min(asked) if asked else None
 
-    def search(self) -> dict[str, int | float | bool]:
-        """The options of the search that the request names; for the others the model's own stand."""
+    def search(self, vocabulary: int) -> dict[str, int | float | bool]:
+        """The options of the search that the request names, of a model that knows so many tokens.
+
+        For the others the model's own stand.
+        """
         options: dict[str, int | float | bool] = {}
         if self.temperature is not None:
             options["do_sample"] = self.temperature >= TEMPERATURE_MIN
@@ -87,7 +107,8 @@ class Options(msgspec.Struct, kw_only=True):
         if self.top_p is not None:
             options["top_p"] = self.top_p
         if self.top_k is not None:
-            options["top_k"] = self.top_k
+            # More than all tokens are all tokens; the library would fail.
+            options["top_k"] = min(self.top_k, vocabulary)
         return options
 
 
@@ -122,10 +143,16 @@ def read(path: str, body: bytes) -> Chat | Completion:
         asked = _decode(body, Completion)
     else:
         raise RequestRefused("The model of this route writes texts; it does nothing else.", code="unsupported_payload")
+    declared = {field.name for field in msgspec.structs.fields(asked)}
     for name, value in _decode(body, dict[str, Any]).items():
         if name in REFUSED and not _asks_nothing(name, value):
             raise RequestRefused(
                 f"The model of this route does not take `{name}`.", param=name, code="unsupported_payload"
+            )
+        if name not in REFUSED and name not in PASSED_OVER and name not in declared and value is not None:
+            # Its name is the caller's own words.
+            raise RequestRefused(
+                "The request has a member that the model of this route does not know.", code="unsupported_payload"
             )
     if len(asked.stops) > STOPS_MAX or any(not 0 < len(stop) <= STOP_CHARS_MAX for stop in asked.stops):
         raise RequestRefused(

@@ -68,7 +68,6 @@ class Prompter:
 
     def plain(self, text: str) -> list[int]:
         """The tokens of a text that is to be continued, with what the model wants before every text."""
-        self._check_size([text])
         encoded = self._text.encode(SURROGATE.sub("\ufffd", text), add_special_tokens=False)
         framed = self._text.post_process(encoded, None, True)
         self._check(encoded.ids)
@@ -84,7 +83,6 @@ class Prompter:
         `written` is what the template made of `messages`. Error: `RequestRefused` where it took
         them not, or they are too long.
         """
-        self._check_size([text for _, text in turns])
         self._check_written(written, len(turns))
         texts = [SURROGATE.sub("\ufffd", text) for _, text in turns]
         pieces = self._cut.split(written or "")
@@ -118,8 +116,10 @@ class Prompter:
         if not self._forbidden.isdisjoint(ids):
             raise RequestRefused("A text holds a control token of the model.", code="unsupported_payload")
 
-    def _check_size(self, texts: Sequence[str]) -> None:
-        if sum(map(len, texts)) > self._tokens_max * CHARS_PER_TOKEN:
+    def check_size(self, texts: Sequence[str]) -> None:
+        """Error: `RequestRefused` for texts that cannot fit, without reading them; call it before anything else."""
+        # Every message takes a token at least, for whose turn it is.
+        if len(texts) > self._tokens_max or sum(map(len, texts)) > self._tokens_max * CHARS_PER_TOKEN:
             raise self._too_long("messages" if len(texts) > 1 else None)
 
     def _counted(self, ids: list[int], param: str) -> list[int]:

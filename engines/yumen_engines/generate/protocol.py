@@ -17,12 +17,13 @@ Finish = Literal["", "stop", "length", "failed"]
 
 
 class Setup(msgspec.Struct):
-    """What the process is started with, as an argument in JSON."""
+    """What the process is started with, as an argument in JSON; `parent` is the id of the gateway's process."""
 
     folder: str
     device: str
     threads: int
     context_max: int
+    parent: int
 
 
 class Start(msgspec.Struct, tag="start"):
@@ -35,7 +36,13 @@ class Start(msgspec.Struct, tag="start"):
 
 
 class Drop(msgspec.Struct, tag="drop"):
-    """Nobody waits for this answer any more."""
+    """Nobody waits for this answer any more. `Dropped` says that it takes no time and memory any more either."""
+
+    id: int
+
+
+class Dropped(msgspec.Struct, tag="dropped"):
+    """Nothing more comes of this answer."""
 
     id: int
 
@@ -48,12 +55,13 @@ class Render(msgspec.Struct, tag="render"):
 
 
 class Ready(msgspec.Struct, tag="ready"):
-    """The model is loaded: what it is."""
+    """The model is loaded: what it is. `context` and `vocabulary` are numbers of tokens."""
 
     context: int
     device: str
     kind: str
     runtime: str
+    vocabulary: int
 
 
 class Refused(msgspec.Struct, tag="refused"):
@@ -85,7 +93,7 @@ class Round(msgspec.Struct, tag="round"):
 
 
 Order = Start | Drop | Render
-Report = Ready | Refused | Rendered | Round
+Report = Ready | Refused | Rendered | Dropped | Round
 
 
 def frame(message: Order | Report) -> bytes:

@@ -48,6 +48,8 @@ class Characters:
             del self._window[: self._read]
             self._read = len(self._window)
         else:
+            # Tokens without text, such as control tokens, must not make the window longer and longer.
+            del self._window[:-CONTEXT]
             self._read = len(self._window)
         return text[len(known) :]
 

@@ -7,23 +7,22 @@ import re
 from collections.abc import Sequence
 from typing import ClassVar
 
-from pyreqwest.request import StreamRequest
 from pyreqwest.response import Response
 
 from yumen import Engine, EngineError, EngineManifest, EngineRequest, Host, Models, Native, Placement, RequestRefused
 from yumen_engines.kserve import wire
 from yumen_engines.kserve.catalogue import Catalogue
 from yumen_engines.kserve.config import KServeConfig
-from yumen_engines.openai.client import CLOSE_GRACE_S, VERSION, Upstream, discard, read_reply
+from yumen_engines.openai.client import CLOSE_GRACE_S, VERSION, Upstream, read_reply
 from yumen_engines.openai.config import origin
 from yumen_engines.openai.failures import refusal
+from yumen_engines.openai.headers import asked_for, headers_of
 
 __all__ = ["KServe", "KServeConfig"]
 
 PATH = re.compile(r"(?:versions/([0-9]{1,18})/)?infer")
 NOT_FOUND = "There is no such model or version here."
 RATE_LIMITED = b'{"error":"The engine behind this gateway is rate limited; try again later.","code":"rate_limited"}'
-DELAY = re.compile(r"[0-9]{1,4}")
 # How long starting waits for the server's name, which is only worth showing.
 RUNTIME_WAIT_S = 1.0
 
@@ -43,6 +42,7 @@ class KServe(Engine[KServeConfig]):
         The server need not be there.
         """
         self._monotonic = host.monotonic
+        self._live = host.live
         self._upstream = Upstream(self.config.upstream(), host.monotonic, self.config.base, streams=False)
         self._catalogue = Catalogue(self.config, self._upstream, host.monotonic)
         self._runtime: asyncio.Task[str] | None = None
@@ -68,26 +68,18 @@ class KServe(Engine[KServeConfig]):
         if request.json_bytes:
             headers = {"content-type": "application/octet-stream", wire.JSON_LENGTH_HEADER: str(request.json_bytes)}
         sent, response = await self._upstream.send(path, request.body, headers=headers, deadline=deadline)
-        body = await self._body(sent, response)
+        body = await read_reply(sent, response, self.config.reply_bytes_max)
         if response.status >= 400:
             return _refused(response, body)
         if response.status != 200:
             raise refusal(response.status)
-        json_bytes = wire.json_length(response.get_header_all(wire.JSON_LENGTH_HEADER), len(body))
+        json_bytes = wire.json_length(headers_of(response, wire.JSON_LENGTH_HEADER), len(body))
         try:
             wire.check(asked, rows, body, json_bytes)
         except EngineError:
             self._catalogue.forget(model, version)
             raise
         return Native(200, body, json_bytes=json_bytes if json_bytes < len(body) else 0)
-
-    async def _body(self, sent: StreamRequest, response: Response) -> bytes:
-        """Error: `EngineError`; where the server says that it has too much to do, with the time that it asks for."""
-        delay = response.get_header("retry-after") or ""
-        if response.status == 503 and DELAY.fullmatch(delay):
-            await discard(sent)
-            raise EngineError("the upstream has too much to do", again=True, retry_after_s=float(delay))
-        return await read_reply(sent, response, self.config.reply_bytes_max)
 
     def models(self) -> Models:
         """The server's models."""
@@ -101,8 +93,8 @@ class KServe(Engine[KServeConfig]):
         return [Placement(model=self.config.model, version=self.config.version, device=where, runtime=named)]
 
     async def health(self) -> str:
-        """What the last attempts to connect met, when all of them failed of late; else empty."""
-        return self._upstream.health()
+        """What the last attempts to connect met, when all of them failed of late; else what the server says of itself."""
+        return self._upstream.health() or (await self._catalogue.health() if self._live else "")
 
     async def close(self) -> None:
         """Close the pool."""
@@ -116,8 +108,8 @@ class KServe(Engine[KServeConfig]):
 
 def _refused(response: Response, body: bytes) -> Native:
     """An error reply that the client may have. Error: `EngineError` for one that is not of the protocol."""
-    delay = response.get_header("retry-after")
-    headers = {} if delay is None else {"retry-after": delay}
+    seconds = asked_for(response)
+    headers = {} if seconds is None else {"retry-after": str(seconds)}
     if not wire.is_refusal(body):
         if response.status != 429:
             raise refusal(response.status)

@@ -24,6 +24,8 @@ VERSION = re.compile(r"[0-9]{0,18}")
 BYTES_MAX = 4 * 1024 * 1024
 METADATA_MAX = 1_024
 QUESTIONS_MAX = 8
+# How long what the server says of itself holds: `/readyz` is anybody's to ask.
+HEALTH_S = 1.0
 # Answers of a server that does not know the model, or does not tell of models at all.
 UNTOLD = frozenset({400, 404, 405, 501})
 ANSWERS = frozenset({501, 503})
@@ -50,6 +52,8 @@ class Catalogue:
         self._free = asyncio.Semaphore(QUESTIONS_MAX)
         self._told: OrderedDict[str, _Told] = OrderedDict()
         self._asking: dict[str, asyncio.Task[Metadata | EngineError | None]] = {}
+        self._health: asyncio.Task[str] | None = None
+        self._health_until = 0.0
 
     def path(self, name: str, version: str = "") -> str:
         """Where a model is found at the upstream. Error: LookupError where there can be none."""
@@ -59,6 +63,21 @@ class Catalogue:
             raise LookupError("no such model or version")
         version = version or only
         return f"v2/models/{name}/versions/{version}" if version else f"v2/models/{name}"
+
+    async def health(self) -> str:
+        """What the server says of itself, asked at most once in `HEALTH_S` seconds; empty where it does not tell."""
+        if self._health is None or (self._health.done() and self._monotonic() >= self._health_until):
+            self._health_until = self._monotonic() + HEALTH_S
+            self._health = asyncio.create_task(self._ill())
+        # Whoever asks may leave; the question is everybody's.
+        return await asyncio.shield(self._health)
+
+    async def _ill(self) -> str:
+        try:
+            status, _ = await self._ask("GET", "v2/health/ready")
+        except EngineError as error:
+            return f"the upstream's health check failed: {error}"
+        return "" if status == 200 or status in UNTOLD else "the upstream says that it is not ready"
 
     async def index(self) -> Sequence[ModelState]:
         """Every version of every model of the server, or of the configured one; what it is called there."""
@@ -204,7 +223,7 @@ class Catalogue:
 
     async def close(self) -> None:
         """Give up the questions under way."""
-        tasks = list(self._asking.values())
+        tasks: list[asyncio.Task[Any]] = [*self._asking.values(), *([self._health] if self._health is not None else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

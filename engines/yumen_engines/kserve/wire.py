@@ -6,18 +6,20 @@ extension for binary tensor data. The bytes of both go through as they are; mess
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, cast
 
 import msgspec
 
-from yumen import DATATYPES, Datatype, EngineError, RequestRefused
-from yumen_engines.kserve.elements import check_bytes, check_json
+from yumen import DATATYPES, Datatype, EngineError, RequestRefused, check_binary_elements, check_json_elements
 
 JSON_LENGTH_HEADER = "inference-header-content-length"
 JSON_LENGTH = re.compile(r"[0-9]{1,15}")
 TENSORS_MAX = 1_000
 DIMENSIONS_MAX = 64
+# So many texts of a reply are taken: see docs/limits.md.
+TEXTS_MAX = 200_000
 NO_DATA, NULL = msgspec.Raw(), msgspec.Raw(b"null")
 Dimension = Annotated[int, msgspec.Meta(ge=0, le=1 << 62)]
 Shape = Annotated[list[Dimension], msgspec.Meta(max_length=DIMENSIONS_MAX)]
@@ -69,6 +71,9 @@ class _Refusal(msgspec.Struct):
     error: str
 
 
+# How servers write what JSON has no form for.
+NOT_FINITE = re.compile(rb"[\[,:]\s*-?(NaN|nan|Infinity|inf)\s*[,\]}]")
+NO_JSON = "An output holds a number that JSON has no form for (NaN or infinity); ask for it with `binary_data`."
 decode_asked = msgspec.json.Decoder(Asked).decode
 decode_reply = msgspec.json.Decoder(_Reply).decode
 decode_refusal = msgspec.json.Decoder(_Refusal).decode
@@ -102,6 +107,9 @@ def check(asked: Asked, rows: int | None, body: bytes, json_bytes: int) -> None:
     try:
         reply = decode_reply(view[:json_bytes])
     except (msgspec.MsgspecError, ValueError, RecursionError):
+        if NOT_FINITE.search(view[:json_bytes]):
+            # It is mostly what the caller's own numbers come to, and must not count against the upstream.
+            raise RequestRefused(NO_JSON, param="outputs") from None
         raise EngineError("the upstream's reply is no inference reply in JSON") from None
     if reply.error not in (NO_DATA, NULL):
         raise EngineError("the upstream's reply holds tensors and an error")
@@ -118,21 +126,25 @@ def check(asked: Asked, rows: int | None, body: bytes, json_bytes: int) -> None:
 
 
 def _check_tensors(outputs: list[_Output], tail: memoryview) -> None:
-    position = 0
+    position = texts = 0
     for index, one in enumerate(outputs):
         if one.datatype not in DATATYPES:
             raise EngineError(f"output {index} of the upstream's reply is of no type of the protocol")
         datatype, shape = cast(Datatype, one.datatype), tuple(one.shape)
+        texts += math.prod(shape) if datatype == "BYTES" else 0
+        if texts > TEXTS_MAX:
+            # To look at each of them would hold everybody up, and all for nothing.
+            raise EngineError(f"the upstream's reply holds more than {TEXTS_MAX} texts")
         size = one.parameters.binary_data_size if one.parameters is not None else None
         if (size is None) is (one.data in (NO_DATA, NULL)):
             raise EngineError(f"output {index} of the upstream's reply has not one of `data` and `binary_data_size`")
         try:
             if size is None:
-                check_json(one.data, datatype, shape)
+                check_json_elements(one.data, datatype, shape)
             elif size > len(tail) - position:
                 raise ValueError("its `binary_data_size` is more than there is")
             else:
-                check_bytes(tail[position : position + size], datatype, shape)
+                check_binary_elements(tail[position : position + size], datatype, shape)
                 position += size
         except ValueError as error:
             raise EngineError(f"output {index} of the upstream's reply: {error}") from None

@@ -57,12 +57,12 @@ __all__ = ["Onnx", "OnnxConfig"]
 
 # What one call of `infer` may bring, and how many calls may be under way: texts are held in memory until their turn comes.
 TEXTS_MAX, CHARS_MAX, WAITING_MAX = 20_000, 1_000_000, 256
+# When to come back where there are as many, which is nothing against the engine.
+RETRY_S = 1.0
 # Of one call so many texts wait for the model at a time, so that others' come in between.
 SLICE = 256
 # How long one slice of a plugin's texts may wait and run.
 INFER_S = 120.0
-# Threads for models of tensors, which are begun as they are needed: each model runs as many times at once as `batch` says.
-TENSOR_THREADS_MAX = 64
 NOT_LOADED = "the onnx engine is not loaded"
 
 
@@ -89,7 +89,10 @@ class Onnx(TensorEngine[OnnxConfig]):
         """Load the models. Error: `CannotStart` where a library or a file is missing, or does not fit."""
         self._host = host
         reads = self.config.task != "tensors"
-        self._threads = Threads(self.config.calls_max if reads else TENSOR_THREADS_MAX, f"onnx-{host.instance}")
+        # A model of tensors has threads of its own, as many as it may run at a time; what is more waits for one of them.
+        self.runs_ahead = not reads
+        if reads:
+            self._threads = Threads(self.config.calls_max, f"onnx-{host.instance}")
         if reads and self.batch.runs_max < self.config.calls_max:
             self.batch = msgspec.structs.replace(self.batch, runs_max=self.config.calls_max)
         if reads:
@@ -119,12 +122,11 @@ class Onnx(TensorEngine[OnnxConfig]):
             raise
 
     async def _open_tensors(self, files: VersionFiles, kept: Kept) -> TensorModel:
-        assert self._threads is not None
         path = files.path if files.path.is_file() else file_of(files.folder, self.config.file)
         opened = await asyncio.to_thread(open_session, path, self.config, kept)
         rows_max = self.batch.rows_max if files.config.batch_max is None else files.config.batch_max
         took = signature(opened.session, rows_max)
-        model = OnnxModel(opened, took, self._threads.executor, files.model, files.version)
+        model = OnnxModel(opened, took, self.batch.runs_max, files.model, files.version)
         if files.config.warm_up:
             await asyncio.to_thread(model.prepare, self.batch.rows_max, self._host)
         self._log(model, self.config.task)
@@ -165,7 +167,7 @@ class Onnx(TensorEngine[OnnxConfig]):
         async with self._turn(texts) as model:
             if isinstance(model, SpanModel):
                 return {"entities": await model.spans(texts), "labels": model.kinds}
-            found = await self._read(texts)
+            found = await self._read(texts, tenant=batch.get("tenant", ""), deadline=batch.get("deadline"))
             tokens, cut = found["tokens"].tolist(), found["cut"].tolist()
             if isinstance(model, ClassificationModel):
                 classes = found["label"].tolist()
@@ -203,7 +205,7 @@ class Onnx(TensorEngine[OnnxConfig]):
         if len(texts) > TEXTS_MAX or sum(map(len, texts)) > CHARS_MAX:
             raise EngineError(f"more than {TEXTS_MAX} texts or {CHARS_MAX} characters at once")
         if self._under_way >= WAITING_MAX:
-            raise EngineError(f"{WAITING_MAX} calls are under way already")
+            raise EngineError(f"{WAITING_MAX} calls are under way already", retry_after_s=RETRY_S)
         self._under_way += 1
         try:
             yield self._text
@@ -229,10 +231,6 @@ class Onnx(TensorEngine[OnnxConfig]):
     def revision(self) -> str:
         """The first 12 hexadecimal digits of the SHA-256 of the one model's file, or of all revisions; empty before."""
         return self._model.revision if self._model is not None else super().revision()
-
-    async def health(self) -> str:
-        """Whether every model is loaded."""
-        return (await super().health()) if self._threads else NOT_LOADED
 
     async def close(self) -> None:
         """Let go of the models when what has begun is done."""

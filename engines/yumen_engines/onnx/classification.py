@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +29,9 @@ class Classifier:
             raise CannotStart(f"the model does not say {len(self.labels)} labels of a text; name a model that does")
         self._output: str = one.name
 
-    def scores(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+    def scores(self, rows: Sequence[Sequence[int]], options: Any) -> NDArray[np.float32]:
         """For each row of tokens how likely each label is, by number."""
-        given, _ = self._model.run(self._output, rows)
+        given, _ = self._model.run(self._output, rows, options)
         logits = np.asarray(given, np.float32)
         if logits.shape != (len(rows), len(self.labels)) or not np.isfinite(logits).all():
             raise ValueError("the model's answer is no score of each label")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
@@ -23,7 +22,9 @@ class OnnxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     model: Annotated[
         str,
         Meta(
+            pattern=r"^(/|$)",
             max_length=4096,
+            examples=["/srv/models/names"],
             description=(
                 "Absolute path of a folder with a Hugging Face export: the model, tokenizer.json, config.json. "
                 "For `tensors` a folder with the model's file, or the file."
@@ -97,7 +98,12 @@ class OnnxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         bool, Meta(description="Whether memory that a call has used on the CPU is kept for the next one.")
     ] = True
     arena_bytes_max: Annotated[
-        int, Meta(ge=0, le=1 << 42, description="Memory of the device that the model may take; 0 for all of it.")
+        int,
+        Meta(
+            ge=0,
+            le=1 << 42,
+            description="Memory of the device that a model may take, on the CPU beside its weights; 0 for all of it.",
+        ),
     ] = 0
     optimization: Annotated[
         Optimization, Meta(description="How far ONNX Runtime may rewrite the model's graph before it runs it.")
@@ -111,10 +117,10 @@ class OnnxConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ] = 2 << 30
 
     def __post_init__(self) -> None:
-        """Error: ValueError for a relative path, since what it names would depend on where the gateway was started."""
+        """Error: ValueError for what does not go together."""
         if bool(self.model) == (self.repository is not None):
             raise ValueError("name either a `model` or a `repository`")
         if self.repository is not None and self.task != "tensors":
             raise ValueError("a `repository` holds models of the task `tensors`")
-        if self.model and not Path(self.model).is_absolute():
-            raise ValueError("`model` is an absolute path")
+        if self.arena_bytes_max and not self.arena:
+            raise ValueError("`arena_bytes_max` needs `arena: true`")

@@ -13,9 +13,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from yumen import CannotStart
+from yumen import CannotStart, plain_file
 from yumen_engines.onnx.config import Pooling
 from yumen_engines.onnx.model import CONFIG_BYTES_MAX, Model
+from yumen_engines.onnx.warming import WARM_UP_S, limited
 
 Vectors = NDArray[np.float32]
 
@@ -44,15 +45,17 @@ class Embedder:
             _check_pooling(model, pooling)
         self.size = 0
         try:
-            self.size = self.vectors([model.tokenizer.encode("a", add_special_tokens=False).ids]).shape[1]
+            (probe,) = model.tokenizer.tokens(["a"])
+            with limited(model.opened.runtime, WARM_UP_S) as options:
+                self.size = self.vectors([probe.ids], options).shape[1]
         except Exception as error:  # ONNX Runtime has no common base class either
             raise CannotStart("the model makes no vectors of a text; export it again for feature-extraction") from error
         if not 1 <= self.size <= SIZE_MAX:
             raise CannotStart(f"the model's vectors have {self.size} numbers, not 1 to {SIZE_MAX}; name another model")
 
-    def vectors(self, rows: Sequence[Sequence[int]]) -> Vectors:
+    def vectors(self, rows: Sequence[Sequence[int]], options: Any) -> Vectors:
         """One vector for each row of tokens."""
-        given, mask = self._model.run(self._output, rows)
+        given, mask = self._model.run(self._output, rows, options)
         if given.ndim == 3 and given.shape[:2] == mask.shape:
             pooled = given[:, 0] if self._pooling == "cls" else _mean(given, mask)
         elif given.ndim == 2 and len(given) == len(rows):
@@ -89,11 +92,11 @@ def _check_pooling(model: Model, pooling: Pooling) -> None:
     """Error: `CannotStart` where sentence-transformers says that the model was trained with another pooling."""
     path = model.folder / "1_Pooling" / "config.json"
     try:
-        with path.open("rb") as file:
+        with plain_file(path) as file:
             said = msgspec.json.decode(file.read(CONFIG_BYTES_MAX), type=Said)
     except FileNotFoundError:
         return
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, ValueError, msgspec.DecodeError, RecursionError) as error:
         raise CannotStart(f"cannot read {path}, which says how the model pools; export it again") from error
     wanted = {"cls": said.pooling_mode_cls_token, "mean": said.pooling_mode_mean_tokens}
     if not wanted[pooling]:

@@ -1,113 +1,55 @@
-"""Keeps graphs that ONNX Runtime has rewritten, so that the next start does not rewrite them again.
-
-Such a file is nearly a program, so it is taken only with the signature of this gateway's own secret, over what it was made
-of and all of its bytes, which stand in one file: nothing can be exchanged between the check and the use.
-"""
+"""Keeps graphs that ONNX Runtime has rewritten, so that the next start does not rewrite them again."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import hmac
 import os
 import platform
-import secrets
-import time
 from pathlib import Path
 
-FOLDER = "models-cache"
-SUFFIX = ".onnx.kept"
-MAGIC = b"yumen-onnx-1\n"
-SIGNATURE_BYTES = hashlib.sha256().digest_size
-# Files that are kept, and bytes of one; the oldest goes. A larger model is rewritten at every start.
+from yumen_engines.onnx.signed import Refused, SignedFiles
+
+FOLDER, KIND = "models-cache", "graph"
+# Files that are kept, and bytes of one; a larger model is rewritten at every start.
 FILES_MAX, BYTES_MAX = 32, 1 << 30
-# After so long nobody is still writing.
-LEFT_S = 86_400.0
 
 
 class Kept:
     """The folder of rewritten graphs. `secret` signs them. Nothing here fails: what cannot be read or kept is not there."""
 
     def __init__(self, data_dir: Path, secret: bytes) -> None:
-        self._folder = data_dir / FOLDER
-        self._secret = secret
+        self._files = SignedFiles(data_dir / FOLDER, secret, KIND, files_max=FILES_MAX, bytes_max=BYTES_MAX)
 
     def read(self, key: str) -> bytes | None:
         """The graph that was kept under a key, or None; one that is broken or not ours is removed."""
-        path = self._path(key)
         try:
-            if path.is_symlink() or path.stat().st_size > BYTES_MAX + len(MAGIC) + SIGNATURE_BYTES:
-                raise ValueError
-            held = path.read_bytes()
-        except FileNotFoundError:
+            return self._files.read(key)
+        except Refused:
+            self._files.drop(key)
             return None
-        except (OSError, ValueError):
-            self._drop(path)
-            return None
-        start = len(MAGIC) + SIGNATURE_BYTES
-        graph = held[start:]
-        if held[: len(MAGIC)] != MAGIC or not hmac.compare_digest(held[len(MAGIC) : start], self._sign(key, graph)):
-            self._drop(path)
-            return None
-        with contextlib.suppress(OSError):  # what is used stays
-            os.utime(path)
-        return graph
 
     def room(self) -> Path | None:
         """A new name in the folder, under which ONNX Runtime may write; None where it cannot be written."""
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            room = self._files.room()
         except OSError:
             return None
-        usable = self._folder.is_dir() and not self._folder.is_symlink() and os.access(self._folder, os.W_OK)
-        return self._folder / f".{secrets.token_hex(16)}.tmp" if usable else None
+        # ONNX Runtime finds that out once it has rewritten the graph, which it then has to do again.
+        return room if os.access(room.parent, os.W_OK) else None
 
     def keep(self, key: str, made: Path) -> bool:
         """Sign what was written under a name of `room`, and keep it under a key. Returns whether it is kept."""
-        signed = made.with_suffix(".signed")
         try:
             graph = made.read_bytes() if made.stat().st_size <= BYTES_MAX else b""
-            if not graph:
-                return False
-            with signed.open("xb") as file:
-                for part in (MAGIC, self._sign(key, graph), graph):
-                    file.write(part)
-                file.flush()
-                os.fsync(file.fileno())
-            signed.replace(self._path(key))
-            self._thin()
-        except OSError:
+            if graph:
+                self._files.write(key, graph)
+            return bool(graph)
+        except (OSError, Refused):
             return False
         finally:
-            for one in (made, signed):
-                with contextlib.suppress(OSError):
-                    one.unlink(missing_ok=True)
-        return True
-
-    def _sign(self, key: str, graph: bytes) -> bytes:
-        signature = hmac.new(self._secret, f"{key}\n".encode(), hashlib.sha256)
-        signature.update(graph)
-        return signature.digest()
-
-    def _path(self, key: str) -> Path:
-        return self._folder / f"{key}{SUFFIX}"
-
-    def _drop(self, path: Path) -> None:
-        with contextlib.suppress(OSError):
-            path.unlink()
-
-    def _thin(self) -> None:
-        """Let only so many files stay, the last used ones, and nothing of a start that was cut off."""
-        for one in self._folder.glob(".*.tmp"):
             with contextlib.suppress(OSError):
-                if one.lstat().st_mtime < time.time() - LEFT_S:
-                    one.unlink()
-        ages = []
-        for one in self._folder.glob(f"*{SUFFIX}"):
-            with contextlib.suppress(OSError):
-                ages.append((one.lstat().st_mtime, one))
-        for _, one in sorted(ages)[:-FILES_MAX]:
-            self._drop(one)
+                made.unlink(missing_ok=True)
 
 
 def key_of(*parts: object) -> str:

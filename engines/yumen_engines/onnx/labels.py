@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from yumen import CannotStart
 from yumen_engines.onnx.model import Model
 from yumen_engines.onnx.windows import Said
 
-LABELS_MAX = 4096
+LABELS_MAX, LABEL_CHARS_MAX = 4096, 200
 
 
 class Labeller:
@@ -19,9 +21,9 @@ class Labeller:
         self._output = _output(model, len(self.labels))
         self._model = model
 
-    def said(self, rows: list[list[int]]) -> list[Said]:
+    def said(self, rows: list[list[int]], options: Any) -> list[Said]:
         """For each row of tokens what the model says of them."""
-        logits, mask = self._model.run(self._output, rows)
+        logits, mask = self._model.run(self._output, rows, options)
         if logits.shape != (*mask.shape, len(self.labels)):
             raise ValueError("the model's answer has another shape than what it was asked")
         spread = np.exp(logits - logits.max(axis=2, keepdims=True), dtype=np.float32)
@@ -33,12 +35,17 @@ class Labeller:
 
 
 def labels_of(id2label: dict[str, str]) -> list[str]:
-    """The labels of a model by number. Error: `CannotStart` where they are not numbered."""
+    """The labels of a model by number. Error: `CannotStart` where they are not numbered, or no names."""
     count = len(id2label)
     labels = [id2label.get(str(number)) for number in range(min(count, LABELS_MAX + 1))]
     known = [label for label in labels if label is not None]
     if not known or len(known) != count or count > LABELS_MAX:
         raise CannotStart(f"`id2label` in config.json does not number 1 to {LABELS_MAX} labels from 0; export it again")
+    # They become names in records and metrics.
+    if not all(label.isprintable() and len(label) <= LABEL_CHARS_MAX for label in known):
+        raise CannotStart(
+            "a label of `id2label` in config.json is too long, or holds what cannot be printed; rename it"
+        )
     return known
 
 

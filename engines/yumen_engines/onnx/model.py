@@ -5,20 +5,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from yumen import CannotStart
+from yumen import CannotStart, plain_file
 from yumen_engines.onnx.config import OnnxConfig
 from yumen_engines.onnx.kept import Kept
-from yumen_engines.onnx.providers import INSTALL
 from yumen_engines.onnx.runtime import Opened, open_session
+from yumen_engines.onnx.tokenizing import Tokenizer
 
 CONFIG_BYTES_MAX = 8 << 20
 # What a row may be fed with; other inputs mean a model of another kind.
@@ -33,7 +32,7 @@ class Described(msgspec.Struct):
 
     id2label: dict[str, str] = {}
     max_position_embeddings: int | None = None
-    pad_token_id: int | None = None
+    pad_token_id: Annotated[int, msgspec.Meta(ge=-1, lt=1 << 31)] | None = None
     model_type: str = ""
     problem_type: str | None = None
 
@@ -44,7 +43,9 @@ class Model:
     `tokens_max` is the longest row, without what frames it: `before` and `after`. `revision` begins the file's SHA-256.
     """
 
-    def __init__(self, opened: Opened, tokenizer: Any, described: Described, tokens_max: int, *, folder: Path) -> None:
+    def __init__(
+        self, opened: Opened, tokenizer: Tokenizer, described: Described, tokens_max: int, *, folder: Path
+    ) -> None:
         self.tokenizer = tokenizer
         self.described = described
         self.folder = folder
@@ -54,7 +55,7 @@ class Model:
         self._session = opened.session
         self._pad = described.pad_token_id or 0
         self._inputs = _inputs(opened.session)
-        self.before, self.after = _frame(tokenizer)
+        self.before, self.after = tokenizer.before, tokenizer.after
         positions = described.max_position_embeddings
         if positions is not None:
             offset = self._pad + 1 if described.model_type in OFFSET_POSITIONS else 0
@@ -66,27 +67,17 @@ class Model:
     @classmethod
     def open(cls, config: OnnxConfig, kept: Kept | None = None) -> Model:
         """Load a model. Error: `CannotStart` with what is missing or does not fit."""
-        # A text is read by one thread of the gateway; without this the tokenizer would take every processor for it.
-        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-        try:
-            import tokenizers  # an extra: only who uses the engine pays for it
-        except ImportError as error:
-            raise CannotStart(f"the onnx engine needs tokenizers; {INSTALL['cpu']}") from error
         folder = Path(config.model)
         path = file_of(folder, config.file)
         described = _described(folder / "config.json")
-        try:
-            tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
-        except Exception as error:  # the library raises bare exceptions, with the reason as text
-            raise CannotStart(f"cannot read {folder / 'tokenizer.json'}; export the model again") from error
-        tokenizer.no_padding()
-        tokenizer.no_truncation()
-        # What looks like a special token in a text is text.
-        tokenizer.encode_special_tokens = True
+        tokenizer = Tokenizer(folder / "tokenizer.json")
         return cls(open_session(path, config, kept), tokenizer, described, config.tokens_max, folder=folder)
 
-    def run(self, output: str, rows: Sequence[Sequence[int]]) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """One output of the model for some rows of tokens, framed and padded, and 1 where a row has a token."""
+    def run(self, output: str, rows: Sequence[Sequence[int]], options: Any) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """One output of the model for some rows of tokens, framed and padded, and 1 where a row has a token.
+
+        `options` are ONNX Runtime's, and may end the run.
+        """
         before, after = self.before, self.after
         # At least one: a model without a frame may be given texts without tokens.
         width = max(1, len(before) + max(map(len, rows)) + len(after))
@@ -98,7 +89,7 @@ class Model:
             mask[number, : len(framed)] = 1
         fed = {IDS: ids, MASK: mask, TYPES: np.zeros_like(ids)}
         feed = {name: fed[name].astype(kind, copy=False) for name, kind in self._inputs.items()}
-        (given,) = self._session.run([output], feed)
+        (given,) = self._session.run([output], feed, options)
         return given, mask
 
 
@@ -112,9 +103,9 @@ def file_of(folder: Path, name: str) -> Path:
 
 def _described(path: Path) -> Described:
     try:
-        with path.open("rb") as file:
+        with plain_file(path) as file:
             return msgspec.json.decode(file.read(CONFIG_BYTES_MAX), type=Described)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, ValueError, msgspec.DecodeError, RecursionError) as error:
         raise CannotStart(f"cannot read {path}, which says how the model was made; export it again") from error
 
 
@@ -130,13 +121,3 @@ def _inputs(session: Any) -> dict[str, Any]:
     if IDS not in inputs:
         raise CannotStart(f"the model has no input `{IDS}`; name a model that reads text")
     return inputs
-
-
-def _frame(tokenizer: Any) -> tuple[list[int], list[int]]:
-    """The special tokens that a row has before and behind the text's own."""
-    probe = tokenizer.encode("a")
-    special = probe.special_tokens_mask
-    own = [place for place, is_special in enumerate(special) if not is_special]
-    if not own:
-        return list(probe.ids[:1]), list(probe.ids[1:])
-    return list(probe.ids[: own[0]]), list(probe.ids[own[-1] + 1 :])

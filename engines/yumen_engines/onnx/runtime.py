@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from yumen import CannotStart, Placement
 from yumen_engines.onnx.config import OnnxConfig
-from yumen_engines.onnx.inspection import EXPORT, Inspected, inspect
+from yumen_engines.onnx.inspection import Inspected, inspect
 from yumen_engines.onnx.kept import BYTES_MAX, Kept, key_of
 from yumen_engines.onnx.providers import CPU, TENSORRT, Wanted, library, missing, unavailable, wanted
+from yumen_engines.onnx.weights import EXPORT
 
 REVISION_DIGITS = 12
 LEVELS = {
@@ -20,6 +23,10 @@ LEVELS = {
 }  # fmt: skip
 # In what ONNX Runtime says of an operator that it does not know, and of a version of ONNX that is newer than itself.
 UNKNOWN, NEWER = ("registered function/op", "No Op registered", "NOT_IMPLEMENTED"), ("opset", "IR version")
+# In what it says of memory beyond a limit.
+NO_MEMORY = "is smaller than requested bytes"
+# A session keeps the memory that is registered when it is made, and each registering takes the place of the one before.
+_registering = threading.Lock()
 
 
 class Opened(NamedTuple):
@@ -101,13 +108,14 @@ def _made(
         kept = None
     # Where weights lie beside the model, ONNX Runtime has to know where it lies itself.
     source: Any = str(path) if inspected.external else inspected.content
+    most = config.arena_bytes_max
     if kept is None:
-        return _session(runtime, source, _options(runtime, config, config.optimization), used), False
+        return _session(runtime, source, _options(runtime, config, config.optimization), used, most), False
     key = key_of(inspected.digest, runtime.__version__, config.optimization, json.dumps(used.providers, sort_keys=True))
     graph = kept.read(key)
     if graph is not None:
         try:
-            return _session(runtime, graph, _options(runtime, config, "none"), used), True
+            return _session(runtime, graph, _options(runtime, config, "none"), used, most), True
         except Exception:  # ours, and yet of no use: made anew below
             graph = None
     options = _options(runtime, config, config.optimization)
@@ -115,22 +123,46 @@ def _made(
     if room is not None:
         options.optimized_model_filepath = str(room)
         try:
-            session = _session(runtime, source, options, used)
+            session = _session(runtime, source, options, used, most)
         except Exception:  # the disk may be full, or the graph not one that can be written
-            room.unlink(missing_ok=True)
+            with suppress(OSError):
+                room.unlink(missing_ok=True)
             options = _options(runtime, config, config.optimization)
         else:
             kept.keep(key, room)
             return session, False
-    return _session(runtime, source, options, used), False
+    return _session(runtime, source, options, used, most), False
 
 
-def _session(runtime: Any, source: Any, options: Any, used: Wanted) -> Any:
+def _session(runtime: Any, source: Any, options: Any, used: Wanted, bytes_max: int) -> Any:
     providers = [(name, {key: _plain(value) for key, value in own.items()}) for name, own in used.providers]
-    session = runtime.InferenceSession(source, options, providers=providers, enable_fallback=0)
+    with _memory(runtime, options, bytes_max if used.name == CPU else 0):
+        session = runtime.InferenceSession(source, options, providers=providers, enable_fallback=0)
     # The session would keep the file's bytes for as long as it lives, in order to be made again, which nobody does.
     session._model_bytes = None
     return session
+
+
+@contextmanager
+def _memory(runtime: Any, options: Any, bytes_max: int) -> Iterator[None]:
+    """The session that is made meanwhile has memory of its own on the CPU, and so much of it; as much as it likes for 0.
+
+    Error: `CannotStart`.
+    """
+    if not bytes_max:
+        yield
+        return
+    kind = runtime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
+    place = runtime.OrtMemoryInfo("Cpu", kind, 0, runtime.OrtMemType.DEFAULT)
+    # It grows by what is asked for, as on a device; everything else is ONNX Runtime's own choice.
+    own = {"arena_extend_strategy": 1, "initial_chunk_size_bytes": -1, "max_dead_bytes_per_chunk": -1}
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    with _registering:
+        try:
+            runtime.create_and_register_allocator(place, runtime.OrtArenaCfg({"max_mem": bytes_max, **own}))
+        except Exception as error:  # ONNX Runtime has no common base class
+            raise CannotStart("this ONNX Runtime limits no memory; update it, or set `arena_bytes_max: 0`") from error
+        yield
 
 
 def _options(runtime: Any, config: OnnxConfig, optimization: str) -> Any:

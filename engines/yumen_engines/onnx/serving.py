@@ -20,7 +20,7 @@ from yumen_engines.onnx.embedding import Vectors
 PATH = "embeddings"
 # As many as OpenAI takes.
 INPUTS_MAX = 2048
-# Numbers of one reply, by form: plain ones are read one by one on their way up the chain, base64 is one string a vector.
+# Numbers of one reply, by form: plain ones are longer, and decoded on their way up the chain; base64 is one string a vector.
 NUMBERS_MAX = {"float": 1 << 16, "base64": 1 << 20}
 
 Form = Literal["float", "base64"]
@@ -60,7 +60,7 @@ def read(path: str, body: bytes, size: int) -> Request:
         raise RequestRefused("The engine of this route makes embeddings only.", code="unsupported_payload")
     try:
         request = msgspec.json.decode(body, type=Request)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         what = f"`input` is not a text or 1 to {INPUTS_MAX} texts, none of them empty, or another member is wrong."
         raise RequestRefused(what, param="input") from None
     if request.dimensions is not None and request.dimensions != size:

@@ -31,14 +31,19 @@ def signature(session: Any, batch_max: int) -> Signature:
     inputs, outputs = session.get_inputs(), session.get_outputs()
     if not inputs or not outputs or max(len(inputs), len(outputs)) > TENSORS_MAX:
         raise CannotStart(f"the model has no inputs or no outputs, or more than {TENSORS_MAX}; export it again")
+    if any(len({one.name for one in some}) < len(some) for some in (inputs, outputs)):
+        raise CannotStart("the model has two inputs or two outputs of one name; export it again")
     return Signature(
         tuple(map(_spec, inputs)), tuple(map(_spec, outputs)), batch_max if _has_rows(inputs, outputs) else 0
     )
 
 
 def _spec(one: Any) -> TensorSpec:
+    # Names are shown to callers and operators, and are what they write.
+    if len(one.name) > NAME_CHARS_MAX or not one.name.isprintable():
+        raise CannotStart("an input or output has a name that is too long, or cannot be printed; export it again")
     datatype = DATATYPES.get(one.type)
-    if datatype is None or len(one.name) > NAME_CHARS_MAX or len(one.shape) > DIMENSIONS_MAX:
+    if datatype is None or len(one.shape) > DIMENSIONS_MAX:
         raise CannotStart(
             "the model has an input or output that the Open Inference Protocol has no type for, such as a list of maps "
             "(models of scikit-learn: export them with `zipmap=False`); export it again"

@@ -10,29 +10,31 @@ from typing import Any
 
 import numpy as np
 
-from yumen import EngineError, Host, Placement, RequestRefused, Rows, Signature, Tensor, Tensors
+from yumen import CannotStart, EngineError, Host, Placement, RequestRefused, Rows, Signature, Tensor, Tensors
 from yumen_engines.onnx import warming
 from yumen_engines.onnx.binding import DeviceMemory, run_bfloat16
 from yumen_engines.onnx.runtime import Opened
+from yumen_engines.onnx.threads import CLOSED, failed, unfit, waited
 
 # How long a run that has been told to end may take for it.
 CLOSE_S = 30.0
-CLOSED = "the model is closed"
 
 
 class OnnxModel:
-    """See `yumen.TensorModel`. `signature` says what it takes; a run that nobody waits for any more is told to end."""
+    """See `yumen.TensorModel`. `signature` says what it takes; a run that nobody waits for any more is told to end.
+
+    It does `runs_max` runs at a time, each in a thread; one that it is given beside them begins when one of them ends, in
+    the same thread and so at once.
+    """
 
     platform = "onnxruntime_onnx"
 
-    def __init__(
-        self, opened: Opened, signature: Signature, threads: futures.Executor, name: str, version: str
-    ) -> None:
+    def __init__(self, opened: Opened, signature: Signature, runs_max: int, name: str, version: str) -> None:
         self.signature = signature
         self.revision = opened.revision
         self._opened = opened
         self._session: Any = opened.session
-        self._threads = threads
+        self._threads = futures.ThreadPoolExecutor(runs_max, thread_name_prefix=f"onnx-{name}")
         self._name, self._version = name, version
         self._outputs = {one.name: one for one in signature.outputs}
         self._kinds = {one.name: one.datatype for one in signature.inputs}
@@ -54,17 +56,29 @@ class OnnxModel:
         return self._opened.placement(self._name, self._version, **detail)
 
     def prepare(self, rows_max: int, host: Host) -> None:
-        """Warm it up with batches of up to so many rows, and see whether rows may run together. Blocks meanwhile."""
-        plain = partial(self._call, names=list(self._outputs), options=None)
-        if self.signature.batch_max and warming.rows_are_apart(plain, self.signature) is False:
+        """Warm it up with batches of up to so many rows, and see whether rows may run together. Blocks meanwhile.
+
+        Error: `CannotStart` where the model does not come to an end.
+        """
+        with warming.limited(self._opened.runtime, warming.WARM_UP_S) as options:
+            self._prepare(rows_max, host, options)
+            if options.terminate:
+                raise CannotStart(
+                    f"{self._name} has not run made-up rows within {warming.WARM_UP_S:g} s; set `warm_up: false` in its "
+                    "config.yaml, or lower `rows_max`, if it takes as long as that"
+                )
+
+    def _prepare(self, rows_max: int, host: Host, options: Any) -> None:
+        run = partial(self._call, names=list(self._outputs), options=options)
+        if self.signature.batch_max and warming.rows_are_apart(run, self.signature) is False:
             # Alone each caller's rows come to what the model makes of them; together they would not.
             self.signature = Signature(self.signature.inputs, self.signature.outputs, 0)
             self._detail["batches"] = "none: its rows depend on one another"
             host.log.warning("onnx_rows_depend", model=self._name, version=self._version)
         if self._opened.device != "cpu" and DeviceMemory.fits(self.signature):
-            self._bind(self._opened.device.partition(":")[0], self._opened.asked.device, rows_max)
+            self._bind(self._opened.device.partition(":")[0], self._opened.asked.device, rows_max, options)
         try:
-            warmed = warming.warm(plain, self.signature, rows_max)
+            warmed = warming.warm(run, self.signature, rows_max)
         except Exception as error:  # it may not like zeros; what callers bring is for the runs to judge
             host.log.warning("onnx_warm_up_failed", model=self._name, error=type(error).__name__)
         else:
@@ -76,23 +90,21 @@ class OnnxModel:
             raise EngineError(CLOSED)
         names = list(rows.outputs or self._outputs)
         options = self._opened.runtime.RunOptions()
-        running = self._threads.submit(self._call, rows.inputs, names=names, options=options)
+        try:
+            running = self._threads.submit(self._call, rows.inputs, names=names, options=options)
+        except RuntimeError:  # it was closed in this moment
+            raise EngineError(CLOSED) from None
         self._runs[running] = options
         running.add_done_callback(self._ended)
         try:
-            found = await asyncio.wrap_future(running)
-        except asyncio.CancelledError:
-            # Nobody waits for it any more: ONNX Runtime ends it before its next node.
-            options.terminate = True
-            raise
-        except EngineError:
-            raise
+            # What nobody waits for any more ONNX Runtime ends before its next node.
+            found = await waited(running, partial(setattr, options, "terminate", True))
         except UnicodeEncodeError:
             raise RequestRefused("A text holds half of a character, which no model reads.") from None
-        except Exception as error:  # the library's own words might hold values
-            if type(error).__name__ == "InvalidArgument":
+        except Exception as error:
+            if unfit(error) and not options.terminate:
                 raise RequestRefused("The model does not take values such as these.") from None
-            raise EngineError(f"the model failed with {type(error).__name__}") from None
+            raise failed(error) from None
         return dict(zip(names, found, strict=True))
 
     async def close(self) -> None:
@@ -100,6 +112,7 @@ class OnnxModel:
         running = dict(self._runs)
         for options in running.values():
             options.terminate = True
+        self._threads.shutdown(wait=False, cancel_futures=True)
         if running:
             await asyncio.to_thread(futures.wait, list(running), CLOSE_S)
         self._session = self._memory = None
@@ -122,7 +135,7 @@ class OnnxModel:
         plain: Sequence[Tensor] = session.run(list(names), dict(feed), options)
         return plain
 
-    def _bind(self, device: str, number: int, rows_max: int) -> None:
+    def _bind(self, device: str, number: int, rows_max: int, options: Any = None) -> None:
         """Take memory on the device for every usual batch, if what comes of it is what comes of a plain run."""
         memory = DeviceMemory(self._opened.runtime, self._session, self.signature, device, number)
         names = list(self._outputs)
@@ -130,7 +143,7 @@ class OnnxModel:
             for rows in warming.sizes(min(rows_max, self.signature.batch_max)):
                 memory.take(rows)
                 feed = warming.zeros(self.signature, rows)
-                plain, bound = self._session.run(names, feed), memory.run(feed, names, None)
+                plain, bound = self._session.run(names, feed, options), memory.run(feed, names, options)
                 if bound is None or not all(map(_same, plain, bound)):
                     raise ValueError("bound memory gives something else")
         except Exception as error:

@@ -5,11 +5,10 @@ The input of each is `text`. Long texts stand with long ones in a call of the mo
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -23,13 +22,13 @@ from yumen_engines.onnx.labels import Labeller
 from yumen_engines.onnx.model import Model
 from yumen_engines.onnx.spans import Scheme, Span
 from yumen_engines.onnx.threads import Threads
+from yumen_engines.onnx.tokenizing import Tokens
 from yumen_engines.onnx.windows import Joined, Row, batches, rows_of
 
 TEXT = "text"
+T = TypeVar("T")
 # Texts that one run may have, and characters of one of them.
 TEXTS_MAX, TEXT_CHARS_MAX = 256, 1_000_000
-# No tokenizer takes what is no character; what takes its place has the same length.
-SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Found(msgspec.Struct):
@@ -39,13 +38,6 @@ class Found(msgspec.Struct):
     end: int
     label: str
     score: float
-
-
-class Tokens(NamedTuple):
-    """The tokens of a text, and where each of them stands in it."""
-
-    ids: list[int]
-    offsets: list[tuple[int, int]]
 
 
 class TextModel(ABC):
@@ -86,10 +78,15 @@ class TextModel(ABC):
         """Nothing: the threads are the engine's, and the session goes with the last one that uses it."""
 
     async def _tokens(self, texts: Sequence[str]) -> list[Tokens]:
-        return await self._threads.run(partial(_tokens, self.model, texts))
+        return await self._threads.run(partial(self.model.tokenizer.tokens, texts))
+
+    async def _asked(self, said: Callable[[list[list[int]], Any], T], rows: list[list[int]]) -> T:
+        """What the model says of rows of tokens. One whose caller leaves is told to end. Error: `EngineError`."""
+        options = self.model.opened.runtime.RunOptions()
+        return await self._threads.run(partial(said, rows, options), partial(setattr, options, "terminate", True))
 
     async def _whole(
-        self, texts: Sequence[str], said: Callable[[Sequence[Sequence[int]]], NDArray[np.float32]], size: int
+        self, texts: Sequence[str], said: Callable[[Sequence[Sequence[int]], Any], NDArray[np.float32]], size: int
     ) -> tuple[NDArray[np.float32], dict[str, NDArray[np.int64]]]:
         """`size` numbers for each text, of as much as a row holds; how many tokens that were, and how many were not."""
         tokens = await self._tokens(texts)
@@ -101,7 +98,7 @@ class TextModel(ABC):
         whole = [Row(text, 0, length, 0, length) for text, length in enumerate(lengths)]
         for rows in batches(whole, self.batch_max):
             ids = [tokens[row.text].ids[: row.end] for row in rows]
-            numbers[[row.text for row in rows]] = await self._threads.run(partial(said, ids))
+            numbers[[row.text for row in rows]] = await self._asked(said, ids)
         framed = len(self.model.before) + len(self.model.after)
         read = np.array([length + framed for length in lengths], np.int64)
         return numbers, {"tokens": read, "cut": np.array(cut, np.int64)}
@@ -178,14 +175,9 @@ class SpanModel(TextModel):
         joined = Joined([len(one.ids) for one in tokens])
         for rows in batches(rows_of(joined.lengths, self.model.tokens_max), self.batch_max):
             ids = [tokens[row.text].ids[row.start : row.end] for row in rows]
-            for row, said in zip(rows, await self._threads.run(partial(self._labeller.said, ids)), strict=True):
+            for row, said in zip(rows, await self._asked(self._labeller.said, ids), strict=True):
                 joined.put(row, said)
         return await self._threads.run(partial(_spans, self._scheme, texts, tokens, joined))
-
-
-def _tokens(model: Model, texts: Sequence[str]) -> list[Tokens]:
-    plain = [SURROGATE.sub("\ufffd", text) for text in texts]
-    return [Tokens(one.ids, one.offsets) for one in model.tokenizer.encode_batch(plain, add_special_tokens=False)]
 
 
 def _spans(scheme: Scheme, texts: Sequence[str], tokens: list[Tokens], joined: Joined) -> list[list[Span]]:

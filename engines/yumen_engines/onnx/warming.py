@@ -4,7 +4,11 @@ rows that run together leave one another alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +21,21 @@ SIZES = (1, 2, 4, 8, 16, 32)
 ELEMENTS_MAX = 1 << 24
 # What a size stands for that the model leaves open, where rows are compared.
 OPEN_SIZE = 4
+# How long all of it may take: a model may be made to run without end.
+WARM_UP_S = 120.0
+
+
+@contextmanager
+def limited(runtime: Any, seconds: float) -> Iterator[Any]:
+    """Options of ONNX Runtime with which runs end after so many seconds. They say by `terminate` that it came to that."""
+    options = runtime.RunOptions()
+    timer = threading.Timer(seconds, setattr, (options, "terminate", True))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield options
+    finally:
+        timer.cancel()
 
 
 def sizes(rows_max: int) -> list[int]:
@@ -35,12 +54,16 @@ def warm(run: Run, signature: Signature, rows_max: int) -> list[int]:
         return []
     done = []
     for rows in sizes(min(signature.batch_max, rows_max)) or [0]:
-        feed = zeros(signature, rows)
-        if any(value.size > ELEMENTS_MAX for value in feed.values()):
+        if too_large(signature, rows):
             break
-        run(feed)
+        run(zeros(signature, rows))
         done.append(rows)
     return done
+
+
+def too_large(signature: Signature, rows: int) -> bool:
+    """Whether a batch of so many rows has more elements than are made up here."""
+    return any(math.prod(_shape(one, rows)) > ELEMENTS_MAX for one in signature.inputs)
 
 
 def zeros(signature: Signature, rows: int) -> dict[str, Tensor]:
@@ -53,10 +76,10 @@ def rows_are_apart(run: Run, signature: Signature) -> bool | None:
 
     A first dimension that is no batch, or a model that compares its rows, would mix what callers are told.
     """
+    if too_large(signature, 2):
+        return None
     pair = [{one.name: _made(one, 1, row) for one in signature.inputs} for row in (0, 1)]
     both = {name: np.concatenate([pair[0][name], pair[1][name]]) for name in pair[0]}
-    if any(value.size > ELEMENTS_MAX for value in both.values()):
-        return None
     try:
         alone = [run(one) for one in pair]
         together = run(both)
@@ -83,9 +106,7 @@ def _alike(whole: Tensor, spec: TensorSpec, alone: Sequence[Tensor]) -> bool:
 
 def _made(spec: TensorSpec, rows: int, row: int) -> Tensor:
     """A tensor that most models take: zeros, or ones for the other row; `rows` in place of the first size if not 0."""
-    shape = [
-        rows if rows and not place else (size if size >= 0 else OPEN_SIZE) for place, size in enumerate(spec.shape)
-    ]
+    shape = _shape(spec, rows)
     if spec.datatype == "BYTES":
         return np.full(shape, "b" if row else "a", object)
     kind = DATATYPES[spec.datatype]
@@ -94,3 +115,7 @@ def _made(spec: TensorSpec, rows: int, row: int) -> Tensor:
     if spec.datatype == "BF16":
         return np.full(shape, 0x3F80, kind)
     return np.ones(shape, kind)
+
+
+def _shape(spec: TensorSpec, rows: int) -> list[int]:
+    return [rows if rows and not place else (size if size >= 0 else OPEN_SIZE) for place, size in enumerate(spec.shape)]

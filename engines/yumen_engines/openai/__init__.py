@@ -12,6 +12,7 @@ from yumen import Engine, EngineError, EngineManifest, EngineRequest, Host, Nati
 from yumen_engines.openai.client import CLOSE_GRACE_S, VERSION, Upstream, read_reply
 from yumen_engines.openai.config import OpenAIConfig
 from yumen_engines.openai.failures import refusal
+from yumen_engines.openai.headers import asked_for, header
 from yumen_engines.openai.stream import EventStream
 
 __all__ = ["OpenAI", "OpenAIConfig"]
@@ -21,6 +22,8 @@ RATE_LIMITED = (
     b'{"error":{"message":"The engine behind this gateway is rate limited; try again later.",'
     b'"type":"rate_limit_error","code":"rate_limited","param":null}}'
 )
+# What stands in it is for the dialect to read.
+decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class OpenAI(Engine[OpenAIConfig]):
@@ -78,12 +81,15 @@ class OpenAI(Engine[OpenAIConfig]):
 
 
 def _native(response: Response, body: bytes) -> Native:
-    """A reply that the client may have. Error: `EngineError` for an error reply that is no JSON object."""
-    headers = {"content-type": response.get_header("content-type") or "application/json"}
-    retry_after = response.get_header("retry-after")
-    if retry_after is not None:
-        headers["retry-after"] = retry_after
-    if response.status >= 400 and not _is_object(body):
+    """A reply that the client may have. Error: `EngineError` for one that is no JSON object."""
+    headers = {"content-type": header(response, "content-type") or "application/json"}
+    seconds = asked_for(response)
+    if seconds is not None:
+        headers["retry-after"] = str(seconds)
+    if not _is_object(body):
+        if response.status < 400:
+            # Whoever answers so, and quickly, must not look like the best of several.
+            raise EngineError("the upstream's reply is no JSON object")
         if response.status != 429:
             raise refusal(response.status)
         # The status and its delay are worth passing on even where a proxy on the way has put a web page around them.
@@ -94,10 +100,11 @@ def _native(response: Response, body: bytes) -> Native:
 
 def _is_object(body: bytes) -> bool:
     try:
-        return isinstance(msgspec.json.decode(body), dict)
+        decode_object(body)
     except (msgspec.DecodeError, ValueError, RecursionError):
         return False
+    return True
 
 
 def _media_type(response: Response) -> str:
-    return (response.get_header("content-type") or "").partition(";")[0].strip().lower()
+    return header(response, "content-type").partition(";")[0].strip().lower()

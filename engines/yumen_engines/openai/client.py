@@ -27,6 +27,7 @@ from pyreqwest.response import Response
 from yumen import CannotStart, EngineError
 from yumen_engines.openai.config import OpenAIConfig, check_credentials, root
 from yumen_engines.openai.failures import CLOSING, LATE, RETRY_STATUSES, failure_of, refusal
+from yumen_engines.openai.headers import asked_for, header
 
 VERSION = "0.1.0"
 BACKOFF_MS_MAX = 2_000
@@ -84,8 +85,8 @@ class Upstream:
 
         A completion is neither idempotent nor does it change anything: answering twice costs money and nothing else. So a
         request is sent again only where the upstream cannot have begun to answer it (no connection, or reset before a
-        reply), or says itself that it did not (502, 503, 504); never after a timeout, when it may still be at work.
-        Error: `EngineError`.
+        reply), or says itself that it did not (502, 503, 504) and not to come back any later than it would be asked again;
+        never after a timeout, when it may still be at work. Error: `EngineError`.
         """
         attempt = 0
         while True:
@@ -98,13 +99,17 @@ class Upstream:
                 self._note(failure.message if failure.connect else "")
                 if last or not failure.retry:
                     raise failure.error() from None
+                wait_s = 0.0
             else:
                 self._note("")
                 if last or response.status not in RETRY_STATUSES:
                     return sent, response
+                wait_s = asked_for(response) or 0.0
+                if wait_s > BACKOFF_MS_MAX / 1000:
+                    return sent, response
                 await discard(sent)
             attempt += 1
-            await asyncio.sleep(self._backoff_s(attempt))
+            await asyncio.sleep(max(wait_s, self._backoff_s(attempt)))
 
     def _builder(
         self, method: str, path: str, body: bytes, headers: Mapping[str, str], streamed: bool, deadline: float
@@ -181,7 +186,7 @@ async def read_reply(
         status = response.status
         refused = status >= 500 or status in NOT_THE_CLIENTS or status // 100 in (1, 3)
         if refused and status not in answers:
-            raise refusal(status)
+            raise refusal(status, asked_for(response))
         return await _read_whole(response, bytes_max)
     except PyreqwestError as error:
         await discard(request)
@@ -193,7 +198,7 @@ async def read_reply(
 
 async def _read_whole(response: Response, bytes_max: int) -> bytes:
     too_long = EngineError("the upstream's reply is longer than `reply_bytes_max`")
-    declared = response.get_header("content-length") or ""
+    declared = header(response, "content-length")
     if declared.isdigit() and int(declared[:18]) > bytes_max:
         raise too_long
     reader = response.body_reader

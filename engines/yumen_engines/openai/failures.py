@@ -60,12 +60,17 @@ def failure_of(error: exceptions.PyreqwestError) -> Failure:
     return Failure(f"the request to the upstream failed: {type(error).__name__}")
 
 
-def refusal(status: int) -> EngineError:
-    """The error for a status that must not reach the client as its own."""
+def refusal(status: int, retry_after_s: int | None = None) -> EngineError:
+    """The error for a status that must not reach the client as its own; a 503 may say when to come back."""
     if status in (401, 403):
         return EngineError(f"the upstream refused the gateway's own credential with status {status}; check `api_key`")
     timeout = status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.GATEWAY_TIMEOUT)
-    return EngineError(f"the upstream answered with status {status}", timeout=timeout, again=status in RETRY_STATUSES)
+    return EngineError(
+        f"the upstream answered with status {status}",
+        timeout=timeout,
+        again=status in RETRY_STATUSES,
+        retry_after_s=retry_after_s if status == HTTPStatus.SERVICE_UNAVAILABLE else None,
+    )
 
 
 def _causes(error: exceptions.PyreqwestError) -> list[str]:

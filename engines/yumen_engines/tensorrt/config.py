@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -106,7 +105,9 @@ class BuildConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         bool, Meta(description="Whether a plan is built then; else the engine waits for `yumen engines build`.")
     ] = True
     timeout_s: Annotated[int, Meta(ge=10, le=86_400, description="After so long a build is given up.")] = 1_500
-    plans_max: Annotated[int, Meta(ge=1, le=1_000, description="Plans that are kept; the oldest go first.")] = 32
+    plans_max: Annotated[
+        int, Meta(ge=1, le=1_000, description="Plans that are kept; those used longest ago go first.")
+    ] = 32
     plan_bytes_max: Annotated[int, Meta(ge=1 << 20, le=1 << 40, description="Size of one plan.")] = 8 << 30
     model_bytes_max: Annotated[
         int, Meta(ge=1 << 10, le=1 << 40, description="Size of one model, with the files of its weights.")
@@ -125,7 +126,15 @@ class TensorRTConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """The `config:` of an engine whose adapter is `tensorrt`."""
 
     model: (
-        Annotated[str, Meta(min_length=1, max_length=4096, description="Absolute path of one model's file, `.onnx`.")]
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^/",
+                max_length=4096,
+                examples=["/srv/models/scorer.onnx"],
+                description="Absolute path of one model's file, `.onnx`.",
+            ),
+        ]
         | None
     ) = None
     repository: Annotated[
@@ -154,11 +163,9 @@ class TensorRTConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     build: BuildConfig = BuildConfig()
 
     def __post_init__(self) -> None:
-        """Error: ValueError for no model, for two sources of them, or a relative path."""
+        """Error: ValueError for no model, or for two sources of them."""
         if (self.model is None) == (self.repository is None):
             raise ValueError("name a `model` or a `repository`, one of the two")
-        if self.model is not None and not Path(self.model).is_absolute():
-            raise ValueError("`model` is an absolute path")
 
     @property
     def index(self) -> int:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yumen import DATATYPES, CannotStart, Datatype, Tensor, Tensors, TensorSpec
+from yumen_engines.onnx.warming import limited
 from yumen_engines.tensorrt.config import INTEGERS_BELOW, ParityConfig
 from yumen_engines.tensorrt.profiles import Profile, Shape
 
@@ -29,6 +30,8 @@ KINDS = {
     "tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64, "tensor(bool)": np.bool_,
     "tensor(int8)": np.int8, "tensor(int32)": np.int32, "tensor(int64)": np.int64, "tensor(uint8)": np.uint8,
 }  # fmt: skip
+# How long the CPU may take for one run: a model may be made to run without end.
+RUN_S = 300.0
 Run = Callable[[Tensors], Tensors]
 
 
@@ -60,6 +63,7 @@ class Reference:
                 f"ONNX Runtime on the CPU does not load {path.name} to compare with ({type(error).__name__}): name another "
                 "model that computes the same as `reference`"
             ) from None
+        self._runtime: Any = onnxruntime
         self._inputs = {one.name: one.type for one in self._session.get_inputs()}
         self.outputs = [one.name for one in self._session.get_outputs()]
         strange = [f"`{name}` ({kind})" for name, kind in self._inputs.items() if kind not in KINDS]
@@ -79,7 +83,8 @@ class Reference:
             name: array.astype(KINDS[self._inputs[name]], copy=False) for name, array in inputs.items()
         }
         try:
-            given = self._session.run(self.outputs, fed)
+            with limited(self._runtime, RUN_S) as options:
+                given = self._session.run(self.outputs, fed, options)
         except Exception as error:  # see above
             raise CannotStart(
                 f"ONNX Runtime on the CPU does not run the model to compare with ({type(error).__name__}): say in "

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from yumen import CannotStart
+from yumen_engines.onnx.signed import Refused
 from yumen_engines.tensorrt.build import Draft, Report
 from yumen_engines.tensorrt.capability import Gpu, Libraries
 from yumen_engines.tensorrt.config import BuildConfig, PlanConfig
 from yumen_engines.tensorrt.cuda import Cuda
-from yumen_engines.tensorrt.plan import Key, PlanCache, PlanRefused
-from yumen_engines.tensorrt.source import Source, digest_of, read
+from yumen_engines.tensorrt.plan import Key, PlanCache
+from yumen_engines.tensorrt.source import Source, changed, read
 
 
 class Planned(NamedTuple):
@@ -70,7 +71,7 @@ class Planner:
     def _kept(self, key: Key) -> bytes | None:
         try:
             return self._cache.read(key)
-        except PlanRefused as refused:
+        except Refused as refused:
             self._log.warning("tensorrt_plan_refused", reason=str(refused), file=self._cache.path(key).name)
             return None
 
@@ -80,13 +81,13 @@ class Planner:
         """Built and written down. A plan that cannot be kept serves all the same, and is built again at the next start."""
         timing_key = Key(tensorrt=key.tensorrt, compute=key.compute, gpu=key.gpu)
         plan, taken = draft.build(self._timings(timing_key), report, stop, deadline)
-        if digest_of(source, self._build.model_bytes_max) != source.digest:
-            raise CannotStart(f"the weights of {source.path} changed while it was built; start again")
+        if changed(source, self._build.model_bytes_max):
+            raise CannotStart(f"{source.path} or its weights changed while it was built; start again")
         try:
             self._cache.write(key, plan)
             if taken:
                 self._cache.write(timing_key, taken, "timings")
-        except (OSError, PlanRefused) as error:
+        except (OSError, Refused) as error:
             why = error.strerror if isinstance(error, OSError) else str(error)
             self._log.warning("tensorrt_plan_not_kept", reason=why)
         return plan
@@ -94,6 +95,6 @@ class Planner:
     def _timings(self, key: Key) -> bytes:
         try:
             return self._cache.read(key, "timings") or b""
-        except PlanRefused as refused:
+        except Refused as refused:
             self._log.warning("tensorrt_timings_refused", reason=str(refused))
             return b""

@@ -19,6 +19,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 
 from yumen.admin.plugins import ask_plugin, show_plugin
 from yumen.admin.policy import reload_policy, show_policy
+from yumen.admin.trace import show_trace
 from yumen.dataplane import DataPlane
 from yumen.errors import Problem
 from yumen.identity import Keys
@@ -55,7 +56,7 @@ def describe(request: Request[None, None, State]) -> dict[str, Any]:
 
 control_plane = Router(
     PATH,
-    route_handlers=[list_pages, describe, show_policy, reload_policy, show_plugin, ask_plugin],
+    route_handlers=[list_pages, describe, show_policy, reload_policy, show_trace, show_plugin, ask_plugin],
     guards=[admins_only],
     security=[{"admin key": []}],
 )

@@ -36,7 +36,7 @@ def body_arguments(body: bytes) -> dict[str, str]:
     """The members of a body. Error: `Problem` bad_request."""
     try:
         arguments = msgspec.json.decode(body or b"{}", type=dict[str, str])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, ValueError, RecursionError):
         raise Problem("bad_request", "The body is a JSON object of texts.") from None
     return _bounded(arguments)
 

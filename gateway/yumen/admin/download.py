@@ -11,8 +11,9 @@ from urllib.parse import quote
 from litestar.response import Stream
 
 from yumen.errors import Problem
+from yumen.foreign import pass_on
 from yumen.operators import Download
-from yumen.telemetry import log, place
+from yumen.telemetry import error_name, log, place
 
 # How long the next part of a file may take.
 CHUNK_S = 60.0
@@ -62,8 +63,9 @@ async def _parts(download: Download, plugin: str) -> AsyncIterator[bytes]:
             yield chunk
     except GeneratorExit:
         raise
-    except Exception as error:  # a plugin may raise anything
-        log.error("download_broke", plugin=plugin, error=type(error).__name__, at=place(error))
-        raise
+    except BaseException as error:  # a plugin may raise anything
+        pass_on(error)
+        log.error("download_broke", plugin=plugin, error=error_name(error), at=place(error))
+        raise RuntimeError("a part of the file could not be made") from None
     finally:
         await close(download)

@@ -14,11 +14,12 @@ from yumen.admin.arguments import body_arguments, query_arguments
 from yumen.admin.download import Sent, close
 from yumen.dataplane import DataPlane
 from yumen.errors import Problem
+from yumen.foreign import contained, pass_on
 from yumen.keyfile import Entry
 from yumen.operators import Download, Operation, Right
 from yumen.plugin import Plugin
 from yumen.runtime import Runtime
-from yumen.telemetry import log, metrics, place
+from yumen.telemetry import error_name, log, metrics, place
 
 # How long a plugin may take to answer, and until a download begins.
 ANSWER_S = 10.0
@@ -106,19 +107,20 @@ async def _answered(asking: Awaitable[AnswerT], name: str) -> AnswerT:
     """What a plugin answers. Errors: `Problem`, for what it may raise by its contract, and plugin_fault for any other."""
     try:
         async with asyncio.timeout(ANSWER_S):
-            return await asking
+            return await contained(asking)
     except Problem:
         raise
     except ValueError as error:
         raise Problem("bad_request", str(error)) from None
     except LookupError:
         raise Problem("not_found") from None
-    except Exception as error:  # a plugin may raise anything
+    except BaseException as error:  # a plugin may raise anything
+        pass_on(error)
         # With a number it is the system's, about a file of its own.
         if isinstance(error, PermissionError) and error.errno is None:
             log.warning("forbidden", plugin=name)
             metrics.refused("forbidden")
             raise Problem("forbidden", str(error)) from None
-        log.warning("plugin_fault", plugin=name, hook="admin", error=type(error).__name__, at=place(error))
+        log.warning("plugin_fault", plugin=name, hook="admin", error=error_name(error), at=place(error))
         unwritten = getattr(error, "code", "") == "ledger_unavailable"
         raise Problem("ledger_unavailable" if unwritten else "plugin_fault") from None

@@ -1,11 +1,13 @@
 """The dynamic batcher: rows of many callers, run together.
 
 1. A request for an idle model runs at once; nothing ever waits for company. While the model is busy requests gather, and
-   what runs next is chosen when a slot is free, from all that have come by then.
+   what runs next is chosen when a slot is free, from all that have come by then. Only a batch that is full is given ahead
+   of time to a model that takes it (`ahead`): what comes later could not run along, and the model is never idle between.
 2. Requests run together if nothing but their rows differs: names, types and shapes of inputs, the outputs wanted, the
    parameters; with `tenant_isolation` the tenant too. Order is by priority, then in turns between tenants (waiting.py).
 3. What cannot wait is refused at once (admission.py). A deadline is for waiting and running together: when it passes the
-   caller gets an error, and rows that do not run yet are dropped, as are those of a caller who leaves.
+   caller gets an error, and rows that do not run yet are dropped, as are those of a caller who leaves. A run of which
+   nobody is left is cancelled.
 4. A batch that fails is run again in halves until those who fail alone are found; nobody else gets their error. A tenant
    who was one of them pays for these runs in turns, and runs with nobody else's rows for a while.
 
@@ -31,6 +33,7 @@ from yumen.batching.statistics import BatchStatistics, Tally
 from yumen.batching.tenants import Tenant, Tenants
 from yumen.batching.waiting import Part, Waiting
 from yumen.engine import EngineError, RequestRefused
+from yumen.foreign import tamed
 from yumen.plugin import Metrics
 from yumen.tensors.types import Rows, Signature, Tensors
 
@@ -47,17 +50,19 @@ LET_GO_S = 1.0
 class Batcher:
     """Runs rows of one loaded model; `run` is its `TensorModel.run`, called at most `config.runs_max` times at a time.
 
+    With `ahead` it is called once more meanwhile, for what the model shall begin with as soon as one of these is over.
     `run` must not write to an array again that it has answered with: callers are given parts of it, uncopied. `metrics`
     get the model's name as the label `model`. `monotonic` is a clock in seconds.
     """
 
     def __init__(
         self, run: Callable[[Rows], Awaitable[Tensors]], signature: Signature, config: BatchConfig, *, metrics: Metrics,
-        model: str, monotonic: Callable[[], float] = time.monotonic,
+        model: str, ahead: bool = False, monotonic: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self._run = run
         self._config = config
         self._monotonic = monotonic
+        self._workers_max = config.runs_max + ahead
         self._batched = signature.batch_max > 0
         self._outputs = tuple(spec.name for spec in signature.outputs)
         self._rows_max = min(config.rows_max, signature.batch_max) if self._batched else 1
@@ -69,6 +74,8 @@ class Batcher:
         self._workers: set[asyncio.Task[None]] = set()
         # Whether a worker is about to choose: what comes until then can run along, and needs no other one.
         self._choosing = False
+        # Whether since the last choice a worker found that what comes next fills no batch.
+        self._unfilled = False
         self._closed = False
 
     @property
@@ -147,7 +154,7 @@ class Batcher:
         if most > 1:
             apart = self._config.tenant_isolation or self._suspects.holds(name, now)
             key = likeness(rows, name if apart else "")
-        free = self._choosing or len(self._workers) < self._config.runs_max
+        free = len(self._workers) - self._choosing < self._config.runs_max
         # An idle model is always tried, whatever it is thought to take: so what was learned wrongly is corrected.
         idle = free and not waiting.rows and number <= most
         size = 0
@@ -208,7 +215,10 @@ class Batcher:
             failed(part, EngineError("the deadline has passed", timeout=True))
 
     def _start_worker(self) -> None:
-        if self._choosing or len(self._workers) >= self._config.runs_max:
+        workers = len(self._workers)
+        if self._choosing or workers >= self._workers_max:
+            return
+        if workers >= self._config.runs_max and (self._unfilled or self._waiting.rows < self._rows_max):
             return
         self._choosing = True
         # A context of its own: a run is nobody's in particular.
@@ -252,27 +262,32 @@ class Batcher:
             self._expire([first])
         if first is None:
             return []
+        ahead = len(self._workers) > self._config.runs_max
+        self._unfilled = ahead and self._waiting.like(first) < self._rows_max
+        if self._unfilled:
+            return []
         self._tenants.turn(first.tenant)
         chosen = [self._took(first)]
         number = first.number
         if number >= self._rows_max or not self._waiting.rows:
             return chosen
-        latest = self._latest(first, number, now, math.inf)
+        begins = now + self._forecast.begins_s(now)
+        latest = self._latest(first, number, begins, math.inf)
         for part in self._waiting.along(first.key, now):
             total = number + part.number
             if not now < part.deadline:
                 self._expire([part])
-            elif total <= self._rows_max and now + self._forecast.run_s(total) <= latest:
+            elif total <= self._rows_max and begins + self._forecast.run_s(total) <= latest:
                 chosen.append(self._took(part))
                 number = total
                 if number == self._rows_max:
                     break
-                latest = self._latest(part, number, now, latest)
+                latest = self._latest(part, number, begins, latest)
         return chosen
 
-    def _latest(self, part: Part, number: int, now: float, latest: float) -> float:
+    def _latest(self, part: Part, number: int, begins: float, latest: float) -> float:
         """When a run must end for all to be in time who would be if it had so many rows; others do not hold it up."""
-        return min(latest, part.deadline) if now + self._forecast.run_s(number) <= part.deadline else latest
+        return min(latest, part.deadline) if begins + self._forecast.run_s(number) <= part.deadline else latest
 
     def _took(self, part: Part) -> Part:
         self._waiting.drop(part)
@@ -283,8 +298,7 @@ class Batcher:
         """Run a batch; if it fails, find out whose rows are to blame, once: nobody runs more than log2(parts) + 1 times
         again.
         """
-        now = self._monotonic()
-        error = await self._attempt(parts, queued_s=sum(now - part.arrived for part in parts))
+        error = await self._attempt(parts, first=True)
         if error is None:
             return
         if len(parts) == 1 or says_nothing_of_rows(error):
@@ -323,7 +337,7 @@ class Batcher:
             self._tenants.charge(tenant, rows // len(tenants))
             self._suspects.add(tenant, now)
 
-    async def _attempt(self, parts: Sequence[Part], *, queued_s: float = 0.0) -> EngineError | None:
+    async def _attempt(self, parts: Sequence[Part], *, first: bool = False) -> EngineError | None:
         """Run rows once and hand the outputs out, or return why that failed."""
         number = sum(part.number for part in parts)
         size = self._forecast.size(number)
@@ -341,7 +355,9 @@ class Batcher:
         except Exception as raised:
             error = fault_of(raised)
         finally:
-            taken_s = self._forecast.ended(run, number, self._monotonic(), learn=error is None or error.timeout)
+            now = self._monotonic()
+            taken_s = self._forecast.ended(run, number, now, learn=error is None or error.timeout)
+            queued_s = sum(now - taken_s - part.arrived for part in parts) if first else 0.0
             self._tally.ran(size, number, taken_s, queued_s, well=error is None)
         if error is None:
             self._hand_out(parts, outputs, whole=len(parts) == 1 and size == number)
@@ -354,8 +370,23 @@ class Batcher:
         else:
             copied = sum(array.nbytes for one in rows for array in one.inputs.values())
             given = await off_loop(copied, merge, rows, padding)
-        outputs = await self._run(given)
+        outputs = await self._wanted(given, parts)
         return checked(outputs, given.outputs or self._outputs, size if self._batched else None)
+
+    async def _wanted(self, given: Rows, parts: Sequence[Part]) -> Tensors:
+        """Run the model, and give the run up when nobody waits for it any more: it must not keep others waiting."""
+        running = asyncio.ensure_future(tamed(lambda: self._run(given)))
+        left = len(parts)
+
+        def gone(_: object) -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                running.cancel()
+
+        for part in parts:
+            part.result.add_done_callback(gone)
+        return await running
 
     def _hand_out(self, parts: Sequence[Part], outputs: Tensors, *, whole: bool) -> None:
         start = 0

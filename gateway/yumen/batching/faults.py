@@ -65,5 +65,7 @@ def _copy(error: EngineError) -> EngineError:
     if type(error) is RequestRefused:
         return RequestRefused(str(error), param=error.param, code=error.code)
     if type(error) is EngineError:
-        return EngineError(str(error), timeout=error.timeout, again=error.again, retry_after_s=error.retry_after_s)
+        return EngineError(
+            str(error), timeout=error.timeout, again=error.again, retry_after_s=error.retry_after_s, well=error.well
+        )
     return error

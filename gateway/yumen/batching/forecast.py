@@ -22,6 +22,8 @@ class Forecast:
         self._cost = Cost()
         # Of each run that is under way: when it started, and how long it was to take.
         self._running: dict[object, tuple[float, float]] = {}
+        # How long runs are to take that wait for one of those to end, the next one first.
+        self._next: dict[object, float] = {}
 
     @property
     def known(self) -> bool:
@@ -37,18 +39,35 @@ class Forecast:
         return self._cost.seconds(self.size(rows))
 
     def started(self, rows: int, now: float) -> object:
-        """A run of so many rows begins; returns what to end it with."""
+        """The model is given a run of so many rows; returns what to end it with. One more than `runs_max` begins when the
+        first of them ends.
+        """
         run = object()
-        self._running[run] = now, self.run_s(rows)
+        if len(self._running) < self._runs_max:
+            self._running[run] = now, self.run_s(rows)
+        else:
+            self._next[run] = self.run_s(rows)
         return run
 
     def ended(self, run: object, rows: int, now: float, *, learn: bool) -> float:
         """A run is over; returns how long it took. `learn`: it went well, so that others will take as long."""
+        if self._next.pop(run, None) is not None:
+            # It did not even begin.
+            return 0.0
         started, _ = self._running.pop(run)
+        if self._next:
+            following = next(iter(self._next))
+            self._running[following] = now, self._next.pop(following)
         taken = max(now - started, 0.0)
         if learn:
             self._cost.observe(self.size(rows), taken)
         return taken
+
+    def begins_s(self, now: float) -> float:
+        """How long until a run begins that the model is given now."""
+        if len(self._running) < self._runs_max:
+            return 0.0
+        return max(min(started + expected for started, expected in self._running.values()) - now, 0.0)
 
     def oldest_s(self, now: float) -> float:
         """How long the oldest run has been under way; 0 without one."""
@@ -67,7 +86,8 @@ class Forecast:
         """How long the runs under way take yet, added up. One that takes longer than it should is taken to need as long
         again as it is late, so that a model which hangs is not waited for.
         """
-        return sum(abs(expected - (now - started)) for started, expected in self._running.values())
+        running = sum(abs(expected - (now - started)) for started, expected in self._running.values())
+        return running + sum(self._next.values())
 
 
 def retry_s(seconds: float) -> float:

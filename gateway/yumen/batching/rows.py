@@ -41,8 +41,10 @@ def row_count(rows: Rows) -> int:
 
 
 def size_bytes(rows: Rows) -> int:
-    """How many bytes rows hold, never less than they do; of strings a bound, as counting them would cost more."""
-    total = 0
+    """How many bytes rows hold with their parameters, never less than they do; of strings a bound, as counting them would
+    cost more.
+    """
+    total = _text_bytes([str(word) for pair in rows.parameters.items() for word in pair]) if rows.parameters else 0
     for tensor in rows.inputs.values():
         total += tensor.nbytes
         if tensor.dtype.hasobject:

@@ -59,9 +59,12 @@ Ranked = tuple[int, float, int, Lane]
 
 
 class Lanes(dict[tuple[str, int], Lane]):
-    """Lanes in which something waits, by tenant and priority."""
+    """Lanes in which something waits, by tenant and priority; `rows` in all of them."""
+
+    rows = 0
 
     def add(self, part: Part) -> None:
+        self.rows += part.number
         name = part.tenant.name, part.priority
         lane = self.get(name)
         if lane is None:
@@ -70,6 +73,7 @@ class Lanes(dict[tuple[str, int], Lane]):
         lane.rows += part.number
 
     def drop(self, part: Part) -> None:
+        self.rows -= part.number
         name = part.tenant.name, part.priority
         lane = self[name]
         del lane.parts[part.order]
@@ -100,6 +104,10 @@ class Waiting:
     def holds(self, key: Hashable) -> bool:
         """Whether parts of this kind wait."""
         return key in self._alike
+
+    def like(self, part: Part) -> int:
+        """How many rows wait that may run with those of a part that waits, its own included."""
+        return self._alike[part.key].rows
 
     def all(self) -> list[Part]:
         """Every part that waits."""

@@ -16,8 +16,8 @@ VERBS = {
     "init": "Copy a bundle as a beginning.",
     "policy": "Check, test, explain, compare, replay and sign policy bundles.",
     "keys": "Create, list and revoke keys.",
-    "plugins": "List installed plugins.",
-    "engines": "List, check, measure and build engines.",
+    "plugins": "List, check and begin plugins.",
+    "engines": "List, check, measure, build and begin engines.",
 }
 
 

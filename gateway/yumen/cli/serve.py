@@ -1,23 +1,31 @@
-"""`yumen serve`: check everything that can be wrong beforehand, then hand over to the server."""
+"""`yumen serve`: check what can be wrong beforehand, then hand over to the server; its first worker that is ready greets."""
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import multiprocessing
 import os
+import resource
 import tempfile
 from pathlib import Path
 
 import click
 
+from yumen import greeting
 from yumen.errors import CannotStart, PolicyError
 from yumen.identity import Keys, ensure_first_keys
+from yumen.isolation.process import unreadable
 from yumen.policy.trusted import load_trusted
 from yumen.settings import Secret, Settings
 
 # Requests waiting in the kernel, and what the server itself may hold per connection.
 BACKLOG = 1024
+# Files that a worker may have open, where the system lets it; connections may be half of them.
+FILES_MAX = 16_384
 HEADERS_BYTES_MAX = 128 * 1024
+# How long a worker may take to end, in seconds: longer than what it stops may take (`yumen.stopping`).
+KILL_S = 28
 
 
 @click.command()
@@ -60,9 +68,13 @@ def serve(
         click.echo(str(error), err=True)
         raise SystemExit(2) from None
     refuse_open_bind(settings)
-    new = ensure_first_keys(settings)
-    greet(settings, new, bundle.hash)
-    run(settings)
+    refuse_open_development(settings)
+    if any(instance.isolation == "process" for route in bundle.routes for instance in route.chain):
+        # The keys that are in its environment are not for the plugin that nobody trusts.
+        unreadable()
+    ensure_first_keys(settings, make=False)
+    with greeting.awaited():
+        run(settings)
 
 
 def joined(keys: tuple[Path, ...]) -> str:
@@ -85,6 +97,14 @@ def refuse_open_bind(settings: Settings) -> None:
         )
 
 
+def refuse_open_development(settings: Settings) -> None:
+    """Error: `CannotStart` where others than developers would be told which plugins there are, and what each takes."""
+    if settings.development and not is_loopback(settings.host):
+        raise CannotStart(
+            f"YUMEN_DEVELOPMENT is for this machine only; unset it, or bind 127.0.0.1 and not {settings.host}"
+        )
+
+
 def is_loopback(host: str) -> bool:
     """Whether only this machine can connect to the address."""
     try:
@@ -93,25 +113,18 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def greet(settings: Settings, new: dict[str, str], policy_hash: str) -> None:
-    """Print the keys that were made, this once, and a line that works when pasted."""
-    shown = f"[{settings.host}]" if ":" in settings.host else settings.host
-    shown = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(shown, shown)  # noqa: S104  # shown, not bound
-    url = f"http://{shown}:{settings.port}"
-    click.echo(f"Yumen serves bundle {settings.policies} ({policy_hash[:12]}) on {url}, data in {settings.data_dir}")
-    for role, key in new.items():
-        click.echo(f"  new {role} key (shown only now): {key}")
-    key = new.get("app") or settings.app_key or "$YUMEN_APP_KEY"
-    click.echo(
-        f"Try:\n  curl -s {url}/v1/chat/completions -H 'authorization: Bearer {key}' -H 'content-type: application/json'"
-        ' -d \'{"model": "assistant", "messages": [{"role": "user", "content":'
-        ' "Where is my order? My phone is 13812345678, mail li.na@example.com"}]}\''
-    )
+def room_for_connections() -> int:
+    """How many connections one worker takes, of which many may be idle; makes as much room for them as the system lets."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, FILES_MAX)
+    if soft != resource.RLIM_INFINITY and soft < files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    return files // 2
 
 
 def run(settings: Settings) -> None:
     """Start the server and wait for its end."""
-    from granian.constants import Interfaces, Loops
+    from granian.constants import HTTPModes, Interfaces, Loops
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
     from granian.server import Server
@@ -127,13 +140,18 @@ def run(settings: Settings) -> None:
         address=settings.host,
         port=settings.port,
         interface=Interfaces.ASGI,
+        # Where it may be HTTP/2 as well, a connection on which nothing ever comes is never closed.
+        http=HTTPModes.http1,
         loop=Loops.uvloop,
         workers=settings.workers,
         factory=True,
         backlog=BACKLOG,
+        backpressure=room_for_connections(),
         http1_settings=HTTP1Settings(header_read_timeout=30_000, max_buffer_size=HEADERS_BYTES_MAX * 4),
         log_level=LogLevels.warning,
         log_access=False,
-        workers_kill_timeout=10,
+        workers_kill_timeout=KILL_S,
     )
+    # Workers that are forked share what has been loaded, and need not look through it whenever they collect garbage.
+    gc.freeze()
     server.serve()

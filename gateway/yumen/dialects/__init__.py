@@ -9,7 +9,7 @@ from yumen.dialects.document import Document
 from yumen.engine import Delta, Message
 from yumen.errors import Problem
 from yumen.exchange import Answer, Usage
-from yumen.forms import TextState
+from yumen.forms import CallState, TextState
 from yumen.plugin import Channel
 
 
@@ -42,7 +42,13 @@ class Payload:
         self.finish_reason = ""
 
     def messages(self, *, masked: bool) -> list[Message]:
-        """The conversation as roles and texts, as the engine gets them; parts of one message joined by newlines."""
+        """The conversation as roles and texts, as the engine gets them; parts of one message joined by newlines.
+
+        A prompt that is no conversation is what a user says.
+        """
+        if self.path == "completions":
+            prompts = [text for text in self.texts if text.kind == "message" and text.path.startswith("prompt")]
+            return [Message("user", text.for_engine(masked)) for text in prompts]
         joined: dict[int, tuple[str, list[str]]] = {}
         for text in self.texts:
             if text.group >= 0 and text.kind in ("message", "tool_result"):
@@ -141,6 +147,10 @@ class Dialect(Protocol):
 
     def counted(self, body: bytes) -> bool:
         """Whether a plain reply has the usage that clients expect of one. Error: `Problem`, likewise."""
+        ...
+
+    def calls_of(self, reply: Payload) -> list[CallState]:
+        """The tool calls of a plain reply; none where the dialect has no such notion."""
         ...
 
     def events_of(self, body: bytes) -> list[bytes]:

@@ -79,14 +79,21 @@ class Document:
 
     def render(self) -> bytes:
         """The source with the edits spliced in: byte for byte the source where nothing was edited."""
-        if not self.edits:
+        return self._spliced(self.edits)
+
+    def with_strings(self, values: dict[int, str]) -> bytes:
+        """The source with strings in the place of these literals, whatever was edited."""
+        return self._spliced({ordinal: encode_json(value) for ordinal, value in values.items()})
+
+    def _spliced(self, edits: dict[int, bytes]) -> bytes:
+        if not edits:
             return self.source
         parts: list[bytes] = []
         position = 0
-        for ordinal in sorted(self.edits):
+        for ordinal in sorted(edits):
             start, end = self.spans[ordinal]
             parts.append(self.source[position:start])
-            parts.append(self.edits[ordinal])
+            parts.append(edits[ordinal])
             position = end
         parts.append(self.source[position:])
         return b"".join(parts)

@@ -38,27 +38,27 @@ IDENTIFIER = Shape("identifier")
 PARAMETERS = Shape(fields={SIZE: NUMBER, "binary_data": NUMBER, "binary_data_output": NUMBER, "classification": NUMBER})
 
 
-def _payload(data: Shape) -> Shape:
-    tensor = Shape(
-        fields={"name": IDENTIFIER, "shape": NUMBER, "datatype": TYPES, "parameters": PARAMETERS, "data": data}
-    )
-    return Shape(
-        fields={
-            "id": IDENTIFIER,
-            "model_name": IDENTIFIER,
-            "model_version": IDENTIFIER,
-            "parameters": PARAMETERS,
-            "inputs": tensor,
-            "outputs": tensor,
-            "error": Shape("message"),
-        }
-    )
+def _tensor(data: Shape, narrow: Shape | None = None) -> Shape:
+    """The shape of a tensor, `narrow` where its numbers are of a narrow type."""
+    fields = {"name": IDENTIFIER, "shape": NUMBER, "datatype": TYPES, "parameters": PARAMETERS, "data": data}
+    return Shape(fields=fields, case="datatype", cases=dict.fromkeys(NARROW, narrow) if narrow is not None else {})
 
 
 DEPTH_MAX = 256
 UNREAD = Shape(plain_numbers=True)
 UNREAD.extra = UNREAD
-NARROW_NUMBERS, WIDE_NUMBERS = _payload(Shape("message", plain_numbers=True)), _payload(Shape("message"))
+TENSOR = _tensor(Shape("message"), _tensor(Shape("message", plain_numbers=True)))
+PAYLOAD = Shape(
+    fields={
+        "id": IDENTIFIER,
+        "model_name": IDENTIFIER,
+        "model_version": IDENTIFIER,
+        "parameters": PARAMETERS,
+        "inputs": TENSOR,
+        "outputs": TENSOR,
+        "error": Shape("message"),
+    }
+)
 
 
 class KServe(Streamless):
@@ -90,15 +90,9 @@ class KServe(Streamless):
         tree = document.tree
         if type(tree) is not dict:
             raise Problem("bad_request", "The body is not a JSON object.")
-        if tensors == "inputs" and not _tensors(tree, tensors):
+        if not _tensors(tree, tensors) and tensors == "inputs":
             raise Problem("bad_request", "`inputs` is missing or empty.", param="inputs")
-        narrow = [_narrow(tensor) for tensor in _tensors(tree, tensors)]
-        shape = NARROW_NUMBERS if all(narrow) else WIDE_NUMBERS
-        texts = Walk(document, shape, depth_max=depth_max, texts_max=texts_max).texts
-        if not all(narrow):
-            measured = tuple(f"{tensors}[{index}].data" for index, one in enumerate(narrow) if one)
-            texts = [text for text in texts if text.kind != "number" or not text.path.startswith(measured)]
-        payload = Payload(self.name, document, texts)
+        payload = Payload(self.name, document, Walk(document, PAYLOAD, depth_max=depth_max, texts_max=texts_max).texts)
         payload.size = len(body)
         payload.tail = tail
         return payload
@@ -122,11 +116,6 @@ def _tensors(tree: dict[str, Any], name: str) -> list[dict[str, Any]]:
     if type(tensors) is not list or not all(type(tensor) is dict for tensor in tensors):
         raise Problem("bad_request", f"`{name}` is not an array of tensors.", param=name)
     return tensors
-
-
-def _narrow(tensor: dict[str, Any]) -> bool:
-    datatype = tensor.get("datatype")
-    return type(datatype) is str and datatype in NARROW
 
 
 def _joined(body: bytes, tensors: str, json_bytes: int, texts_max: int) -> tuple[Document, bytes]:

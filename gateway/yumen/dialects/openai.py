@@ -9,6 +9,7 @@ from typing import Any
 
 from yumen.dialects import Event, Payload
 from yumen.dialects.document import Document, encode_json
+from yumen.dialects.openai_calls import calls_of
 from yumen.dialects.openai_events import ChatEvent, finish_reason_of, usage_of
 from yumen.dialects.openai_shapes import CHAT, COMPLETIONS, EMBEDDINGS, REPLY
 from yumen.dialects.openai_transcript import complete, counted, events_of, whole_of
@@ -16,6 +17,7 @@ from yumen.dialects.shape import Shape, Walk
 from yumen.engine import Delta
 from yumen.errors import Problem
 from yumen.exchange import Answer, Usage
+from yumen.forms import CallState
 
 REQUESTS: dict[str, tuple[Shape, str]] = {
     "/v1/chat/completions": (CHAT, "messages"),
@@ -97,7 +99,7 @@ class OpenAI:
                         "index": index,
                         **({"message": {"role": "assistant", "content": text}} if chat else {"text": text}),
                         "logprobs": None,
-                        "finish_reason": answer.finish_reason,
+                        "finish_reason": answer.reason(index),
                     }
                     for index, text in enumerate(texts)
                 ],
@@ -124,6 +126,9 @@ class OpenAI:
 
     def counted(self, body: bytes) -> bool:
         return counted(body)
+
+    def calls_of(self, reply: Payload) -> list[CallState]:
+        return calls_of(reply)
 
     def events_of(self, body: bytes) -> list[bytes]:
         return events_of(body)

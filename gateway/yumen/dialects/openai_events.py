@@ -25,6 +25,8 @@ WORDS: dict[str, frozenset[str]] = {
 # Structure of a choice or delta in which no value can be seen: a number, and texts token by token.
 STRUCTURE = frozenset({"index", "logprobs"})
 DEPTH_MAX = 64
+# What a loose piece says of itself that is the name of a tool.
+TOOL_NAME = "tool_name"
 
 
 class Place:
@@ -133,6 +135,9 @@ class ChatEvent:
         for name, value in function.items():
             if name == "arguments" and type(value) is str:
                 self.pieces.append(Place(Channel(index, "tool_arguments", tool), function, name, field))
+            elif name == "name" and type(value) is str:
+                self.bare = False
+                self.loose.append(Place(Channel(index, TOOL_NAME, tool), function, name))
             elif value is not None:
                 self.bare = False
                 self._read_loose(function, name, 0)

@@ -12,17 +12,21 @@ the caller and may be personal data.
 from __future__ import annotations
 
 import re
+from itertools import chain
 from typing import Any
 
 from yumen.dialects.document import Document
 from yumen.errors import Problem
-from yumen.exchange import Kind
 from yumen.forms import TextState
+from yumen.text import Kind
 
 # A shorter number cannot hold a phone, card or identity number.
 NUMBER_DIGITS_MIN = 7
 # Where its member's name says what it is, it can: `{"cvv": 123}`.
 MEMBER_DIGITS_MIN = 3
+# The types of numbers, and of what holds more of them; and between which whole numbers all are shorter.
+NUMBERS, ARRAYS = frozenset({int, float}), frozenset({list})
+LOW, HIGH = -(10 ** (NUMBER_DIGITS_MIN - 2)), 10 ** (NUMBER_DIGITS_MIN - 1)
 DATA_URL = re.compile(r"data:[^,]{0,256};base64,", re.IGNORECASE)
 
 
@@ -32,10 +36,11 @@ class Shape:
     `kind`: of a string found here (None: structure, if it is one of `words`). `fields`: declared members. `items`: shape of
     an array's items (left out: the same shape). `plain_numbers`: numbers here are declared. `tokens`: numbers here are
     text that was tokenised by the caller, which nobody can read. `nested`: a string here is itself JSON. `extra`: the
-    shape of undeclared members (left out: `EXTRA`).
+    shape of undeclared members (left out: `EXTRA`). `cases`: the shapes that an object has in the place of this one, by the
+    word of its member `case`.
     """
 
-    __slots__ = ("extra", "fields", "items", "kind", "nested", "plain_numbers", "tokens", "words")
+    __slots__ = ("case", "cases", "extra", "fields", "items", "kind", "nested", "plain_numbers", "tokens", "words")
 
     def __init__(
         self,
@@ -48,6 +53,8 @@ class Shape:
         tokens: bool = False,
         nested: bool = False,
         extra: Shape | None = None,
+        case: str = "",
+        cases: dict[str, Shape] | None = None,
     ) -> None:
         self.kind: Kind = kind or "extra"
         self.words = words
@@ -57,6 +64,8 @@ class Shape:
         self.tokens = tokens
         self.nested = nested
         self.extra = extra
+        self.case = case
+        self.cases = cases or {}
 
 
 EXTRA = Shape()
@@ -87,7 +96,8 @@ class Walk:
             # The decoder keeps the last of two members with one name; an engine may keep the first.
             raise Problem("bad_request", "The body names a member of an object twice.")
 
-    def _visit(self, value: Any, shape: Shape, path: str, depth: int) -> None:
+    def _visit(self, value: Any, shape: Shape, path: str, depth: int, looked: int = 0) -> None:
+        """`looked`: so deep everything is known to be arrays, so that `_pass_numbers` need not look through them again."""
         if type(value) is str:
             ordinal = self._next
             self._next = ordinal + 1
@@ -98,11 +108,15 @@ class Walk:
         elif type(value) is list:
             if depth >= self._depth_max:
                 raise Problem("bad_request", f"The body is nested deeper than {self._depth_max}.")
+            if depth + 1 >= looked and not shape.items.fields:
+                looked = self._pass_numbers(value, shape.items, depth + 1)
+                if not looked:
+                    return
             top = path == "messages"
             for index, item in enumerate(value):
                 if top:
                     self._group = index
-                self._visit(item, shape.items, f"{path}[{index}]", depth + 1)
+                self._visit(item, shape.items, f"{path}[{index}]", depth + 1, looked)
             if top:
                 self._group, self._role = -1, ""
         elif value is not None and value is not True and value is not False:
@@ -111,6 +125,9 @@ class Walk:
     def _visit_object(self, value: dict[str, Any], shape: Shape, path: str, depth: int) -> None:
         if depth > self._depth_max:
             raise Problem("bad_request", f"The body is nested deeper than {self._depth_max}.")
+        if shape.cases:
+            word = value.get(shape.case)
+            shape = shape.cases.get(word, shape) if type(word) is str else shape
         fields = shape.fields
         if self._group >= 0 and "role" in fields and "role" in value:
             role = value["role"]
@@ -176,6 +193,23 @@ class Walk:
             if end - start >= (MEMBER_DIGITS_MIN if path.endswith("}") else NUMBER_DIGITS_MIN):
                 literal = self._document.literal(ordinal)
                 self._add(TextState(path, self._role, "number", literal, self._group, self._document, ordinal))
+
+    def _pass_numbers(self, values: list[Any], shape: Shape, depth: int) -> int:
+        """Pass over an array of numbers that are no texts, or of such arrays: 0; else the depth at which something else is.
+
+        A tensor has very many, and a look at each of them would hold everybody up.
+        """
+        kinds = set(map(type, values))
+        while kinds == ARRAYS and shape.items is shape and depth < self._depth_max:
+            values, depth = list(chain.from_iterable(values)), depth + 1
+            kinds = set(map(type, values))
+        if shape.tokens or not kinds <= NUMBERS:
+            return depth
+        if not shape.plain_numbers and values and (float in kinds or min(values) <= LOW or max(values) >= HIGH):
+            return depth
+        self._next += len(values)
+        self._numbers += len(values)
+        return 0
 
     def _add(self, text: TextState) -> None:
         if len(self.texts) >= self._texts_max:

@@ -9,6 +9,7 @@ from yumen.dialects import Event, Payload
 from yumen.dialects.document import Document
 from yumen.engine import Delta
 from yumen.errors import Problem
+from yumen.forms import CallState
 
 NO_STREAMS = "The engine streams, and this dialect has no streams."
 
@@ -28,6 +29,10 @@ class Streamless:
     def counted(self, body: bytes) -> bool:
         """True: nobody counts here."""
         return True
+
+    def calls_of(self, reply: Payload) -> list[CallState]:
+        """None."""
+        return []
 
     def events_of(self, body: bytes) -> list[bytes]:
         """None."""

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from yumen.deadline import Deadline
 from yumen.dialects.document import encode_json
 from yumen.errors import Problem
 from yumen.keyfile import Entry
@@ -38,8 +37,8 @@ EXTENSIONS = [
     "binary_tensor_data", "classification", "model_configuration", "model_repository", "parameters", "schedule_policy",
     "statistics",
 ]  # fmt: skip
-# How long everything together may take to say whether it is ready; how long loading or unloading a model may take.
-READY_S, CHANGE_S = 10.0, 300.0
+# How long loading or unloading a model may take.
+CHANGE_S = 300.0
 # What has been done, and what has not after all.
 KINDS = {"load": ("model_loaded", "model_load_failed"), "unload": ("model_unloaded", "model_unload_failed")}
 WORKERS = "There are several workers, of which this would reach one; put the model into its folder, or take it out."
@@ -137,11 +136,7 @@ async def _take_body(headers: Headers, receive: Receive, runtime: Runtime, form:
 async def _health(runtime: Runtime, what: str) -> Answer:
     if what == "live":
         return 200, encode_json({"live": True})
-    try:
-        with Deadline(READY_S):
-            ready = not await runtime.ready()
-    except TimeoutError:
-        ready = False
+    ready = not await runtime.ready()
     return 200 if ready else 503, encode_json({"live": True, "ready": ready})
 
 

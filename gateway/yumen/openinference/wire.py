@@ -298,11 +298,18 @@ def write(
             else:
                 one["data"] = to_json(array, datatype)
         except ValueError as error:
+            if wanted.classification or (array.dtype.kind == "f" and not wanted.binary):
+                # It is mostly what the caller's own numbers come to, and has a form that he can ask for.
+                how = "with `binary_data`" + (", without `classification`" if wanted.classification else "")
+                raise _refused(f"The output `{spec.name}`: {error}; ask for it {how}.", "outputs") from None
             raise EngineError(f"the output `{spec.name}`: {error}") from None
         described.append(one)
     reply: dict[str, Any] = {"model_name": model, **({"model_version": version} if version else {})}
     if request.id:
         reply["id"] = request.id
-    head = encode({**reply, "outputs": described})
+    try:
+        head = encode({**reply, "outputs": described})
+    except UnicodeEncodeError:
+        raise EngineError("the model has given a text with half a character in it") from None
     joined = b"".join(tail)
     return Native(200, head + joined, json_bytes=len(head) if joined else 0)

@@ -115,7 +115,9 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     """A plugin under its policy. `sample` and `until` are about shadow; `until` is in seconds since the epoch.
 
     `rules` holds every rule that the plugin says it has, by id; `engines` the names of the engines that it asks for,
-    `detours` of those that it may have asked in the place of a route's own.
+    `detours` of those that it may have asked in the place of a route's own; `headers` those of requests that it reads.
+    `memory_mib` is what its own process may have,
+    where it has one.
     """
 
     name: str
@@ -127,11 +129,14 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     on_error: Literal["closed", "open"] = "closed"
     on_unsupported: Literal["reject", "warn", "skip"] = "reject"
     timeout_ms: int = 1000
+    isolation: Literal["none", "process"] = "none"
+    memory_mib: int = 1024
     match: Match = Match()
     cites: tuple[str, ...] = ()
     rules: dict[str, RulePolicy] = {}
     engines: tuple[str, ...] = ()
     detours: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
     file: str = ""
     line: int = 0
 

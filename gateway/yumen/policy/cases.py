@@ -20,6 +20,7 @@ DURATION = r"^(0|[1-9][0-9]{0,8})(ms|s|m|h)$"
 MOMENT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2}))?$"
 MOMENTS = ["2026-12-31", "2026-12-31T08:00:00+08:00"]
 SESSION = r"^[ -~]{0,200}$"
+HEADER = r"^[a-z0-9-]{1,64}$"
 UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -88,6 +89,10 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             description="What the header says that the route's `subject` names; none where it is empty.",
         ),
     ] = ""
+    headers: Annotated[
+        dict[Annotated[str, Meta(pattern=HEADER)], Annotated[str, Meta(pattern=SESSION)]],
+        Meta(max_length=32, description="Further headers of its requests, names in lower case."),
+    ] = {}
 
 
 class Texts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

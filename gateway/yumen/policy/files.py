@@ -32,11 +32,29 @@ Until = Annotated[
 ]
 
 
+class Pin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which release of a plugin or engine this policy was made for. Error: ValueError where it says neither."""
+
+    version: Annotated[str, Meta(max_length=100, description="The version of its distribution.")] = ""
+    sha256: Annotated[
+        str,
+        Meta(
+            pattern=r"^([0-9a-f]{64})?$",
+            description="The hash of what is installed, as `list --json` of `yumen plugins` or `yumen engines` prints it.",
+        ),
+    ] = ""
+
+    def __post_init__(self) -> None:
+        if not self.version and not self.sha256:
+            raise ValueError("a pin says a `version`, a `sha256`, or both")
+
+
 class EngineFile(msgspec.Struct, frozen=True, kw_only=True):
     """An engine; every other key belongs to the adapter's own configuration."""
 
     adapter: Annotated[str, Meta(description="Name of an installed engine.")]
     egress: Annotated[Literal["local", "remote"], Meta(description="Whether its text leaves this machine.")]
+    pin: Annotated[Pin, Meta(description="Refuse any other release of the adapter, unimported.")] | None = None
     when_env: Annotated[str, Meta(description="Available only where this variable is set.")] = ""
     batch: Annotated[
         BatchConfig | None, Meta(description="How rows of many callers run together, where its models take tensors.")
@@ -123,6 +141,7 @@ class PluginFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     version: Version
     plugin: Annotated[str, Meta(description="Name of an installed plugin.")]
+    pin: Annotated[Pin, Meta(description="Refuse any other release of the plugin, unimported.")] | None = None
     name: Annotated[str, Meta(pattern=NAME, description="Name of the instance; the file's name by default.")] | None = (
         None
     )
@@ -134,6 +153,14 @@ class PluginFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         Literal["reject", "warn", "skip"], Meta(description="What a payload that it cannot read does.")
     ] = "reject"
     timeout_ms: Annotated[int, Meta(ge=1, le=600_000, description="Time for one hook.")] = 1000
+    isolation: Annotated[
+        Literal["none", "process"],
+        Meta(description="Whether the plugin runs in a process of its own, which can fail without the gateway."),
+    ] = "none"
+    memory_mib: Annotated[
+        int,
+        Meta(ge=128, le=1 << 20, description="With `isolation: process`: memory that its process may have, in MiB."),
+    ] = 1024
     match: Match = Match()
     cites: Cites = ()
     rules: Annotated[

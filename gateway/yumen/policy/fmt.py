@@ -16,6 +16,7 @@ from pathlib import Path
 import yaml
 
 from yumen.errors import Diagnostic
+from yumen.policy.folder import is_inside
 from yumen.policy.layout import lay_out
 from yumen.policy.page import Page
 from yumen.policy.reader import BYTES_MAX, read
@@ -51,7 +52,7 @@ def files(path: Path) -> Iterator[tuple[Path, Diagnostic | None]]:
     """The policy files that a folder or a file's path stands for; with a diagnostic those that must not be touched."""
     folder = path if path.is_dir() else path.parent
     for file in sorted(path.glob("*.yaml")) if path.is_dir() else [path]:
-        if file.is_symlink() and folder.resolve() not in file.resolve().parents:
+        if file.is_symlink() and not is_inside(file, folder):
             what, fix = "this is a link out of the bundle", "put the file itself here"
             yield file, Diagnostic(str(file), 1, 1, "bundle.symlink", what, fix)
         elif file.exists() and not file.is_file():

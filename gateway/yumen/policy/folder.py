@@ -124,7 +124,7 @@ def _read_file(folder: Folder, name: str) -> Source:
 def _content(folder: Folder, name: str, source: Source, bytes_max: int) -> bytes | None:
     """The bytes of a file, or a few too many, which stay in the folder; None where it cannot be read, with the reason."""
     path = folder.path / name
-    if path.is_symlink() and folder.path.resolve() not in path.resolve().parents:
+    if path.is_symlink() and not is_inside(path, folder.path):
         source.wrong((), "bundle.symlink", "this is a link out of the bundle", "put the file itself here")
         return None
     try:
@@ -138,6 +138,12 @@ def _content(folder: Folder, name: str, source: Source, bytes_max: int) -> bytes
         return None
     folder.files[name] = content
     return content
+
+
+def is_inside(path: Path, folder: Path) -> bool:
+    """Whether a file lies in a folder or below it, under whatever name. Of links that lead in a circle none leads out."""
+    # `Path.resolve` says RuntimeError of a circle.
+    return Path(os.path.realpath(folder)) in Path(os.path.realpath(path)).parents
 
 
 def _base(folder: Folder, seen: set[Path], depth: int) -> Folder | None:

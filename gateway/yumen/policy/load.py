@@ -23,12 +23,14 @@ from yumen import registry
 from yumen.batching.config import BatchConfig
 from yumen.errors import Diagnostic, PolicyError
 from yumen.plugin import EngineRef, Lint, Plugin
-from yumen.policy import flow
+from yumen.policy import flow, pins
+from yumen.policy.apart import check_isolation
 from yumen.policy.bundle import Bundle, EngineSpec, Instance, PlacedCase, ReplicaSpec, Route
 from yumen.policy.cases import Case, TestFile
 from yumen.policy.files import EngineFile, GatewayFile, PluginFile
 from yumen.policy.folder import Folder, read_folder
 from yumen.policy.inherit import GATEWAY, TEST
+from yumen.policy.members import members
 from yumen.policy.reader import Source
 from yumen.policy.replicas import compile_config, compile_replicas, made
 from yumen.policy.routes import check_asked, check_matches, compile_routes
@@ -77,6 +79,8 @@ class Compiler:
         self.sources = folder.composed()
         self.warnings: list[Diagnostic] = []
         self.versions: dict[str, str] = {}
+        # Distributions of which nothing may be imported.
+        self._refused: frozenset[str] = frozenset()
         # The files of lines that the policy uses, with their digests: what they say is part of what the bundle does.
         self._used_lines: dict[str, str] = {}
         # The engines that plugins ask for, and the files in which they do.
@@ -88,6 +92,8 @@ class Compiler:
         policies = {name: source for name, source in self.sources.items() if not name.endswith(TEST)}
         instances: dict[str, Instance] = {}
         cases: list[PlacedCase] = []
+        unreadable = bool(gateway.diagnostics)
+        self._refused = pins.refused(policies, self.env)
         for name, source in self.sources.items():
             if name.endswith(TEST):
                 cases += self._cases(name, source)
@@ -97,7 +103,7 @@ class Compiler:
                         (), "bundle.duplicate-instance", f"`{instance.name}` stands in another file too", "rename one"
                     )
                 instances[instance.name] = instance
-        if gateway.diagnostics:  # what could not be read has no form to complain about
+        if unreadable:  # what could not be read has no form to complain about
             return None
         form = build(gateway, (), gateway.resolve((), _without_engines(gateway.data), self.env), GatewayFile)
         engines = self._engines(gateway)
@@ -137,20 +143,19 @@ class Compiler:
         if plugin_class is None:
             return None
         own = data.get("config")
-        config = build(source, ("config",), own, plugin_class.config_type) if _is_mapping(own) else None
+        who = registry.who("plugin", plugin_class.manifest.name)
+        config = build(source, ("config",), own, plugin_class.config_type, who) if _is_mapping(own) else None
         plugin: Plugin[Any] | None = None if config is None else made(source, ("config",), plugin_class, config)
         if form is None or config is None or plugin is None:
             return None
         cases += _placed(name, source, form.tests)
         self.versions[f"plugin {form.plugin}"] = plugin_class.manifest.version
-        try:
-            listed, lints, asked = list(plugin.rules()), list(plugin.lint()), list(plugin.engines())
-        except Exception as error:  # a plugin may raise anything
-            what = f"{form.plugin} cannot say what its rules are: {source.sentence(('config',), error)}"
-            source.wrong(("config",), "policy.config", what, "correct it, or use another plugin")
+        said = members(source, who, plugin)
+        if said is None:
             return None
-        self._lint(source, lints)
-        self._asked += [(source, ref) for ref in asked]
+        self._lint(source, said.lints)
+        check_isolation(source, form, plugin_class)
+        self._asked += [(source, ref) for ref in said.engines]
         if form.mode != "shadow":
             for key in ("sample", "until"):
                 if key in source.data:
@@ -165,11 +170,14 @@ class Compiler:
             on_error=form.on_error,
             on_unsupported=form.on_unsupported,
             timeout_ms=form.timeout_ms,
+            isolation=form.isolation,
+            memory_mib=form.memory_mib,
             match=form.match,
             cites=form.cites,
-            rules=compile_rules(source, form, listed),
-            engines=tuple(dict.fromkeys(ref.name for ref in asked if ref.calls != "route")),
-            detours=tuple(dict.fromkeys(ref.name for ref in asked if ref.calls == "route")),
+            rules=compile_rules(source, form, said.rules),
+            engines=tuple(dict.fromkeys(ref.name for ref in said.engines if ref.calls != "route")),
+            detours=tuple(dict.fromkeys(ref.name for ref in said.engines if ref.calls == "route")),
+            headers=said.headers,
             file=source.file,
             line=source.place(("plugin",)).line,
         )
@@ -177,11 +185,19 @@ class Compiler:
         return instance
 
     def _plugin_class(self, source: Source, name: str) -> type[Plugin[Any]] | None:
+        if self._refused & pins.owners("plugin", name):
+            return None  # a file that pins it says why
         try:
-            return registry.load_plugin(name)
+            owner = registry.load_plugin(name)
         except registry.RegistryError as error:
             source.wrong(("plugin",), "policy.plugin", str(error), _install("plugin", name))
             return None
+        self._warn_api(source, ("plugin",), "plugin", owner)
+        return owner
+
+    def _warn_api(self, source: Source, path: tuple[str | int, ...], kind: str, owner: Any) -> None:
+        if (warned := registry.api_warning(kind, owner)) is not None:
+            self._warn(source, path, "warning.api-version", warned.what, warned.fix)
 
     def _resolved(self, source: Source) -> Any:
         """A plugin's file with its references to the environment resolved; cases are taken as they are written."""
@@ -243,14 +259,20 @@ class Compiler:
     def _engine(self, gateway: Source, name: str, data: dict[str, Any]) -> EngineSpec | None:
         path = ("engines", name)
         own = {key: value for key, value in data.items() if key in EngineFile.__struct_fields__}
-        form = build(gateway, path, own, EngineFile)
-        if form is None or (form.when_env and not self.env.get(form.when_env)):
+        available = pins.available(data, self.env)
+        # Whatever an engine that is not available has from the environment need not be there.
+        pin = gateway.resolve((*path, "pin"), own.get("pin"), self.env) if available else None
+        form = build(gateway, path, {**own, "pin": pin}, EngineFile)
+        if form is None or not available:
             return None
+        if self._refused & pins.owners("engine", form.adapter):
+            return None  # as above
         try:
             engine_class = registry.load_engine(form.adapter)
         except registry.RegistryError as error:
             gateway.wrong((*path, "adapter"), "policy.engine", str(error), _install("engine", form.adapter))
             return None
+        self._warn_api(gateway, (*path, "adapter"), "engine", engine_class)
         rest = {key: value for key, value in data.items() if key not in own}
         replicas = compile_replicas(gateway, path, form, rest, engine_class, self.env)
         if form.replicas:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from yumen.errors import Diagnostic
+from yumen.errors import Diagnostic, words_of
 
 BYTES_MAX = 1 << 20
 DEPTH_MAX = 64
@@ -127,11 +127,14 @@ class Source:
         kinds = {dict: "a mapping", list: "a list", type(None): "nothing"}
         return kinds.get(type(value)) or f"`{str(value)[:40]}`"
 
-    def sentence(self, path: Path, error: Exception) -> str:
+    def sentence(self, path: Path, error: BaseException) -> str:
         """What an error about a value says, on one line; nothing of it where anything in the value may be a secret."""
         if any(one[: len(path)] == path for one in self._hidden):
             return f"{type(error).__name__}, about values of which some come from elsewhere and are not shown"
-        return (str(error).split("\n")[0] or type(error).__name__).replace(";", ",")[:300]
+        kind, words = type(error).__name__[:100], words_of(error).split("\n")[0]
+        if words and not isinstance(error, Exception):  # `3` alone says nothing of a `SystemExit`
+            words = f"{kind}: {words}"
+        return (words or kind).replace(";", ",")[:300]
 
 
 # The same parser in C where the wheel has it; only its events and nodes are used, values are resolved by `_scalar`.

@@ -15,8 +15,8 @@ from yumen import registry
 from yumen.policy.cases import Case, TestFile
 from yumen.policy.described import REF, Described, Schema
 from yumen.policy.files import EngineFile, GatewayFile, PluginFile
+from yumen.provenance import OWN
 
-DISTRIBUTION = "yumen"
 COMMAND = "python -m yumen.policy.reference > docs/policy-reference.md"
 WORDS = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
 BAR = "\\|"
@@ -55,7 +55,7 @@ def page() -> str:
 
 
 def _built_in(kind: str) -> list[str]:
-    return [one.name for one in registry.listings(kind) if one.distribution == DISTRIBUTION]
+    return [one.name for one in registry.listings(kind) if one.distribution == OWN]
 
 
 def _table(struct: type[msgspec.Struct], **elsewhere: str) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from yumen import registry
 from yumen.engine import Engine
+from yumen.plugin import Plugin
 from yumen.policy.bundle import ReplicaSpec
 from yumen.policy.files import EngineFile
 from yumen.policy.reader import Path, Source
@@ -43,7 +45,8 @@ def compile_config(
     gateway: Source, path: Path, data: dict[str, Any], engine_class: type[Engine[Any]], env: Mapping[str, str]
 ) -> Any:
     """The configuration of an adapter, or None where something is wrong with it, which is noted then."""
-    config = build(gateway, path, gateway.resolve(path, data, env), engine_class.config_type)
+    who = registry.who("engine", engine_class.manifest.name)
+    config = build(gateway, path, gateway.resolve(path, data, env), engine_class.config_type, who)
     return None if config is None or made(gateway, path, engine_class, config) is None else config
 
 
@@ -51,7 +54,8 @@ def made(source: Source, path: Path, owner: Any, config: Any) -> Any:
     """A plugin or engine of this configuration, or None where it refuses it."""
     try:
         return owner(config)
-    except Exception as error:  # a plugin's own check of its configuration
-        what = f"{owner.manifest.name} refuses this: {source.sentence(path, error)}"
+    except BaseException as error:  # a plugin's own check of its configuration
+        who = registry.who("plugin" if issubclass(owner, Plugin) else "engine", owner.manifest.name)
+        what = f"{who} refuses this: {source.sentence(path, error)}"
         source.wrong(path, "policy.config", what, "correct it")
         return None

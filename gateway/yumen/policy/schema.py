@@ -9,9 +9,9 @@ name exists, whether raw text leaves), only `check` says.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -23,7 +23,9 @@ from yumen.policy.described import Described, Schema, partial, reachable, with_e
 from yumen.policy.files import EngineFile, GatewayFile, PluginFile
 from yumen.policy.inherit import GATEWAY as GATEWAY_FILE
 from yumen.policy.inherit import TEST
+from yumen.policy.pins import owners
 from yumen.pool.config import ReplicaFile
+from yumen.provenance import OWN
 from yumen.tensors.engine import TensorEngine
 
 GATEWAY = "gateway"
@@ -36,26 +38,51 @@ AS_WRITTEN = ("tests",)
 OwnerT = TypeVar("OwnerT")
 
 
-def installed_schemas() -> tuple[dict[str, Schema], list[str]]:
-    """The schema of every kind of file by name, and for each plugin and engine that was left out, the reason."""
-    plugins, left_out = _installed("plugin", registry.load_plugin)
-    engines, more = _installed("engine", registry.load_engine)
-    out = {GATEWAY: gateway_schema(engines), TESTS: test_schema()}
+class Named(NamedTuple):
+    """What bundles name, as kind and name; and the distributions of which nothing may be imported (`yumen.policy.pins`)."""
+
+    names: Collection[tuple[str, str]] = ()
+    refused: Collection[str] = ()
+
+    def why_not(self, kind: str, name: str) -> str:
+        """Why a plugin or engine is not imported to describe it, or empty: it is built in, or named."""
+        offering = owners(kind, name)
+        who = f"{kind} `{name[:60]}` of {', '.join(sorted(offering))}"
+        if OWN in offering:
+            return ""
+        if (kind, name) not in self.names:
+            return f"{who}: no bundle that was looked at names it"
+        return f"{who}: a bundle pins another release" if offering & set(self.refused) else ""
+
+
+def installed_schemas(named: Named) -> tuple[dict[str, Schema], list[str]]:
+    """The schema of every kind of file by name, and for each plugin and engine that was left out, the reason.
+
+    Nothing is imported but what is built in and what is named.
+    """
+    plugins, left_out = _installed("plugin", registry.load_plugin, named)
+    gateway, more = _gateway(named)
+    out = {GATEWAY: gateway, TESTS: test_schema()}
     out |= {name: plugin_schema(name, owner) for name, owner in plugins.items()}
     return out, left_out + more
 
 
-def installed_schema(name: str) -> tuple[Schema, list[str]]:
-    """One of them; of the plugins only the one that is named is imported. Error: `RegistryError`."""
+def installed_schema(name: str, named: Named) -> tuple[Schema, list[str]]:
+    """One of them. A plugin that is asked for so is imported, and no other. Error: `RegistryError`."""
     if name == GATEWAY:
-        engines, left_out = _installed("engine", registry.load_engine)
-        return gateway_schema(engines), left_out
+        return _gateway(named)
     if name == TESTS:
         return test_schema(), []
     owner = registry.load_plugin(name)
     if reason := _unfit("plugin", name, owner):
         raise registry.RegistryError(reason)
     return plugin_schema(name, owner), []
+
+
+def _gateway(named: Named) -> tuple[Schema, list[str]]:
+    engines, left_out = _installed("engine", registry.load_engine, named)
+    others = [name for name in registry.names("engine") if NAME.fullmatch(name) and named.why_not("engine", name)]
+    return gateway_schema(engines, others), left_out
 
 
 def write(folder: Path, schemas: Mapping[str, Schema]) -> list[Path]:
@@ -85,13 +112,13 @@ def file_name(name: str) -> str:
     return f"{name}.schema.json"
 
 
-def gateway_schema(engines: Mapping[str, type[Engine[Any]]]) -> Schema:
-    """The schema of `gateway.yaml` where these adapters are installed."""
+def gateway_schema(engines: Mapping[str, type[Engine[Any]]], others: Collection[str] = ()) -> Schema:
+    """The schema of `gateway.yaml` where these adapters are installed, and `others` of which the keys are not known."""
     known = Described(GatewayFile, EngineFile, ReplicaFile, *(engine.config_type for engine in engines.values()))
     form = known.defs[known.names[EngineFile]]
     root = with_environment(known.defs[known.names[GatewayFile]])
     defs = {name: with_environment(one) for name, one in known.defs.items()}
-    choices = {"adapter": {**form["properties"]["adapter"], "enum": list(engines)}}
+    choices = {"adapter": {**form["properties"]["adapter"], "enum": sorted({*engines, *others})}}
     engine = {"type": "object", "properties": choices, "required": form["required"], "allOf": []}
     for name, owner in engines.items():
         batched = issubclass(owner, TensorEngine)
@@ -162,10 +189,15 @@ def _whole(title: str, root: Schema, defs: Mapping[str, Schema]) -> Schema:
     return {**out, "$defs": {name: one for name, one in defs.items() if name in needed}}
 
 
-def _installed(kind: str, load: Callable[[str], type[OwnerT]]) -> tuple[dict[str, type[OwnerT]], list[str]]:
+def _installed(
+    kind: str, load: Callable[[str], type[OwnerT]], named: Named
+) -> tuple[dict[str, type[OwnerT]], list[str]]:
     """What is installed of one kind and can be described, by name, and why the rest cannot."""
     found, left_out = {}, []
     for name in registry.names(kind):
+        if why := named.why_not(kind, name):
+            left_out.append(why)
+            continue
         try:
             owner = load(name)
         except registry.RegistryError as error:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import inspect as types
 
+from yumen.errors import words_of
 from yumen.policy.reader import Path, Source
 
 StructT = TypeVar("StructT", bound=msgspec.Struct)
@@ -36,8 +37,8 @@ NAMES = {
 }
 
 
-def build(source: Source, path: Path, data: Any, struct: type[StructT]) -> StructT | None:
-    """The Struct, or None where something is wrong, which `source.diagnostics` then says."""
+def build(source: Source, path: Path, data: Any, struct: type[StructT], who: str = "this gateway") -> StructT | None:
+    """The Struct, or None where something is wrong, which `source.diagnostics` then says. `who` is whose Struct it is."""
     before = len(source.diagnostics)
     _check(source, path, {} if data is None else data, _described(struct))
     if len(source.diagnostics) > before:
@@ -45,8 +46,12 @@ def build(source: Source, path: Path, data: Any, struct: type[StructT]) -> Struc
     try:
         return msgspec.convert({} if data is None else data, struct)
     except (msgspec.ValidationError, ValueError, TypeError) as error:
-        inner, what = _inner(str(error))
+        inner, what = _inner(words_of(error))
         source.wrong((*path, *inner), "policy.value", source.sentence(path, type(error)(what)), "correct it")
+        return None
+    except BaseException as error:  # what somebody else's Struct does to its own values
+        what = f"{who} cannot read this: {source.sentence(path, error)}"
+        source.wrong(path, "policy.value", what, "correct it, or use another release")
         return None
 
 

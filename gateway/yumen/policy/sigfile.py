@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from yumen.errors import Diagnostic, PolicyError
-from yumen.policy.folder import SIGNATURE, Folder
+from yumen.policy.folder import SIGNATURE, Folder, is_inside
 from yumen.policy.signature import Bases, Files, verify
 from yumen.policy.signers import PublicKey, UnusableKey, read_public
 
@@ -48,11 +48,6 @@ def unread(folder: Folder) -> list[Diagnostic]:
     """What could not be read of a bundle and what it extends: signing or verifying only the rest would mislead."""
     sources = [source for part in (folder, *folder.bases) for source in part.sources.values()]
     return sorted({one for source in sources for one in source.diagnostics})
-
-
-def is_inside(path: Path, folder: Path) -> bool:
-    """Whether a file lies in a folder or below it, under whatever name."""
-    return folder.resolve() in path.resolve().parents
 
 
 def write_signature(folder: Path, content: bytes) -> Path:

@@ -73,6 +73,8 @@ def _notes(instance: Instance) -> list[str]:
     notes = []
     if instance.manifest.masks:
         notes.append("masks")
+    if instance.isolation == "process":
+        notes.append("in a process of its own")
     if instance.mode == "shadow":
         notes.append("in shadow: what it would do is recorded and not done")
     notes += [f"{knob}: {value}" for knob, value in _loose(instance)]

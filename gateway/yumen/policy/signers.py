@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
+from yumen.plainfile import plain_file
 from yumen.policy.ed25519 import is_public_key
 
 # A key is about 120 bytes of PEM; the rest leaves room for comments.
@@ -129,11 +129,8 @@ def public_path(private: Path) -> Path:
 
 def _read(path: Path, *, private: bool) -> bytes:
     try:
-        with open(path, "rb", opener=_without_waiting) as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise UnusableKey(str(path), "this is not a file", "name a PEM file")
-            if private and status.st_mode & 0o077:
+        with plain_file(path) as file:
+            if private and os.fstat(file.fileno()).st_mode & 0o077:
                 what = "others than its owner can read or change this private key"
                 raise UnusableKey(str(path), what, f"run `chmod 600 {path}`, and make a new key if others had it")
             content = file.read(KEY_BYTES_MAX + 1)
@@ -142,11 +139,6 @@ def _read(path: Path, *, private: bool) -> bytes:
     if len(content) > KEY_BYTES_MAX:
         raise UnusableKey(str(path), f"this is larger than {KEY_BYTES_MAX} bytes", "name a PEM file of one key")
     return content
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Opening a pipe that nobody writes to would hang."""
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _create(path: Path, content: bytes, mode: int) -> None:

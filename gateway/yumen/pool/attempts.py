@@ -10,8 +10,10 @@ import msgspec
 
 from yumen.engine import Engine, EngineError, Native
 from yumen.exchange import Answer
+from yumen.foreign import tamed
 from yumen.pool.lease import Lease, LeasedStream, verdict
 from yumen.pool.member import AVOID_S_MAX
+from yumen.telemetry import error_name
 
 # Replies after which another replica may be asked: each says "not me, not now".
 ELSEWHERE = frozenset({429, 502, 503, 504})
@@ -37,7 +39,7 @@ async def attempt(ask: Ask, lease: Lease, clock: Callable[[], float], abandoned:
     task = asyncio.current_task()
     cancels = task.cancelling() if task is not None else 0
     try:
-        result = await ask.call(lease.member.engine)
+        result = await tamed(lambda: ask.call(lease.member.engine))
     except EngineError as error:
         lease.end(verdict(error))
         raise
@@ -53,7 +55,7 @@ async def attempt(ask: Ask, lease: Lease, clock: Callable[[], float], abandoned:
         raise EngineError("no answer in time", timeout=True) from None
     except Exception as error:  # an engine is somebody else's code
         lease.end("failed")
-        raise EngineError(f"it raised {type(error).__name__}") from None
+        raise EngineError(f"it raised {error_name(error)}") from None
     except BaseException:
         lease.end("unknown")
         raise

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+from yumen.foreign import tamed
 from yumen.pool.counts import Counts
 from yumen.pool.member import Member
+from yumen.telemetry import error_name
 
-CHECK_S_MAX = 5.0
+# How long a check may take, however often there is one: who is asked ten times a second need not answer in a tenth of one.
+CHECK_S_MIN, CHECK_S_MAX = 1.0, 5.0
 # How long an end waits for a check that does not let itself be cancelled, each time of so many.
 END_S = 1.0
 ENDS_MAX = 5
@@ -54,9 +57,10 @@ class Checks:
 
     async def _check(self, member: Member) -> None:
         task = asyncio.current_task()
+        limit_s = min(max(self._every_s, CHECK_S_MIN), CHECK_S_MAX) if self._every_s else CHECK_S_MAX
         try:
-            async with asyncio.timeout(min(self._every_s or CHECK_S_MAX, CHECK_S_MAX)):
-                ill = await member.engine.health()
+            async with asyncio.timeout(limit_s):
+                ill = await tamed(member.engine.health)
         except TimeoutError:
             ill = LATE
         except asyncio.CancelledError:
@@ -64,10 +68,11 @@ class Checks:
                 raise
             ill = "its health check cancelled itself"
         except Exception as error:  # an engine is somebody else's code
-            ill = f"its health check raised {type(error).__name__}"
+            ill = f"its health check raised {error_name(error)}"
         if self._ending:
             return
-        # A circuit that is open finds out by an exchange whether the replica answers again.
+        # A circuit that is open finds out by an exchange whether the replica answers again: adapters of upstreams know of
+        # their health by exchanges only, so that one which is not asked would stay ill for ever.
         if ill and member.circuit.trip(self._clock()):
             self._counts.opened(member.name)
         member.ill = ill

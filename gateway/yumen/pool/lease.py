@@ -17,7 +17,7 @@ Verdict = Literal["answered", "failed", "overloaded", "unknown"]
 
 def verdict(error: EngineError) -> Verdict:
     """What an engine's error says of the engine. A bad request says nothing, whoever sends many of them."""
-    if isinstance(error, RequestRefused):
+    if isinstance(error, RequestRefused) or error.well:
         return "unknown"
     return "failed" if error.retry_after_s is None else "overloaded"
 
@@ -103,7 +103,9 @@ class LeasedStream:
         except EngineError as error:
             self._lease.end(verdict(error), measured=True)
             raise
-        except Exception:
+        except (asyncio.CancelledError, GeneratorExit):
+            raise
+        except BaseException:  # an engine is somebody else's code
             self._lease.end("failed", measured=True)
             raise
         if not self._flows:

@@ -47,7 +47,8 @@ class Member:
 
     def share(self, now: float) -> float:
         """Its weight, less of it where it has just come back."""
-        since = now - self._back_at
+        # One that is still out may be asked where nobody else is left: of its slow start nothing has passed yet.
+        since = max(now - self._back_at, 0.0)
         if since >= self._slow_start_s:
             return self.weight
         return self.weight * max(SLOW_START_SHARE_MIN, since / self._slow_start_s)

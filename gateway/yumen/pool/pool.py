@@ -17,6 +17,7 @@ import msgspec
 from yumen.engine import Engine, EngineError, EngineManifest, EngineRequest, Events, Native
 from yumen.errors import CannotStart
 from yumen.exchange import Answer
+from yumen.foreign import tamed
 from yumen.plugin import Host
 from yumen.pool.attempts import Ask, attempt, elsewhere
 from yumen.pool.budget import Budget
@@ -29,6 +30,7 @@ from yumen.pool.lease import Lease
 from yumen.pool.member import Member, Replica
 from yumen.pool.outliers import Outliers
 from yumen.pool.race import Races
+from yumen.telemetry import error_name
 from yumen.tensors.models import Models, Placement
 
 # When to come back where nothing says how long it will take.
@@ -81,7 +83,7 @@ class Pool(Engine[Replicated]):
                 self._counts.begin(member.name)
         except BaseException:
             for error in await self._close_engines():
-                self._log.warning("replica_close_failed", error=type(error).__name__)
+                self._log.warning("replica_close_failed", error=error_name(error))
             raise
         self._checks = Checks(self._members, self._pool.check_ms / 1000, self._counts, self._clock)
         self._checks.start()
@@ -95,7 +97,9 @@ class Pool(Engine[Replicated]):
 
     async def infer(self, batch: Mapping[str, Any]) -> Mapping[str, Any]:
         """Have a replica run a batch. Error: `EngineError`, of the last replica that was asked."""
-        outputs: Mapping[str, Any] = await self._answer(Ask(lambda engine: engine.infer(batch), False, math.inf, ""))
+        key = batch.get("tenant", "") if self._pool.balance == "sticky" else ""
+        ask = Ask(lambda engine: engine.infer(batch), False, batch.get("deadline", math.inf), key)
+        outputs: Mapping[str, Any] = await self._answer(ask)
         return outputs
 
     def models(self) -> Models | None:
@@ -214,7 +218,7 @@ class Pool(Engine[Replicated]):
     async def _close_engines(self) -> list[BaseException]:
         """Close every replica whose loading has begun, once. Returns what went wrong."""
         begun, self._begun = self._begun, []
-        closed = await asyncio.gather(*(member.engine.close() for member in begun), return_exceptions=True)
+        closed = await asyncio.gather(*(tamed(member.engine.close) for member in begun), return_exceptions=True)
         for member in begun:
             self._counts.in_flight(member.name, 0)
         return [error for error in closed if error is not None]
@@ -222,8 +226,8 @@ class Pool(Engine[Replicated]):
 
 async def _load(member: Member, host: Host) -> None:
     try:
-        await member.engine.load(host)
+        await tamed(lambda: member.engine.load(host))
     except CannotStart as error:
         raise CannotStart(f"replica {member.name}: {error}") from None
     except Exception as error:  # an engine is somebody else's code
-        raise CannotStart(f"replica {member.name} failed to load: {type(error).__name__}: {error}") from error
+        raise CannotStart(f"replica {member.name} failed to load: {error_name(error)}: {error}") from error

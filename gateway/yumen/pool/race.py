@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from yumen.engine import EngineError
+from yumen.foreign import tamed
 from yumen.pool.attempts import Ask, attempt, elsewhere
 from yumen.pool.lease import Lease
 
@@ -94,7 +95,7 @@ class Races:
 
 async def _closed(close: Callable[[], Any]) -> None:
     with suppress(Exception):  # somebody else's code, and nobody is left to tell
-        await close()
+        await tamed(close)
 
 
 def _good(task: asyncio.Task[Any]) -> bool:

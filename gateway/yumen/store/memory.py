@@ -75,6 +75,21 @@ class MemoryStore:
             )
         return space
 
+    def holding(self, value: bytes) -> list[str]:
+        """The key spaces below this one in which some bytes stand, in a key or a value. For tests."""
+        found = [name for name, space in self._spaces.items() if space._holds(value)]
+        return [
+            *found,
+            *(f"{name}/{deeper}" for name, space in self._spaces.items() for deeper in space.holding(value)),
+        ]
+
+    def _holds(self, value: bytes) -> bool:
+        kept = [(key.encode("utf-8", "replace"), entry.value) for key, entry in self._entries.items()]
+        counted = [
+            name.encode() for tables in self._tables.values() for table in tables.values() for name in table.names
+        ]
+        return any(value in key or value in _bytes(one) for key, one in kept) or any(value in name for name in counted)
+
     def clear(self) -> None:
         """Forget everything, in every key space."""
         self._entries.clear()
@@ -275,3 +290,7 @@ def check_changes(changes: Sequence[Change]) -> None:
             check_keep(change.keep)
         if not isinstance(change, Drop):
             check_ttl(change.ttl_s)
+
+
+def _bytes(value: bytes | int | deque[bytes]) -> bytes:
+    return b"" if isinstance(value, int) else value if isinstance(value, bytes) else b"".join(value)

@@ -33,6 +33,11 @@ class Table:
         """Whether somebody is counted."""
         return who in self._rows
 
+    @property
+    def names(self) -> list[str]:
+        """Everybody who is counted."""
+        return [*self._rows]
+
     def row(self, who: str) -> int:
         """Where somebody is counted."""
         row = self._rows.get(who)

@@ -22,9 +22,10 @@ from yumen.telemetry import log
 if TYPE_CHECKING:
     from yumen.store.redis import Link
 
-# A clock that went back is told at most once in so many seconds, however many counters notice.
+# A clock that went back, or what is none of ours, is told at most once in so many seconds, however many counters notice.
 TELL_EVERY_S = 60.0
 DOUBLE = struct.Struct("<d")
+RING_BYTES = (1 + RING) * DOUBLE.size
 
 
 class RedisCounters:
@@ -39,7 +40,7 @@ class RedisCounters:
         self._prefixes = [f"{prefix}:{scope.name}:" for scope in scopes]
         self._program = msgspec.msgpack.encode([_program(scope) for scope in scopes])
         self._clock = clock
-        self._tell_at = 0.0
+        self._tell_at: dict[str, float] = {}
 
     async def count(self, entries: Sequence[Entry]) -> list[tuple[Reading, ...]]:
         """See `yumen.state.Counters`. Error: ValueError where an entry has not one change for each series."""
@@ -53,9 +54,12 @@ class RedisCounters:
         if not keys:
             return []
         answers: list[Any] = await self._link.ask(self._link.count, keys=keys, args=arguments)
-        if answers[0]:
-            self._tell(answers[0])
-        parts = iter(answers[1:])
+        back, odd, *counted = answers
+        if back:
+            self._tell("store_clock_went_back", back)
+        if odd:
+            self._tell("store_counters_odd", odd)
+        parts = iter(counted)
         return [
             tuple([_reading(series, next(parts)) for series in self._scopes[entry.scope].series]) for entry in entries
         ]
@@ -68,7 +72,7 @@ class RedisCounters:
         window_s = asked.windows_s[0]
         key = self._prefixes[scope] + who
         now, held = await self._link.ask(self._link.ring, keys=[key], args=[self._now(), fields(asked)[0]])
-        if held is None:
+        if held is None or len(held) != RING_BYTES:
             return 1
         newest, *slices = struct.unpack(f"<{1 + RING}d", held)
         return wait_s(int(newest), slices, float(now), window_s, limit)
@@ -76,11 +80,11 @@ class RedisCounters:
     def _now(self) -> str:
         return "" if self._clock is None else repr(self._clock())
 
-    def _tell(self, rings: int) -> None:
+    def _tell(self, event: str, counters: int) -> None:
         now = time.monotonic()
-        if now >= self._tell_at:
-            self._tell_at = now + TELL_EVERY_S
-            log.warning("store_clock_went_back", begun_anew=rings)
+        if now >= self._tell_at.get(event, now):
+            self._tell_at[event] = now + TELL_EVERY_S
+            log.warning(event, begun_anew=counters)
 
 
 def _program(scope: Scope) -> tuple[Any, ...]:

@@ -5,7 +5,8 @@ MessagePack; then for each entry its scope, from 1, and a change for each series
 
 A scope is its milliseconds to live and its series, each as kind, names of fields, windows in seconds, and the kind's own
 number (`keep` of `recent`, slots until what is usual is forgotten). Answers with the number of things whose clock went back
-too far, and then a string for every series of every entry: numbers as doubles, members as they came; all little-endian.
+too far, the number of things that were none of ours and begin anew, and then a string for every series of every entry:
+numbers as doubles, members as they came; all little-endian.
 
 A field holds, as doubles unless said otherwise: a ring the number of its newest slice and its slices; `distinct` for each
 member 8 bytes and when it was seen, in that order; `usual` its slot, sum, mean, variance and complete slots; `recent` when
@@ -29,7 +30,7 @@ if not now then
   local time = redis.call('TIME')
   now = tonumber(time[1]) + tonumber(time[2]) / 1000000
 end
-local back = 0
+local back, odd = 0, 0
 
 local function doubles(numbers)
   local parts = {}
@@ -37,7 +38,16 @@ local function doubles(numbers)
   return table.concat(parts)
 end
 
-local function number(bytes, at) return (struct.unpack('<d', bytes, at)) end
+-- What is kept is of a kind, or somebody else has put it there: it begins anew.
+local function check(good)
+  if not good then error('this is none of ours') end
+end
+
+local function number(bytes, at)
+  local found = struct.unpack('<d', bytes, at)
+  check(found - found == 0)
+  return found
+end
 
 -- One window of a sum: what it holds, and its ring.
 local function ring(held, window, amount)
@@ -84,6 +94,7 @@ end
 
 local function distinct(held, series, change)
   local seen, at, longest = held[1] or '', now, math.max(unpack(series[3]))
+  check(#seen % 16 == 0 and #seen <= 16 * DISTINCT_MAX)
   if #seen > 0 then
     local last = number(seen, #seen - 7)
     if last - now > longest / SLICES then
@@ -146,6 +157,7 @@ end
 
 local function recent(held, series, change)
   local before = ''
+  check(not held[1] or (#held[1] % 8 == 0 and #held[1] <= 8 + 8 * series[4]))
   if held[1] and now - number(held[1], 1) <= KEPT_S then before = string.sub(held[1], 9) end
   local kept = before .. change
   return before, {struct.pack('<d', now) .. string.sub(kept, -8 * series[4])}
@@ -166,11 +178,16 @@ local function tidy(key, names)
   for _, name in ipairs(redis.call('HKEYS', key)) do
     if not known[name] then strangers[#strangers + 1] = name end
   end
-  if #strangers > STRANGERS_MAX then redis.call('HDEL', key, unpack(strangers)) end
+  if #strangers > STRANGERS_MAX then
+    -- Lua can hand over so many at once.
+    for first = 1, #strangers, 1000 do
+      redis.call('HDEL', key, unpack(strangers, first, math.min(first + 999, #strangers)))
+    end
+  end
 end
 
 local scopes = cmsgpack.unpack(ARGV[2])
-local answers, next_argument = {0}, 3
+local answers, next_argument = {0, 0}, 3
 for _, key in ipairs(KEYS) do
   local scope = scopes[tonumber(ARGV[next_argument])]
   next_argument = next_argument + 1
@@ -178,13 +195,21 @@ for _, key in ipairs(KEYS) do
   for _, series in ipairs(scope[2]) do
     for _, name in ipairs(series[2]) do names[#names + 1] = name end
   end
-  local held, taken, written = redis.call('HMGET', key, unpack(names)), 0, {}
+  local held, taken, written = redis.pcall('HMGET', key, unpack(names)), 0, {}
+  if held.err then
+    redis.call('DEL', key)
+    held, odd = {}, odd + 1
+  end
   for _, series in ipairs(scope[2]) do
     local own, change = {}, ARGV[next_argument]
     next_argument = next_argument + 1
     for i = 1, #series[2] do own[i] = held[taken + i] end
     taken = taken + #series[2]
-    local answer, kept = kinds[series[1]](own, series, change)
+    local good, answer, kept = pcall(kinds[series[1]], own, series, change)
+    if not good then
+      odd = odd + 1
+      answer, kept = kinds[series[1]]({}, series, change)
+    end
     answers[#answers + 1] = answer
     if change ~= '' then
       for i, name in ipairs(series[2]) do
@@ -199,7 +224,7 @@ for _, key in ipairs(KEYS) do
     if redis.call('HLEN', key) > #names + STRANGERS_MAX then tidy(key, names) end
   end
 end
-answers[1] = back
+answers[1], answers[2] = back, odd
 return answers
 """
 # The time, and one field of a hash as it is. KEYS: the hash; ARGV: the time or empty, the field.

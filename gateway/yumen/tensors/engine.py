@@ -31,9 +31,14 @@ DIALECT = "kserve"
 
 
 class TensorEngine(Engine[ConfigT]):
-    """See the module. `batch` is set by the gateway before `load`, from the policy."""
+    """See the module. `batch` is set by the gateway before `load`, from the policy.
+
+    `runs_ahead` is set by an adapter whose models, called once more than `batch.runs_max` times at a time, begin with that
+    run as soon as another one ends, and not earlier: they are given a full batch ahead, and are never idle between two.
+    """
 
     batch: BatchConfig = BatchConfig()
+    runs_ahead: bool = False
     _repository: Repository | None = None
     _codec: Codec | None = None
 
@@ -52,7 +57,7 @@ class TensorEngine(Engine[ConfigT]):
         """Open the models. One that cannot be opened is unavailable, and the others serve. Error: `CannotStart`."""
         self._host = host
         self._codec = Codec(f"tensors-{host.instance}")
-        begin = partial(begun, open_version=self.open_version, batch=self.batch, host=host)
+        begin = partial(begun, open_version=self.open_version, batch=self.batch, host=host, ahead=self.runs_ahead)
         self._repository = Repository(self.source(), begin, host)
         await self._repository.start()
 
@@ -71,14 +76,15 @@ class TensorEngine(Engine[ConfigT]):
         """Run rows of a plugin's, in a batch with those of others.
 
         `batch` has `inputs`, numpy arrays by name, rows first; and may have `model`, where the engine has several,
-        `version`, `outputs` (names; all where there are none) and `deadline` (a `Host.monotonic` time; 30 s from now).
+        `version`, `outputs` (names; all where there are none), `deadline` (a `Host.monotonic` time; 30 s from now) and
+        `tenant`, whose rows they are: for its share of the model, its bounds and its isolation.
         Returns the outputs by name, which are not to be written to. Errors: `EngineError`, among them `RequestRefused`
         for what the model does not take.
         """
         with self._serving(batch.get("model") or self._only(), batch.get("version", "")) as served:
             rows = rows_of(batch["inputs"], batch.get("outputs", ()), served.signature)
             deadline = batch.get("deadline", self._host.monotonic() + INFER_S)
-            return await served.batcher.submit(rows, deadline=deadline)
+            return await served.batcher.submit(rows, tenant=batch.get("tenant", ""), deadline=deadline)
 
     def models(self) -> Models | None:
         """The catalogue; None before `load`."""

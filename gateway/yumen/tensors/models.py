@@ -39,7 +39,9 @@ class TensorModel(Protocol):
 
     async def run(self, rows: Rows) -> Tensors:
         """Run it once: every output of a batch has as many rows as the inputs. Never called twice at a time unless policy
-        says so (`batch.runs_max`). It does not write again to an array that it has answered with: callers get parts of it.
+        says so (`batch.runs_max`), or the engine (`TensorEngine.runs_ahead`). It does not write again to an array that it
+        has answered with: callers get parts of it. It is cancelled when nobody waits for it any more; where the runtime goes
+        on all the same, it must not begin another run before.
         Errors: `EngineError`; anything else that a runtime raises is taken for one.
         """
         ...

@@ -51,7 +51,9 @@ class Codec:
             write, asked, model, served.version, signature.outputs, outputs, batched=batched, labels=served.labels
         )
         elements = sum(array.size for array in outputs.values())
-        in_json = not asked.binary_default or any(not one.binary for one in asked.outputs)
+        # Classes and other texts stand in the JSON whatever was asked for.
+        in_json = not asked.binary_default or any(not one.binary or one.classification for one in asked.outputs)
+        in_json = in_json or any(array.dtype.hasobject for array in outputs.values())
         size = sum(array.nbytes for array in outputs.values())
         return await self._done(work, threaded=size >= WRITE_BYTES_MIN or (in_json and elements >= WRITE_ELEMENTS_MIN))
 
@@ -75,7 +77,13 @@ async def answered(served: Served, asked: InferRequest, request: EngineRequest, 
     deadline = min(request.deadline, now + asked.timeout_us / US) if asked.timeout_us else request.deadline
     # To the protocol 0 is no wish; 1 is what nobody goes before, as is 0 to a batcher.
     priority = max(asked.priority - 1, 0)
-    outputs = await served.batcher.submit(rows, tenant=request.tenant, deadline=deadline, priority=priority)
+    try:
+        outputs = await served.batcher.submit(rows, tenant=request.tenant, deadline=deadline, priority=priority)
+    except EngineError as error:
+        if error.timeout and deadline < request.deadline:
+            # So little time is the caller's wish, and nothing against the engine.
+            raise EngineError("the caller's own `timeout` has passed", timeout=True, well=True) from None
+        raise
     return await codec.write(asked, request.model, served, outputs)
 
 
@@ -102,8 +110,13 @@ async def begun(
     open_version: Callable[[VersionFiles], Any],
     batch: BatchConfig,
     host: Host,
+    *,
+    ahead: bool,
 ) -> Served:
-    """A version, open and warm, with a batcher of its own. Errors: `ConfigWrong`, `EngineError`, and the adapter's."""
+    """A version, open and warm, with a batcher of its own; `ahead` as `TensorEngine.runs_ahead`.
+
+    Errors: `ConfigWrong`, `EngineError`, and the adapter's.
+    """
     model: TensorModel = await open_version(files)
     try:
         signature = narrowed(model.signature, files.config)
@@ -112,7 +125,9 @@ async def begun(
     except BaseException:
         await model.close()
         raise
-    batcher = Batcher(model.run, signature, batch, metrics=host.metrics, model=files.model, monotonic=host.monotonic)
+    batcher = Batcher(
+        model.run, signature, batch, metrics=host.metrics, model=files.model, ahead=ahead, monotonic=host.monotonic
+    )
     return Served(
         model, batcher, name=files.model, version=files.version, signature=signature, labels=labels, now=host.now
     )

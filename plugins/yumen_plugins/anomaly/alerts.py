@@ -15,28 +15,23 @@ import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from email.utils import parsedate_to_datetime
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 from pyreqwest import exceptions
-from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.client import Client
 
 from yumen import CannotStart, Host, Lint
+from yumen_plugins import posting
 
 SEVERITIES = ("low", "medium", "high", "critical")
 BACKOFF_S, BACKOFF_S_MAX = 0.5, 30.0
-RETRY_AFTER_S_MAX = 60.0
 AGE_S_MAX = 600.0
 STOP_S = 2.0
 CANCEL_AGAIN_S = 0.1
 BODY_BYTES_MAX = 65_536
-# Of a reply only the status is read; a short body is taken with it, so that its connection can be used again.
-REPLY_BYTES_MAX = 4_096
 TOO_MANY = 429
-# The HTTP library's threads may still hold Python objects just after closing, and abort an interpreter that ends then.
-CLOSE_GRACE_S = 0.05
 
 
 class AlertsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -98,7 +93,7 @@ class Alerts:
 
     async def start(self) -> None:
         """Begin to send; alerts may have been given before."""
-        self._client = _client(self._config.timeout_s)
+        self._client = posting.client(timedelta(seconds=self._config.timeout_s))
         self._task = asyncio.create_task(self._work(self._client), name=f"{self._host.instance} alerts")
 
     def send(self, alert: Mapping[str, object]) -> bool:
@@ -140,7 +135,7 @@ class Alerts:
         if self._client is not None:
             await self._client.close()
             self._client = None
-            await asyncio.sleep(CLOSE_GRACE_S)
+            await asyncio.sleep(posting.CLOSE_GRACE_S)
 
     async def _work(self, client: Client) -> None:
         """Deliver one alert after the other, whatever happens to any of them."""
@@ -180,12 +175,12 @@ class Alerts:
             client.post(self._config.url)
             .headers(self._headers(alert))
             .body_bytes(alert.body)
-            .streamed_read_buffer_limit(REPLY_BYTES_MAX)
+            .streamed_read_buffer_limit(posting.REPLY_BYTES_MAX)
             .build_streamed()
         )
         try:
             async with request as response:
-                return self._failure(response.status, response.get_header("retry-after") or "")
+                return self._failure(response.status, posting.retry_after(response))
         except exceptions.PyreqwestError as error:
             return _failure_of(error)
 
@@ -205,13 +200,7 @@ class Alerts:
 
     def _wait_s(self, retry_after: str) -> float:
         """The seconds that a Retry-After header (RFC 9110, section 10.2.3) asks for, which may be a date; 60 at most."""
-        if retry_after.isascii() and retry_after.isdigit():
-            return min(float(retry_after[:9]), RETRY_AFTER_S_MAX)
-        try:
-            left_s = parsedate_to_datetime(retry_after).timestamp() - self._host.now()
-        except (ValueError, OverflowError):
-            return 0.0
-        return min(max(left_s, 0.0), RETRY_AFTER_S_MAX)
+        return posting.wait_s(retry_after, self._host.now())
 
     def _note(self, failure: _Failure | None) -> None:
         """Log where the webhook begins to fail, in another way, or no more; not every alert that it fails."""
@@ -269,23 +258,3 @@ def _check(url: str) -> None:
         usable = False
     if not usable or not url.isascii() or not url.isprintable() or " " in url:
         raise CannotStart("`url` of the alerts is not an absolute http:// or https:// URL; check where it is set")
-
-
-def _client(timeout_s: float) -> Client:
-    timeout = timedelta(seconds=timeout_s)
-    return (
-        ClientBuilder()
-        .runtime_multithreaded(False)
-        .user_agent("yumen")
-        .follow_redirects(False)
-        .referer(False)
-        .gzip(False)
-        .brotli(False)
-        .zstd(False)
-        .deflate(False)
-        .timeout(timeout)
-        .connect_timeout(timeout)
-        .pool_max_idle_per_host(1)
-        .no_proxy()
-        .build()
-    )

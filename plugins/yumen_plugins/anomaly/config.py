@@ -83,7 +83,7 @@ class AnomalyConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             max_length=1, description="Rules that come with Yumen; in shadow unless the file's `rules:` says otherwise."
         ),
     ] = []
-    alerts: Annotated[AlertsConfig, Meta(description="Where firings are told to.")] | None = None
+    alerts: Annotated[AlertsConfig | None, Meta(description="Where firings are told to.")] = None
     evaluator: Annotated[
         Literal["auto", "durable-rules", "python"], Meta(description="What evaluates rules; the verdicts are the same.")
     ] = "auto"

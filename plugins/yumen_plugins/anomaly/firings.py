@@ -11,6 +11,7 @@ from yumen import Exchange, Store
 from yumen_plugins.anomaly.compiled import Ready
 from yumen_plugins.anomaly.facts.fact import lookup
 from yumen_plugins.anomaly.language.conditions import SCALE, Facts
+from yumen_plugins.anomaly.listed import listed
 
 # How many are kept, and for how long.
 KEPT, KEPT_S = 500, 86_400.0
@@ -50,8 +51,7 @@ def firing(rule: Ready, exchange: Exchange, facts: Facts, at: float) -> Firing:
 
 async def recent(store: Store) -> list[dict[str, Any]]:
     """Those that are kept, the latest first. Errors: those of the store."""
-    items = await store.items(LIST)
-    return [msgspec.to_builtins(msgspec.json.decode(item, type=Firing)) for item in reversed(items)]
+    return [msgspec.to_builtins(one) for one in reversed(await listed(store, LIST, Firing))]
 
 
 async def keep(store: Store, firings: Sequence[Firing]) -> None:

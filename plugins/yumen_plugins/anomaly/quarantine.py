@@ -9,6 +9,7 @@ import msgspec
 
 from yumen import Counters, Entry, Reading, Store
 from yumen_plugins.anomaly.compiled import DAYS_MAX, Ready
+from yumen_plugins.anomaly.listed import listed
 from yumen_plugins.anomaly.tally import Tally
 
 NAME = "quarantine:"
@@ -77,9 +78,8 @@ class Quarantines:
 
     async def active(self, now: float) -> list[Quarantined]:
         """Those that hold, the latest first. Errors: those of the store."""
-        items = [msgspec.json.decode(item, type=Quarantined) for item in await self._store.items(LIST)]
         latest: dict[tuple[str, str], Quarantined] = {}
-        for one in items:
+        for one in await listed(self._store, LIST, Quarantined):
             # Anew at the end: the order is that of the last time.
             latest.pop((one.scope, one.who), None)
             if one.scope in self.scopes:

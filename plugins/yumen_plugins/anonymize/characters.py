@@ -69,13 +69,18 @@ PLAIN: dict[int, str] = (
 )
 # Decimal digits of other scripts: Arabic-Indic, Devanagari, Thai, …
 DIGITS: dict[int, str] = {
-    code: str(unicodedata.decimal(chr(code)))
-    for code in range(0x80, LAST)
-    if chr(code).isdecimal() and code not in PLAIN
+    ord(char): str(unicodedata.decimal(char))
+    for char in filter(str.isdecimal, map(chr, range(0x80, LAST)))
+    if ord(char) not in PLAIN
 }
 # Marks that are drawn over, under or around the character before them.
-MARKS = frozenset(
-    code for code in range(0x300, LAST) if unicodedata.category(chr(code)) in ("Mn", "Me") and code not in INVISIBLE
+MARKS = (
+    frozenset(
+        code
+        for code, category in enumerate(map(unicodedata.category, map(chr, range(0x300, LAST))), 0x300)
+        if category in ("Mn", "Me")
+    )
+    - INVISIBLE
 )
 
 

@@ -76,7 +76,7 @@ def is_json(text: str) -> bool:
         return False
     try:
         msgspec.json.decode(text)
-    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return False
     return True
 

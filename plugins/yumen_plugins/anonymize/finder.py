@@ -56,7 +56,7 @@ class Finder:
         members = Members(texts)
         found = self._fields.find(texts, members) if self._fields.detectors else None
         if self._ner is not None and (not reply or self._ner_replies):
-            more = await self._ner.find(values)
+            more = await self._ner.find(values, exchange.principal.tenant)
             found = more if found is None else [[*one, *other] for one, other in zip(found, more, strict=True)]
         return self.scanner.scan(
             values,

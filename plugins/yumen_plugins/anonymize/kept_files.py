@@ -18,6 +18,8 @@ from typing import Any
 
 import msgspec
 
+from yumen import plain_file
+
 DIGEST_BYTES = 32
 FILE_BYTES_MAX = 64 << 20
 # Other versions, other machines' processors and other choices of detectors leave files that nobody asks for any more: those
@@ -49,17 +51,15 @@ def read(name: str) -> bytes | None:
     within = folder()
     if within is None:
         return None
-    with suppress(OSError):
-        opened = os.open(within / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        with os.fdopen(opened, "rb") as file:
-            status = os.fstat(opened)
-            if not _ours(status) or not stat.S_ISREG(status.st_mode) or status.st_size > FILE_BYTES_MAX:
-                return None
-            whole = file.read(FILE_BYTES_MAX)
-            digest, content = whole[:DIGEST_BYTES], whole[DIGEST_BYTES:]
-            if hashlib.sha256(content).digest() == digest:
-                os.utime(opened)
-                return content
+    with suppress(OSError), plain_file(within / name, links=False) as file:
+        status = os.fstat(file.fileno())
+        if not _ours(status) or status.st_size > FILE_BYTES_MAX:
+            return None
+        whole = file.read(FILE_BYTES_MAX)
+        digest, content = whole[:DIGEST_BYTES], whole[DIGEST_BYTES:]
+        if hashlib.sha256(content).digest() == digest:
+            os.utime(file.fileno())
+            return content
     return None
 
 

@@ -1,7 +1,7 @@
-"""Compiles the patterns of built-in detectors, and keeps the long ones on disk; see kept_files.py.
+"""Compiles the patterns of built-in detectors, and keeps them on disk; see kept_files.py.
 
-Some of them hold thousands of names, and compiling all takes `re` longer than all the rest of a start. What is kept is what
-`re` hands to its engine, which checks it before it takes it.
+There are hundreds of them, some of which hold thousands of names, and compiling all takes `re` longer than all the rest of a
+start. What is kept is what `re` hands to its engine, which checks it before it takes it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ import msgspec
 
 from yumen_plugins.anonymize import kept_files
 
-# Shorter ones are compiled in less time than it takes to think about it.
-LONG_CHARS = 200
 # More than there are, several times; a file that holds more begins anew.
 PATTERNS_MAX = 4096
 
@@ -46,7 +44,7 @@ def compiled(pattern: str) -> re.Pattern[str]:
 
 def prepare(patterns: Iterable[str]) -> None:
     """Have `compiled` at hand for all of these, from the disk where they are kept."""
-    missing = sorted({one for one in patterns if len(one) >= LONG_CHARS and one not in _made})
+    missing = sorted({one for one in patterns if one not in _made})
     if not missing:
         return
     name = kept_files.name_of("patterns", sys.version, _engine.MAGIC, _engine.CODESIZE, sys.byteorder)
@@ -90,5 +88,5 @@ def _read(name: str) -> dict[str, Code]:
         return {}
     try:
         return msgspec.msgpack.decode(content, type=dict[str, Code])
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, ValueError):
         return {}

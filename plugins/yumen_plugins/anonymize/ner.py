@@ -52,8 +52,8 @@ class Ner:
             names = ", ".join(map(str, list(known)[:20]))
             raise CannotStart(f"the model of `ner` has none of the labels in `labels`, but: {names}; name some of them")
 
-    async def find(self, texts: Sequence[str]) -> list[list[Hit]]:
-        """What is found in each text, in order.
+    async def find(self, texts: Sequence[str], tenant: str) -> list[list[Hit]]:
+        """What is found in each text of a tenant's, in order.
 
         Errors: `Unsupported` where the texts are longer than `CHARS_MAX` in all; `EngineError` where the model fails;
         ValueError where its answer does not fit what it was asked.
@@ -64,7 +64,7 @@ class Ner:
             raise Unsupported(f"more than {CHARS_MAX} characters for the model of `ner`")
         found: dict[str, list[Hit]] = {}
         if asked:
-            answer = await self._engine.infer({"texts": asked})
+            answer = await self._engine.infer({"texts": asked, "tenant": tenant})
             entities = answer["entities"]
             if len(entities) != len(asked):
                 raise ValueError("the model of `ner` answers for another number of texts")

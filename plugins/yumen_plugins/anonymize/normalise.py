@@ -26,6 +26,7 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 from yumen_plugins.anonymize.characters import (
     BLANKS,
@@ -263,17 +264,22 @@ def _latin(match: re.Match[str]) -> str:
     return match[0].translate(LATIN) if re.search("[A-Za-z]", match[0]) else match[0]
 
 
-_DEFAULT = Speller(Spelling())
 # What never stands in a plain spelling, and what stands there for it.
 WIDE = {code: ord(plain) for code, plain in PLAIN.items() if len(plain) == 1}
 
 
 def normalise(text: str) -> tuple[str, list[int]]:
     """`Speller.spell` with every option as it is by default, and the offset of each plain character and of the end."""
-    if not _DEFAULT.needed(text):
+    speller = _default()
+    if not speller.needed(text):
         return text, list(range(len(text) + 1))
-    plain, places = _DEFAULT.spell(text)
+    plain, places = speller.spell(text)
     return plain, [*(places.span(at, at + 1)[0] for at in range(len(plain))), len(text)]
+
+
+@cache
+def _default() -> Speller:
+    return Speller(Spelling())
 
 
 def plain_spaces(text: str) -> str:

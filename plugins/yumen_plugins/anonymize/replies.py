@@ -25,7 +25,7 @@ class Replies:
         acting = [one for one in every if actions.replies.get(one.id, "keep") not in ("keep", "block")]
         self.acts = bool(acting)
         streamed = [one for one in acting if 0 < one.span_max <= LONG_CHARS or one.opener]
-        self.whole = frozenset(one.id for one in acting if one not in streamed)
+        self.whole = frozenset(one.id for one in acting) - {one.id for one in streamed}
         self._reach = Reach(streamed)
 
     def screen(self, readings: Readings, edit: Callable[[Hit, str], str | None]) -> Screen | None:

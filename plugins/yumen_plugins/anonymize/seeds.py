@@ -53,7 +53,7 @@ class Seeds:
     async def forget(self, tenant: str, subject: str) -> bool:
         """Throw a subject's seed away, or where that is empty the tenant's; whether there was one."""
         key = self._key(tenant, subject)
-        there = bool(await self._store.items(key))
+        there = bool(await items_of(self._store, key))
         await self._store.delete(key)
         return there
 
@@ -66,13 +66,13 @@ class Seeds:
         fresh = (now + lives_s).to_bytes(MOMENT_BYTES, "big") + secrets.token_bytes(RANDOM_BYTES)
         await self._store.append(key, fresh, lives_s, ITEMS_MAX)
         # Read again: somebody else may have been first, or have thrown away what was there.
-        items = await self._store.items(key)
+        items = await items_of(self._store, key)
         return items[0] if items else fresh
 
     async def _lists(self, keys: Sequence[str]) -> list[list[bytes]]:
         if self._store.shared and len(keys) > 1:
-            return await asyncio.gather(*map(self._store.items, keys))
-        return [await self._store.items(key) for key in keys]
+            return await asyncio.gather(*(items_of(self._store, key) for key in keys))
+        return [await items_of(self._store, key) for key in keys]
 
     def _keys(self, tenant: str, subject: str) -> list[str]:
         return [self._key(tenant, ""), *([self._key(tenant, subject)] if subject else ())]
@@ -80,6 +80,15 @@ class Seeds:
     def _named(self, tenant: str, subject: str) -> str:
         whose = f"seed\x00{tenant}\x00{subject}".encode("utf-8", "surrogatepass")
         return "vault-of:" + Hmac(self._key_of(tenant))(whose)[:KEY_DIGEST_BYTES].hex()
+
+
+async def items_of(store: Store, key: str) -> list[bytes]:
+    """The list at a key. What stands there and is none goes, or no exchange of those whose it is would pass any more."""
+    try:
+        return await store.items(key)
+    except ValueError:
+        await store.delete(key)
+        return []
 
 
 def _joined(seeds: Sequence[bytes]) -> bytes:

@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from yumen import Hmac, Store
 from yumen_plugins.anonymize.config import Vault as VaultConfig
 from yumen_plugins.anonymize.pseudonym import Entry
-from yumen_plugins.anonymize.seeds import Seeds
+from yumen_plugins.anonymize.seeds import Seeds, items_of
 
 VERSION = b"\x02"
 NONCE_BYTES, KEY_DIGEST_BYTES = 12, 16
@@ -113,7 +113,7 @@ class Vault:
             return found
         scope = Scope(self._key_of(tenant), tenant, scope_id, seed)
         config, now = self._config, self._now()
-        blobs = await self._store.items(scope.key)
+        blobs = await items_of(self._store, scope.key)
         self._measure(scope.key, blobs)
         twice: set[str] = set()
         for blob in reversed(blobs):
@@ -189,7 +189,7 @@ class Vault:
             return 0, []
         try:
             batch: Batch = _decode(scope.seal.decrypt(blob[len(VERSION) : body], blob[body:], scope.bound))
-        except (InvalidTag, msgspec.DecodeError):
+        except (InvalidTag, msgspec.DecodeError, ValueError):
             return 0, []
         return batch
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from yumen import plain_content
 from yumen_plugins.audit.entries import encode, numbered
 from yumen_plugins.audit.log.appender import Appender, Cut, LogBroken
 from yumen_plugins.audit.log.tiles import sync_folder
@@ -27,6 +28,7 @@ WRITER = re.compile(r"[0-9a-f]{8}")
 FOREVER = "forever"
 KEEP = re.compile(r"forever|keep-([1-9][0-9]{0,4})d")
 CHECKPOINT_S = 3600.0
+OLD_HEAD_BYTES_MAX = 4096
 JOURNAL_BYTES = 2 << 20
 
 Settle = Callable[[Callable[[], None]], None]
@@ -298,7 +300,7 @@ def _old_heads(ledger: Path) -> dict[str, Any]:
     heads: dict[str, Any] = {}
     for path in old_folders(ledger):
         try:
-            head = msgspec.json.decode((path / "head").read_bytes().rstrip(b" \n"))
+            head = msgspec.json.decode(plain_content(path / "head", OLD_HEAD_BYTES_MAX).rstrip(b" \n"))
             heads[path.name] = {"records": int(head["seq"]), "code": str(head["code"])[:64]}
         except (OSError, msgspec.MsgspecError, ValueError, KeyError, TypeError):
             heads[path.name] = {"records": 0, "code": ""}

@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from yumen import CannotStart, Secret, Settings
+from yumen import CannotStart, Secret, Settings, plain_content
 from yumen_plugins.audit.entries import PART, decoded, joined
 from yumen_plugins.audit.folder import logs_in, old_folders, writer_folders
 from yumen_plugins.audit.log.files import READS, LogFiles, Missing, head_size
@@ -19,7 +19,7 @@ from yumen_plugins.audit.record import open_texts
 from yumen_plugins.audit.subjects import DoesNotOpen, Erased, Keyring, KeyringUnavailable
 from yumen_plugins.audit.threads import YIELD_EVERY, give_way
 
-SECRET_BYTES = 32
+SECRET_BYTES, SECRET_FILE_BYTES_MAX = 32, 4096
 SUBJECTS_FILE = "subjects.sqlite"
 Found = tuple[int, dict[str, Any]]
 
@@ -178,7 +178,8 @@ def root_secret(settings: Settings, secret: Path | None = None) -> Secret | None
     """The gateway's secret, or None where there is none. Error: `CannotStart` for one that cannot be read or is none."""
     path = secret or settings.data_dir / "secret"
     try:
-        root = path.read_bytes()
+        # Whoever names one may well name a pipe.
+        root = path.read_bytes() if secret is not None else plain_content(path, SECRET_FILE_BYTES_MAX)
     except FileNotFoundError:
         if secret is not None:
             raise CannotStart(f"there is no secret at {path}; name another file") from None

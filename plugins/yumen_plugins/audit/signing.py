@@ -29,7 +29,7 @@ from typing import NamedTuple
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from yumen import CannotStart
+from yumen import CannotStart, plain_content
 from yumen_plugins.audit.log import note
 from yumen_plugins.audit.log.note import Checkpoint
 from yumen_plugins.audit.log.tiles import sync_folder, write_whole
@@ -38,7 +38,7 @@ FILE, KEYS = "signing.json", "keys"
 TITLE = "yumen ledger key 1"
 NAME = "yumen-ledger"
 NONE = "-"
-STATEMENT_BYTES_MAX = 1 << 20
+STATEMENT_BYTES_MAX, KEYS_BYTES_MAX = 1 << 20, 4096
 
 
 class Era(NamedTuple):
@@ -247,8 +247,7 @@ def _state(ledger: Path, number: int, lines: list[str], gateway: str, privates: 
 
 def _statement(folder: Path, number: int) -> bytes:
     try:
-        with (folder / f"{number}.note").open("rb") as file:
-            return file.read(STATEMENT_BYTES_MAX)
+        return plain_content(folder / f"{number}.note", STATEMENT_BYTES_MAX)
     except FileNotFoundError:
         raise ValueError(f"statement {number} is not there") from None
 
@@ -270,12 +269,19 @@ def _generated() -> _Pair:
 
 def _read(data_dir: Path) -> _Content | None:
     try:
-        return msgspec.json.decode((data_dir / FILE).read_bytes(), type=_Content)
+        content = msgspec.json.decode(plain_content(data_dir / FILE, KEYS_BYTES_MAX), type=_Content)
+        if _belong(content.current) and (content.coming is None or _belong(content.coming)):
+            return content
     except FileNotFoundError:
         return None
-    except msgspec.MsgspecError:
-        # The library's message could quote the file.
-        raise ValueError(f"{FILE} is not a key file") from None
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        pass  # the library's message could quote the file
+    raise ValueError(f"{FILE} is not a key file")
+
+
+def _belong(pair: _Pair) -> bool:
+    """Whether the public key is that of the private one. Error: ValueError where that is none."""
+    return Ed25519PrivateKey.from_private_bytes(pair.private).public_key().public_bytes_raw() == pair.public
 
 
 def _write(data_dir: Path, content: _Content) -> None:

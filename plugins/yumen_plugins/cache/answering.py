@@ -153,7 +153,9 @@ class Answering:
         text = question_of(exchange, semantic.config.question_chars_max)
         if text is None:
             return None, None, ""
-        question = await semantic.question(text.value, self._keys.context(exchange, space, text))
+        question = await semantic.question(
+            text.value, self._keys.context(exchange, space, text), exchange.principal.tenant
+        )
         if question is None or not wanted.reads:
             return question, None, ""
         key = await semantic.find(space, question)

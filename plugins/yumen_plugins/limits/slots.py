@@ -23,9 +23,10 @@ class Slots:
         """A slot, to be handed to `give_back`, or None where all are taken. `now` is in seconds since the epoch."""
         index = int(now // BUCKET_S)
         slot = f"concurrent:{who}:{index}"
+        # What may fail comes first: a slot that is taken is given back. Nobody takes one of the bucket before any more.
+        before = int(await self._store.get(f"concurrent:{who}:{index - 1}") or 0)
         taken = await self._store.add(slot, 1, BUCKET_TTL_S)
-        before = await self._store.get(f"concurrent:{who}:{index - 1}")
-        if taken + (int(before) if before else 0) <= self.limit:
+        if taken + before <= self.limit:
             return slot
         await self.give_back(slot, now)
         return None

@@ -11,6 +11,7 @@ import numpy as np
 
 from yumen.batching import BatchConfig, Batcher
 from yumen.tensors.types import Datatype, Rows, Scalar, Signature, Tensors, TensorSpec
+from yumen.testing import CapturedMetrics
 
 # Longer than anything here takes; a bound, not a measure.
 WAIT_S = 30.0
@@ -25,24 +26,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.at
-
-
-class Counted:
-    """Metrics that a test can read."""
-
-    def __init__(self) -> None:
-        self.counts: dict[tuple[str, str], float] = {}
-        self.gauges: dict[str, float] = {}
-
-    def count(self, name: str, amount: float = 1, **labels: str) -> None:
-        key = name, labels.get("reason", labels.get("size", ""))
-        self.counts[key] = self.counts.get(key, 0) + amount
-
-    def gauge(self, name: str, value: float, **labels: str) -> None:
-        self.gauges[name] = value
-
-    def observe(self, name: str, seconds: float, **labels: str) -> None:
-        raise AssertionError("nothing here is observed")
 
 
 def signature(batch_max: int = 1024, datatype: Datatype = "INT64") -> Signature:
@@ -109,9 +92,18 @@ def poison(given: Rows) -> Mapping[str, Any]:
     return echo(given)
 
 
-def batcher(model: Model, clock: Callable[[], float] | None = None, batch_max: int = 1024, **config: Any) -> Batcher:
+def batcher(
+    model: Model, clock: Callable[[], float] | None = None, batch_max: int = 1024, *, ahead: bool = False, **config: Any
+) -> Batcher:
+    took = BatchConfig(**config)
     return Batcher(
-        model.run, signature(batch_max), BatchConfig(**config), metrics=Counted(), model="m", monotonic=clock or Clock()
+        model.run,
+        signature(batch_max),
+        took,
+        metrics=CapturedMetrics().of("unit"),
+        model="m",
+        ahead=ahead,
+        monotonic=clock or Clock(),
     )
 
 

@@ -55,6 +55,37 @@ def test_errors_go_to_whom_they_belong(signs: list[int], width: int) -> None:
     asyncio.run(check())
 
 
+async def test_what_an_error_says_of_the_engine_reaches_every_caller() -> None:
+    """Each gets an error of its own, by which a pool and the gateway's answer go as by the model's."""
+
+    def fails(_: Rows) -> Any:
+        raise EngineError("忙 busy", timeout=True, again=True, retry_after_s=3.0, well=True)
+
+    model = Model(act=fails)
+    one = batcher(model)
+    first = await busy(one)
+    tasks = [start(one.submit(rows(number), deadline=NEVER)) for number in range(3)]
+    await model.let_go(2)
+    errors: list[Any] = [*await done(first), *await done(*tasks)]
+    assert [(e.timeout, e.again, e.retry_after_s, e.well) for e in errors] == [(True, True, 3.0, True)] * 4
+    assert len(set(map(id, errors))) == 4
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit()])
+async def test_a_run_that_would_end_the_process_ends_itself(error: BaseException) -> None:
+    """It is run in a task of its own, out of which nothing comes: its caller has an error, and the next one an answer."""
+
+    def act(given: Rows) -> Any:
+        if (given.inputs["x"] < 0).any():
+            raise error
+        return poison(given)
+
+    one = batcher(Model(held=False, act=act))
+    failed, fine = await done(start(one.submit(rows(-1), deadline=NEVER)), start(one.submit(rows(2), deadline=NEVER)))
+    assert isinstance(failed, EngineError)
+    assert fine == [2]
+
+
 async def test_errors_tell_nothing_of_rows() -> None:
     """A runtime's own words, which may hold what it was given, reach nobody."""
     one = batcher(Model(held=False, act=poison))
@@ -118,6 +149,28 @@ async def test_a_model_that_drops_a_bad_row_is_found_out() -> None:
     results = await done(*[start(one.submit(rows(n), deadline=NEVER)) for n in (1, 2, -1, 3)])
     assert results[:2] + results[3:] == [[1], [2], [3]]
     assert isinstance(results[2], EngineError)
+
+
+async def test_rows_that_are_late_by_then_do_not_run_again() -> None:
+    """While it is found out whose rows are bad time goes by; whose deadline has passed gets no further run."""
+    model, clock = Model(act=poison), Clock()
+    one = batcher(model, clock)
+    first = await busy(one)
+    waiting = [
+        start(one.submit(rows(n), deadline=clock.at + left_s)) for n, left_s in ((-1, 100), (2, 100), (3, 10), (4, 100))
+    ]
+    await settled()
+    await model.let_go()
+    clock.at += 11
+    while not all(task.done() for task in waiting):
+        await model.let_go()
+    bad, second, late, fourth = await done(*waiting)
+    assert (second, fourth, await done(first)) == ([2], [4], [[0]])
+    assert isinstance(bad, EngineError)
+    assert isinstance(late, EngineError)
+    assert late.timeout
+    assert model.ran[1] == [-1, 2, 3, 4]
+    assert not any(3 in ran for ran in model.ran[2:])
 
 
 async def test_who_spoils_batches_runs_apart_for_a_while() -> None:

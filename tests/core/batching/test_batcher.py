@@ -10,7 +10,6 @@ import pytest
 from prometheus_client import REGISTRY
 from tests.core.batching.models import (
     NEVER,
-    Counted,
     Model,
     batcher,
     busy,
@@ -26,6 +25,7 @@ from yumen.batching import BatchConfig, Batcher
 from yumen.engine import EngineError, RequestRefused
 from yumen.telemetry import PluginMetrics
 from yumen.tensors.types import Rows
+from yumen.testing import CapturedMetrics
 
 
 async def test_an_idle_model_runs_at_once_without_a_copy() -> None:
@@ -218,11 +218,16 @@ async def test_callers_hold_nothing_of_each_other() -> None:
 
 async def test_statistics_count_what_was_done() -> None:
     """Requests, rows, runs by size, and the time waited and run are told, without what fills batches up."""
-    model, counted = Model(), Counted()
+    model, measured = Model(), CapturedMetrics()
     clock_at = [0.0]
     one = Batcher(
-        model.run, signature(), BatchConfig(pad_to_bucket=True), metrics=counted, model="海关", monotonic=lambda: clock_at[0]
-    )  # fmt: skip
+        model.run,
+        signature(),
+        BatchConfig(pad_to_bucket=True),
+        metrics=measured.of("unit"),
+        model="海关",
+        monotonic=lambda: clock_at[0],
+    )
     tasks = [await busy(one)]
     tasks += [start(one.submit(rows(n), deadline=NEVER)) for n in (1, 2, 3)]
     await settled()
@@ -238,10 +243,11 @@ async def test_statistics_count_what_was_done() -> None:
     assert statistics.answered_s == 2 + 3 * 5
     await one.close()
     await one.close()
-    assert counted.counts["batch_runs", "1"] == 1
-    assert counted.counts["batch_runs", "4"] == 1
-    assert counted.counts["batch_rows", ""] == 4
-    assert counted.gauges == {"batch_queue_rows": 0}
+    assert measured.total("batch_runs", size="1") == 1
+    assert measured.total("batch_runs", size="4") == 1
+    assert measured.total("batch_rows") == 4
+    assert measured.total("batch_queue_rows") == 0
+    assert {one.name for one in measured.all if one.kind != "count"} == {"batch_queue_rows"}
 
 
 async def test_metrics_are_served() -> None:

@@ -132,6 +132,26 @@ def test_a_run_that_does_not_end_is_not_waited_for() -> None:
     assert forecast.oldest_s(105.0) == 5.0
 
 
+def test_a_run_given_ahead_begins_when_another_ends() -> None:
+    """It is waited for in whole, and what it waits for the model is no cost of it."""
+    forecast = known_forecast()
+    first, second = forecast.started(8, 100.0), forecast.started(8, 100.002)
+    assert forecast.begins_s(100.004) == pytest.approx(0.006, rel=0.1)
+    assert forecast.answered_s(0, 1, 1, 100.004) == pytest.approx(0.026, rel=0.05)
+    assert forecast.oldest_s(100.005) == pytest.approx(0.005)
+    assert forecast.ended(first, 8, 100.01, learn=True) == pytest.approx(0.01)
+    assert forecast.ended(second, 8, 100.022, learn=True) == pytest.approx(0.012)
+    assert forecast.begins_s(100.022) == 0
+
+
+def test_a_run_that_never_began_took_no_time() -> None:
+    """It was called off while the one before it went on."""
+    forecast = known_forecast()
+    first, second = forecast.started(8, 100.0), forecast.started(8, 100.002)
+    assert forecast.ended(second, 8, 100.005, learn=False) == 0
+    assert forecast.ended(first, 8, 100.01, learn=True) == pytest.approx(0.01)
+
+
 def test_padded_runs_cost_what_they_are_filled_up_to() -> None:
     """Three rows run as four do, and no batch is larger than the model takes."""
     forecast = Forecast(24, 1, padded=True)

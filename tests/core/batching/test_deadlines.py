@@ -13,7 +13,6 @@ import pytest
 from tests.core.batching.models import (
     NEVER,
     Clock,
-    Counted,
     Model,
     batcher,
     busy,
@@ -29,7 +28,8 @@ from tests.core.batching.models import (
 from yumen.batching import BatchConfig, Batcher
 from yumen.batching.cost import RUNS_MIN
 from yumen.engine import EngineError, RequestRefused
-from yumen.tensors.types import Rows
+from yumen.tensors.types import Rows, Tensors
+from yumen.testing import CapturedMetrics
 
 
 async def refused(work: Awaitable[Any]) -> EngineError:
@@ -199,8 +199,10 @@ async def test_a_batch_does_not_grow_until_a_member_is_late() -> None:
 )
 async def test_what_waits_is_bounded(config: dict[str, Any], reason: str) -> None:
     """No more rows or bytes wait than policy says, of one tenant or all; who comes then is told when to come back."""
-    model, counted = Model(), Counted()
-    one = Batcher(model.run, signature(), BatchConfig(**config), metrics=counted, model="m", monotonic=Clock())
+    model, measured = Model(), CapturedMetrics()
+    one = Batcher(
+        model.run, signature(), BatchConfig(**config), metrics=measured.of("unit"), model="m", monotonic=Clock()
+    )
     tasks = [await busy(one)]
     tasks += [start(one.submit(rows(1, 2), tenant="甲", deadline=NEVER)) for _ in range(4)]
     await settled()
@@ -214,7 +216,7 @@ async def test_what_waits_is_bounded(config: dict[str, Any], reason: str) -> Non
     await model.let_go(1)
     assert not [result for result in await done(*tasks) if isinstance(result, BaseException)]
     await one.close()
-    assert counted.counts["batch_refused", reason] == 1
+    assert measured.total("batch_refused", reason=reason) == 1
     assert one.statistics.refused == 1
 
 
@@ -232,7 +234,8 @@ async def test_what_can_never_wait_is_a_bad_request() -> None:
     """A request larger than all that may ever wait is not told to come back."""
     model = Model(held=False)
     for limit in ("tenant_rows_max", "queue_rows_max", "tenant_bytes_max"):
-        error = await refused(batcher(model, None, **{limit: 40}).submit(rows(*range(41)), deadline=NEVER))
+        bounds: dict[str, Any] = {limit: 40}
+        error = await refused(batcher(model, None, **bounds).submit(rows(*range(41)), deadline=NEVER))
         assert isinstance(error, RequestRefused)
     assert not model.ran
 
@@ -244,15 +247,39 @@ async def test_one_run_is_not_bounded_by_what_may_wait() -> None:
 
 
 async def test_a_model_that_hangs_holds_nobody_longer_than_the_deadline() -> None:
-    """Every caller of a model that never answers is answered in time, and it shows how long it has been so."""
+    """Every caller of a model that never answers is answered in time, and the run that nobody waits for is given up."""
     model = Model()
     one = batcher(model, time.monotonic, rows_max=2)
     tasks = [start(one.submit(rows(n), deadline=time.monotonic() + 0.05)) for n in range(20)]
     results = await done(*tasks)
     assert all(isinstance(result, EngineError) and result.timeout for result in results)
+    await settled()
     assert one.waiting_rows == 0
+    assert not model.running
+    assert one.busy_s == 0
+    model.held = False
+    assert await done(start(one.submit(rows(21), deadline=NEVER))) == [[21]]
+
+
+async def test_a_model_that_does_not_let_go_shows_how_long() -> None:
+    """Where a run goes on although it was given up, nothing else is begun, and it is seen for how long it has been so."""
+    gate = asyncio.Event()
+
+    async def run(given: Rows) -> Tensors:
+        while not gate.is_set():
+            try:
+                await gate.wait()
+            except asyncio.CancelledError:
+                continue
+        return {"y": given.inputs["x"]}
+
+    one = Batcher(run, signature(), BatchConfig(), metrics=CapturedMetrics().of("unit"), model="m")
+    for n in range(2):
+        [error] = await done(start(one.submit(rows(n), deadline=time.monotonic() + 0.05)))
+        assert isinstance(error, EngineError)
+        assert error.timeout
     assert one.busy_s > 0
-    await model.let_go()
+    gate.set()
     await one.close()
     assert one.busy_s == 0
 

@@ -75,8 +75,23 @@ async def test_leaving_a_large_request_drops_all_of_it() -> None:
     large.cancel()
     await settled()
     assert one.waiting_rows == 0
-    await model.let_go()
     assert not model.running
+
+
+async def test_a_run_is_given_up_when_the_last_of_its_callers_has_left() -> None:
+    """As long as one of them waits it goes on; then the model is free for others."""
+    model = Model()
+    one = batcher(model)
+    tasks = [start(one.submit(rows(n), deadline=NEVER)) for n in (1, 2)]
+    await settled()
+    tasks[0].cancel()
+    await settled()
+    assert len(model.running) == 1
+    tasks[1].cancel()
+    await settled()
+    assert not model.running
+    model.held = False
+    assert await done(start(one.submit(rows(3), deadline=NEVER))) == [[3]]
 
 
 async def test_a_storm_of_leaving_callers() -> None:

@@ -85,6 +85,12 @@ def test_size_of_what_is_no_text_is_counted_too() -> None:
     assert size_bytes(Rows({"x": np.array([None, 7], dtype=object)})) > 16
 
 
+def test_parameters_are_counted_too() -> None:
+    """What a caller sends beside its rows waits with them."""
+    rows = Rows({"x": np.zeros((1, 1), np.int8)}, parameters={"名" * 200: "值" * 256, "n": 10**300, "flag": True})
+    assert size_bytes(rows) > sum(getsizeof(one) for pair in rows.parameters.items() for one in pair)
+
+
 def test_padding_repeats_the_last_row() -> None:
     """What fills a batch up is rows like the model gets anyway, not zeros that it may choke on."""
     merged = merge([Rows({"x": np.array([[1], [2]])}), Rows({"x": np.array([[3]])})], 2)

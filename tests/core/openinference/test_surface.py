@@ -11,7 +11,18 @@ from typing import Any, ClassVar
 import pytest
 from tests.e2e.openinference.calculator import Calculator
 
-from yumen import Engine, EngineError, EngineManifest, Manifest, NoConfig, Operation, Plugin, RequestRefused, Secret
+from yumen import (
+    Engine,
+    EngineError,
+    EngineManifest,
+    Manifest,
+    NoConfig,
+    Operation,
+    Plugin,
+    RequestRefused,
+    Secret,
+    readiness,
+)
 from yumen.dataplane import DataPlane
 from yumen.errors import Problem
 from yumen.keyfile import Entry, Role
@@ -142,7 +153,7 @@ async def test_an_engine_that_is_not_well_is_not_ready(plane: Plane, monkeypatch
         await asyncio.sleep(60)
         return ""
 
-    monkeypatch.setattr(surface, "READY_S", 0.05)
+    monkeypatch.setattr(readiness, "READY_S", 0.05)
     for health in (ill, silent):
         monkeypatch.setattr(plane.engine, "health", health)
         assert await plane.ask("GET", "/v2/health/ready", role=None) == (503, {"live": True, "ready": False})

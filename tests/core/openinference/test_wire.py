@@ -297,20 +297,54 @@ def test_the_caller_s_words_are_in_no_message(members: dict[str, Any], outputs: 
 @pytest.mark.parametrize(
     ("datatype", "array"),
     [
-        ("FP32", np.array([1, np.nan], np.float32)),
-        ("FP16", np.array([np.inf], np.float16)),
-        ("FP64", np.array([-np.inf])),
         ("FP32", np.array([1.0])),
         ("BYTES", np.array([b"bytes"], dtype=object)),
         ("BYTES", np.array(["a"])),
+        ("BYTES", np.array(["a\ud83d"], dtype=object)),
         ("BF16", np.array([1], np.uint16)),
     ],
 )
 def test_a_reply_that_cannot_be_written_is_the_engine_s_failure(datatype: Datatype, array: Tensor) -> None:
-    """JSON has no infinity, and a model gives what it says it gives."""
+    """A model gives what it says it gives."""
     with pytest.raises(EngineError) as caught:
         write(InferRequest(inputs={}), "m", "", [TensorSpec("y", datatype, (-1,))], {"y": array})
     assert not isinstance(caught.value, RequestRefused)
+
+
+@pytest.mark.parametrize(
+    ("datatype", "array"),
+    [
+        ("FP32", np.array([1, np.nan], np.float32)),
+        ("FP16", np.array([np.inf], np.float16)),
+        ("FP64", np.array([-np.inf])),
+    ],
+)
+def test_what_has_no_form_in_json_can_be_had_as_binary_data(datatype: Datatype, array: Tensor) -> None:
+    """What the caller's own numbers come to is no failure of the engine, which would keep others from it."""
+    specs = [TensorSpec("y", datatype, (-1,))]
+    with pytest.raises(RequestRefused, match="binary_data"):
+        write(InferRequest(inputs={}), "m", "", specs, {"y": array})
+    reply = write(InferRequest(inputs={}, binary_default=True), "m", "", specs, {"y": array})
+    assert reply.body[reply.json_bytes :] == array.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("datatype", "array"),
+    [
+        ("FP32", np.array([[1, np.nan]], np.float32)),
+        ("FP16", np.array([[np.nan, 1]], np.float16)),
+        ("BF16", np.array([[0x3F80, 0x7FC0]], np.uint16)),
+    ],
+)
+@pytest.mark.parametrize("as_bytes", [True, False])
+def test_what_has_no_order_can_be_had_as_binary_data(datatype: Datatype, array: Tensor, as_bytes: bool) -> None:
+    """A caller whose numbers come to none must not count against the engine, whichever form of them was asked for."""
+    specs = [TensorSpec("y", datatype, (-1, 2))]
+    asked = InferRequest(inputs={}, outputs=(Wanted("y", as_bytes, classification=1),))
+    with pytest.raises(RequestRefused, match=r"`y`.*`binary_data`, without `classification`"):
+        write(asked, "m", "", specs, {"y": array})
+    reply = write(InferRequest(inputs={}, outputs=(Wanted("y", True),)), "m", "", specs, {"y": array})
+    assert reply.body[reply.json_bytes :] == array.tobytes()
 
 
 def test_a_missing_output_is_the_engine_s_failure() -> None:

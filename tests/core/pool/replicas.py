@@ -1,4 +1,4 @@
-"""Engines that do as a test says, a clock that it turns, and pools of them."""
+"""Engines that do as a test says, a clock and pools of them."""
 
 from __future__ import annotations
 
@@ -16,24 +16,12 @@ from yumen import Engine, EngineError, EngineManifest, EngineRequest, Native, No
 from yumen.parts import InstanceHost, Parts
 from yumen.plugin import Host
 from yumen.pool import Pool, PoolConfig, Replica
+from yumen.testing import FakeClock
 
 ENGINE = "pooled"
 OK = Native(200, '{"text":"好的, fine"}'.encode())
 MANIFEST = EngineManifest(name="scripted", version="7", dialects=("openai",))
 Act = Callable[[Any], Awaitable[Any]]
-
-
-class Clock:
-    """Seconds that pass when a test says so."""
-
-    def __init__(self) -> None:
-        self.at = 1000.0
-
-    def now(self) -> float:
-        return self.at
-
-    def monotonic(self) -> float:
-        return self.at
 
 
 class Scripted(Engine[NoConfig]):
@@ -97,7 +85,8 @@ def giving(reply: Any) -> Act:
     return act
 
 
-def host(clock: Clock | None = None) -> InstanceHost:
+def host(clock: FakeClock | None = None) -> InstanceHost:
+    """The gateway's own, whose metrics are those that Prometheus shows."""
     parts = Parts(Settings(data_dir=Path("/nonexistent")), Secret(b"\x01" * 32), clock=clock)
     return InstanceHost(parts, ENGINE, frozenset())
 
@@ -114,7 +103,7 @@ def pool_of(
 
 
 @contextlib.asynccontextmanager
-async def running(engines: Sequence[Engine[Any]], clock: Clock | None = None, **config: Any) -> AsyncIterator[Pool]:
+async def running(engines: Sequence[Engine[Any]], clock: FakeClock | None = None, **config: Any) -> AsyncIterator[Pool]:
     """A loaded pool, closed in the end with nothing in flight."""
     pool = pool_of(engines, **config)
     await pool.load(host(clock))

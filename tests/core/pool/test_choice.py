@@ -8,12 +8,13 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.core.pool.replicas import Scripted
+from tests.core.pool.replicas import OK, Scripted, request, running
 
 from yumen.pool import PoolConfig, Replica
 from yumen.pool.choice import least_loaded, sticky, usable
 from yumen.pool.member import Member
 from yumen.pool.outliers import SAMPLES_MIN, Outliers
+from yumen.testing import FakeClock
 
 
 def members_of(*weights: float, **config: int | float) -> list[Member]:
@@ -156,6 +157,18 @@ def test_the_last_usable_replica_is_never_ejected() -> None:
     members[1].circuit.trip(0.0)
     assert usable(members, 0.0) == [members[2]]
     assert members[2].share(0.0) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("balance", ["sticky", "least_loaded"])
+async def test_ejected_ones_answer_where_nobody_else_is_left_without_a_slow_start(balance: str) -> None:
+    """`slow_start_ms: 0` gives them their whole share at once, and whoever asks an answer."""
+    engines = [Scripted() for _ in range(4)]
+    async with running(engines, FakeClock(), slow_start_ms=0, balance=balance) as pool:
+        for ejected, broken in zip(pool._members[:2], pool._members[2:], strict=True):
+            ejected.eject(pool._clock())
+            broken.circuit.trip(pool._clock())
+        assert [await pool.generate(request(tenant=f"租户-{number}")) for number in range(8)] == [OK] * 8
+        assert sum(engine.asked for engine in engines[:2]) == 8
 
 
 def test_an_ejection_ends_and_lasts_longer_the_next_time() -> None:

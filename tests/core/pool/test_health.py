@@ -10,7 +10,6 @@ from tests.core.pool.replicas import (
     AGAIN,
     BROKEN,
     OK,
-    Clock,
     Scripted,
     failing,
     giving,
@@ -25,29 +24,30 @@ from tests.core.pool.replicas import (
 from yumen import EngineError, EngineRequest, Native
 from yumen.deadline import Deadline
 from yumen.engine import RequestRefused
-from yumen.pool import Pool
+from yumen.pool import Pool, checks
+from yumen.testing import FakeClock
 
 
 async def test_a_replica_that_fails_is_left_alone_and_tried_again() -> None:
     """A circuit opens, its replica gets nothing, one exchange tries it later, and it is back."""
-    clock, engines = Clock(), [Scripted(failing(AGAIN)), Scripted()]
+    clock, engines = FakeClock(), [Scripted(failing(AGAIN)), Scripted()]
     async with running(engines, clock, failures_max=3, open_ms=1000, slow_start_ms=0) as pool:
         before = sample("circuit_opens", "a")
         for _ in range(200):
             assert await outcome(pool) is OK
             # Failures make it look slow, so that it is asked less and less; what it is to be seen is that three are enough.
-            clock.at += 0.5 if engines[0].asked < 3 else 0.0
+            clock.move(0.5 if engines[0].asked < 3 else 0.0)
         assert sample("circuit_opens", "a") == before + 1
         assert engines[0].asked == 3
         for _ in range(20):
             assert await outcome(pool) is OK
         assert engines[0].asked == 3
         assert await pool.health() == ""
-        clock.at += 1
+        clock.move(1)
         assert await outcome(pool) is OK
         assert engines[0].asked == 4
         engines[0].act = giving(OK)
-        clock.at += 2
+        clock.move(2)
         for _ in range(40):
             assert await outcome(pool) is OK
         assert engines[0].asked > 10
@@ -55,7 +55,7 @@ async def test_a_replica_that_fails_is_left_alone_and_tried_again() -> None:
 
 async def test_when_all_are_out_nobody_is_asked() -> None:
     """The caller is told at once when to come back, instead of hammering what is down."""
-    clock, engines = Clock(), [Scripted(failing(BROKEN)), Scripted(failing(BROKEN))]
+    clock, engines = FakeClock(), [Scripted(failing(BROKEN)), Scripted(failing(BROKEN))]
     async with running(engines, clock, failures_max=1, open_ms=5000) as pool:
         assert [await outcome(pool) for _ in range(2)] == [BROKEN, BROKEN]
         error = await outcome(pool)
@@ -65,9 +65,19 @@ async def test_when_all_are_out_nobody_is_asked() -> None:
     assert [one.asked for one in engines] == [1, 1]
 
 
+async def test_what_tells_nothing_against_an_engine_opens_no_circuit() -> None:
+    """A model that is not ready, and a caller's own short timeout, take nothing from anybody else."""
+    engine = Scripted(failing(EngineError("not ready", again=True, well=True)))
+    async with running([engine], FakeClock(), failures_max=2) as pool:
+        for _ in range(6):
+            assert isinstance(await outcome(pool), EngineError)
+        engine.act = giving(OK)
+        assert await outcome(pool) is OK
+
+
 async def test_bad_requests_open_no_circuit() -> None:
     """A caller who sends nonsense for ever takes no replica from the others, nor keeps one half open."""
-    clock, engine = Clock(), Scripted(failing(BROKEN))
+    clock, engine = FakeClock(), Scripted(failing(BROKEN))
     async with running([engine], clock, failures_max=2, open_ms=1000) as pool:
         await outcome(pool)
         engine.act = failing(RequestRefused("bad"))
@@ -76,7 +86,7 @@ async def test_bad_requests_open_no_circuit() -> None:
         engine.act = failing(BROKEN)
         await outcome(pool)
         assert isinstance(await outcome(pool), EngineError)
-        clock.at += 1
+        clock.move(1)
         engine.act = failing(RequestRefused("bad"))
         for _ in range(3):
             assert isinstance(await outcome(pool), RequestRefused)
@@ -87,7 +97,7 @@ async def test_bad_requests_open_no_circuit() -> None:
 @pytest.mark.parametrize(("status", "after"), [(429, "30"), (503, "30"), (503, "999999")])
 async def test_a_replica_that_says_when_is_avoided_until_then(status: int, after: str) -> None:
     """`Retry-After` of a replica is kept, up to a minute, and is no fault of its own."""
-    clock = Clock()
+    clock = FakeClock()
     engines = [Scripted(giving(Native(status, b"{}", {"Retry-After": after}))), Scripted()]
     async with running(engines, clock, failures_max=1) as pool:
         for _ in range(20):
@@ -99,7 +109,7 @@ async def test_a_replica_that_says_when_is_avoided_until_then(status: int, after
         assert isinstance(refused, EngineError)
         assert refused.retry_after_s == min(float(after), 60.0)
         engines[0].act = engines[1].act = giving(OK)
-        clock.at += 60
+        clock.move(60)
         for _ in range(20):
             assert await outcome(pool) is OK
         assert min(one.asked for one in engines) > 1
@@ -124,8 +134,24 @@ async def test_a_replica_that_says_it_is_ill_is_left_alone() -> None:
         assert await pool.health() == "a: no GPU; b: 模型未加载 not loaded"
 
 
-async def test_a_health_check_that_hangs_or_raises_is_an_illness() -> None:
+async def test_a_check_has_its_time_however_often_there_is_one() -> None:
+    """A server that is far away is not ill because it takes longer to say that it is well than lies between two checks."""
+    answered = asyncio.Event()
+
+    class Slow(Scripted):
+        async def health(self) -> str:
+            await asyncio.sleep(0.05)
+            answered.set()
+            return ""
+
+    async with running([Slow()], check_ms=5) as pool, asyncio.timeout(10):
+        await answered.wait()
+        assert pool._members[0].ill == ""
+
+
+async def test_a_health_check_that_hangs_or_raises_is_an_illness(monkeypatch: pytest.MonkeyPatch) -> None:
     """A check that does not end, raises or cancels itself says as much as one that says so, and ends no checking."""
+    monkeypatch.setattr(checks, "CHECK_S_MIN", 0.005)
 
     class Raises(Scripted):
         async def health(self) -> str:
@@ -153,15 +179,15 @@ async def test_a_health_check_that_hangs_or_raises_is_an_illness() -> None:
 
 async def test_a_replica_that_hangs_until_the_deadline_has_failed() -> None:
     """The chain cancels at the deadline: that is the replica's fault, where callers who leave earlier blame nobody."""
-    clock, engine = Clock(), Scripted(hang)
+    clock, engine = FakeClock(), Scripted(hang)
     async with running([engine], clock, failures_max=2) as pool:
         for _ in range(5):
-            await _given_up(pool, request(deadline=clock.at + 100))
+            await _given_up(pool, request(deadline=clock.monotonic() + 100))
         assert await pool.health() == ""
         for _ in range(2):
-            task = asyncio.create_task(pool.generate(request(deadline=clock.at + 1)))
+            task = asyncio.create_task(pool.generate(request(deadline=clock.monotonic() + 1)))
             await asyncio.sleep(0)
-            clock.at += 1
+            clock.move(1)
             task.cancel()
             await asyncio.wait([task])
         assert "failed again" in await pool.health()
@@ -191,10 +217,10 @@ async def test_a_full_replica_gets_no_more() -> None:
 
 async def test_a_slow_replica_is_ejected_and_counted() -> None:
     """Who takes far longer than the others gets nothing for a while."""
-    clock = Clock()
+    clock = FakeClock()
 
     async def slow(_: Any) -> Any:
-        clock.at += 3
+        clock.move(3)
         return OK
 
     engines = [Scripted(slow), Scripted(), Scripted()]

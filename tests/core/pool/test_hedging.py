@@ -13,7 +13,6 @@ from tests.core.pool.replicas import (
     BROKEN,
     OK,
     Act,
-    Clock,
     Scripted,
     failing,
     giving,
@@ -27,6 +26,7 @@ from tests.core.pool.replicas import (
 )
 
 from yumen import EngineError
+from yumen.testing import FakeClock
 
 
 async def test_a_second_replica_is_asked_where_the_first_is_silent() -> None:
@@ -187,10 +187,10 @@ async def test_a_stream_that_breaks_is_not_tried_again() -> None:
 
 async def test_the_first_event_of_a_trial_closes_the_circuit() -> None:
     """A stream may last for minutes, in which a replica that streams well is not kept half open."""
-    clock, engine = Clock(), Scripted(failing(BROKEN))
+    clock, engine = FakeClock(), Scripted(failing(BROKEN))
     async with running([engine], clock, failures_max=1, open_ms=1000) as pool:
         await outcome(pool)
-        clock.at += 1
+        clock.move(1)
         engine.act = streams(5)
         stream: Any = await pool.generate(request(streamed=True))
         assert isinstance(await outcome(pool), EngineError)

@@ -13,10 +13,10 @@ from tests.core.pool.replicas import (
     BROKEN,
     MANIFEST,
     OK,
-    Clock,
     Scripted,
     failing,
     giving,
+    hang,
     host,
     outcome,
     pool_of,
@@ -30,6 +30,7 @@ from yumen.engine import RequestRefused
 from yumen.pool import Pool
 from yumen.target import Target
 from yumen.tensors import Metadata, ModelState, Placement
+from yumen.testing import FakeClock
 
 
 def test_a_pool_is_what_its_adapter_is() -> None:
@@ -249,7 +250,7 @@ async def test_a_replica_is_not_tried_twice() -> None:
 async def test_the_budget_ends_retries() -> None:
     """When everything fails, an outage is not multiplied by attempts: the reserve of ten, and a tenth of the exchanges."""
     engines = [Scripted(failing(AGAIN)), Scripted(failing(AGAIN))]
-    clock = Clock()
+    clock = FakeClock()
     async with running(engines, clock, retry_budget=0.1, failures_max=1000) as pool:
         for _ in range(100):
             await outcome(pool)
@@ -258,16 +259,16 @@ async def test_the_budget_ends_retries() -> None:
 
 async def test_nobody_is_asked_after_the_deadline() -> None:
     """Time that is over is not given to a replica, neither the first nor the next."""
-    clock = Clock()
+    clock = FakeClock()
 
     async def slow(_: Any) -> Any:
-        clock.at += 2
+        clock.move(2)
         raise AGAIN
 
     engines = [Scripted(slow), Scripted(slow)]
     async with running(engines, clock) as pool:
-        assert await outcome(pool, request(deadline=clock.at + 1)) is AGAIN
-        late = await outcome(pool, request(deadline=clock.at))
+        assert await outcome(pool, request(deadline=clock.monotonic() + 1)) is AGAIN
+        late = await outcome(pool, request(deadline=clock.monotonic()))
         assert isinstance(late, EngineError)
         assert late.timeout
     assert sum(one.asked for one in engines) == 1
@@ -298,6 +299,27 @@ async def test_tensors_go_the_same_way() -> None:
     async with running([Scripted(failing(AGAIN)), Scripted(giving({"y": [1.0]}))]) as pool:
         for _ in range(4):
             assert await pool.infer({"x": [1.0]}) == {"y": [1.0]}
+
+
+async def test_a_batch_says_whose_it_is_and_until_when() -> None:
+    """Tenants stay at their replica with batches as with chats, and one that hangs until the deadline has failed."""
+    engines = [Scripted(giving({})), Scripted(giving({})), Scripted(giving({}))]
+    async with running(engines, balance="sticky") as pool:
+        for tenant in ("租户一", "acme", "b"):
+            before = [one.asked for one in engines]
+            for _ in range(4):
+                await pool.infer({"tenant": tenant})
+            assert sorted(one.asked - was for one, was in zip(engines, before, strict=True)) == [0, 0, 4]
+    clock = FakeClock()
+    async with running([Scripted(hang)], clock, failures_max=1) as pool:
+        with pytest.raises(EngineError, match="no time was left"):
+            await pool.infer({"deadline": clock.monotonic()})
+        asking = asyncio.ensure_future(pool.infer({"deadline": clock.monotonic() + 1}))
+        await asyncio.sleep(0)
+        clock.move(1)
+        asking.cancel()
+        await asyncio.wait([asking])
+        assert "failed again" in await pool.health()
 
 
 @pytest.mark.parametrize("garbage", [None, 7, "{}", [OK]])

@@ -179,3 +179,20 @@ async def test_a_slow_server_loses_against_a_hedge(upstreams: list[Upstream]) ->
         assert in_flight(pool) == [0, 0]
     finally:
         await pool.close()
+
+
+async def test_who_answers_with_a_web_page_is_left_alone(upstreams: list[Upstream]) -> None:
+    """A page of some proxy comes quickly and with status 200, and would otherwise draw most exchanges to itself."""
+    pool = await pool_of(upstreams, ["status-200+html", "echo", "echo"], failures_max=2, open_ms=60_000, check_ms=0)
+    try:
+        refused = 0
+        for _ in range(40):
+            try:
+                assert await exchange(pool) == 200
+            except EngineError as error:
+                assert "no JSON object" in str(error)
+                refused += 1
+        assert refused == len(upstreams[0].requests) == 2
+    finally:
+        await pool.close()
+    assert in_flight(pool) == [0, 0, 0]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from tests.plugins.host import UnitHost
 
 from yumen import CannotStart, EngineManifest, EngineRequest
 from yumen.batching import BatchConfig
@@ -19,6 +19,7 @@ from yumen.engine import EngineError
 from yumen.tensors import Models, ModelState, Placement, Rows, Signature, Tensors, TensorSpec
 from yumen.tensors.engine import TensorEngine
 from yumen.tensors.repository import Folder, RepositoryConfig, Source, VersionFiles
+from yumen.testing import RunningClock, UnitHost
 
 FILE = "model.json"
 SIGNATURE = Signature(
@@ -111,7 +112,7 @@ async def serving(
     if prepared is not None:
         prepared(engine)
     try:
-        await engine.load(UnitHost())
+        await engine.load(UnitHost(clock=RunningClock()))
         yield engine
     finally:
         await engine.close()
@@ -126,7 +127,7 @@ def asked(
     return EngineRequest(
         exchange_id="0" * 32, dialect="kserve", path=f"versions/{version}/infer" if version else "infer", model=model,
         streamed=False, body=json.dumps({"inputs": [tensor], **more}).encode(), messages=[],
-        deadline=UnitHost().monotonic() + deadline_s, tenant="t",
+        deadline=time.monotonic() + deadline_s, tenant="t",
     )  # fmt: skip
 
 

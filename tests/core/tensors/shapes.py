@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 from tests.core.tensors.adders import put
-from tests.plugins.host import UnitHost
 
 from yumen import EngineManifest
 from yumen.tensors import Placement, Rows, Signature, TensorSpec
 from yumen.tensors.engine import TensorEngine
 from yumen.tensors.repository import RepositoryConfig, Single, VersionFiles
+from yumen.testing import RunningClock, UnitHost
 
 RIGHT = "right"
 
@@ -65,7 +65,7 @@ class Shapes(TensorEngine[RepositoryConfig]):
         put(root, "odd", 1, 1)
         engine = cls(RepositoryConfig(path=str(root / "odd")))
         try:
-            await engine.load(UnitHost())
+            await engine.load(UnitHost(clock=RunningClock()))
             yield engine
         finally:
             await engine.close()

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from tests.core.tensors.adders import Adders, answer, asked, put, serving, until
 from tests.core.tensors.shapes import Shapes
-from tests.plugins.host import UnitHost
 
 from yumen import EngineError, RequestRefused
 from yumen.batching import BatchConfig, Share
@@ -22,6 +21,7 @@ from yumen.engine import Native
 from yumen.tensors import serving as codec
 from yumen.tensors.engine import TensorEngine
 from yumen.tensors.repository import RepositoryConfig, Single
+from yumen.testing import RunningClock, UnitHost
 
 
 @pytest.fixture
@@ -81,6 +81,11 @@ async def test_large_requests_are_read_beside_the_loop(root: Path, monkeypatch: 
         root, batch=BatchConfig(rows_max=1024, tenant_rows_max=100_000, queue_rows_max=100_000)
     ) as engine:
         assert (await answer(engine, asked(*rows)))["sum"] == [one + 1 for row in rows for one in row]
+        assert where == [("read", "tensors"), ("write", "tensors")]
+        where.clear()
+        classes = [{"name": "sum", "parameters": {"classification": 1}}]
+        classified = asked(*rows, outputs=classes, parameters={"binary_data_output": True})
+        assert (await answer(engine, classified))["sum"][-1] == "20001:1"
         assert where == [("read", "tensors"), ("write", "tensors")]
         where.clear()
         assert (await answer(engine, asked([1, 1])))["sum"] == [2, 2]
@@ -191,6 +196,27 @@ async def test_the_door_for_plugins(root: Path) -> None:
         assert (await engine.infer({"inputs": {"x": x}, "model": "other"}))["sum"].tolist() == [[8, 9], [10, 11]]
 
 
+@pytest.mark.parametrize("plugin", [False, True], ids=["caller", "plugin"])
+@pytest.mark.parametrize(("isolated", "runs"), [(False, 2), (True, 3)])
+async def test_rows_are_their_tenants(root: Path, isolated: bool, runs: int, plugin: bool) -> None:
+    """Callers, and plugins that say whose rows they are, get what policy promises that tenant."""
+    async with serving(root, batch=BatchConfig(tenant_isolation=isolated)) as engine:
+        engine.hold = asyncio.Event()
+        asking: list[asyncio.Future[Any]] = []
+        for tenant in ("first", "a", "b", "a"):
+            if plugin:
+                asking.append(
+                    asyncio.ensure_future(engine.infer({"inputs": {"x": np.array([[1, 2]])}, "tenant": tenant}))
+                )
+            else:
+                asking.append(asyncio.ensure_future(answer(engine, msgspec.structs.replace(asked(), tenant=tenant))))
+            await asyncio.sleep(0.01)
+        engine.hold.set()
+        assert [np.ravel(one["sum"]).tolist() for one in await asyncio.gather(*asking)] == [[2, 3]] * 4
+        (served,) = engine.served()
+        assert served.batcher.statistics.runs == runs
+
+
 async def test_the_revision_says_what_answers(root: Path) -> None:
     """It changes with every version that begins or ends to serve, is the same for the same versions, and empty for none."""
     async with serving(root) as engine:
@@ -273,7 +299,7 @@ async def test_a_single_model_needs_no_repository(root: Path) -> None:
     for path, ready in ((root / "adder" / "1" / "model.json", True), (root / "none.json", False)):
         engine.source = lambda path=path: Single("mine", path)  # type: ignore[misc, method-assign]
         try:
-            await engine.load(UnitHost())
+            await engine.load(UnitHost(clock=RunningClock()))
             assert await engine.health() == ("" if ready else "not ready: mine")
             if ready:
                 assert (await answer(engine, asked([1, 1], model="mine")))["model_version"] == "1"
@@ -291,7 +317,8 @@ async def test_outputs_that_are_not_what_was_said(tmp_path: Path) -> None:
             engine.gives = what
             with pytest.raises(EngineError) as failed:
                 await engine.generate(asked([1, 1], model="odd"))
-            assert not isinstance(failed.value, RequestRefused)
+            # What JSON cannot hold is mostly what the caller's own numbers come to.
+            assert isinstance(failed.value, RequestRefused) == (what == "nan")
         engine.gives = "right"
         assert (await answer(engine, asked([1, 1], model="odd")))["y"] == [0.5]
 
@@ -309,7 +336,7 @@ async def test_a_start_that_is_cut_off_leaves_nothing_open(root: Path) -> None:
         return await opened(files)
 
     engine.open_version = slowly  # type: ignore[method-assign]
-    loading = asyncio.ensure_future(engine.load(UnitHost()))
+    loading = asyncio.ensure_future(engine.load(UnitHost(clock=RunningClock())))
     await until(lambda: engine.revision())
     loading.cancel()
     with pytest.raises(asyncio.CancelledError):

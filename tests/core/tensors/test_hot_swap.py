@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from tests.core.tensors.adders import SIGNATURE, Adders, answer, asked, put, serving, until
-from tests.plugins.host import UnitHost
 
 from yumen import EngineError, RequestRefused
 from yumen.tensors import Placement, Rows, Tensors
 from yumen.tensors.repository import Folder, RepositoryConfig, VersionFiles
+from yumen.testing import RunningClock, UnitHost
 
 CALLERS, SWAPS = 6, 50
 
@@ -135,7 +136,7 @@ async def test_no_request_is_dropped_with_a_real_runtime(tmp_path: Path) -> None
     write(1)
     engine = OnnxAdders(RepositoryConfig(path=str(tmp_path), poll_s=0))
     try:
-        await engine.load(UnitHost())
+        await engine.load(UnitHost(clock=RunningClock()))
         await swapped(engine, write, SWAPS)
         assert engine.placements()[0].providers == ("CPUExecutionProvider",)
     finally:
@@ -156,7 +157,7 @@ async def test_requests_that_were_read_before_a_swap_end_after_it(tmp_path: Path
             await asyncio.sleep(0.05)  # long enough for it to be closed, if it were
             assert [model.closed for model in engine.made] == [0, 0]
             outputs = await old.batcher.submit(
-                Rows({"x": np.array([[1, 1]])}), deadline=UnitHost().monotonic() + 30.0, tenant="t"
+                Rows({"x": np.array([[1, 1]])}), deadline=time.monotonic() + 30.0, tenant="t"
             )
             assert outputs["version"].tolist() == [1]
         await loading

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from tests.core.tensors.adders import Adders, answer, asked, catalogue, index, put, serving, states, until
-from tests.plugins.host import UnitHost
 
 from yumen import EngineError, RequestRefused
 from yumen.tensors.repository import RepositoryConfig, VersionFiles, repository, served, shelf
+from yumen.testing import RunningClock, UnitHost
 
 
 async def test_one_version_too_many_at_most(tmp_path: Path) -> None:
@@ -33,7 +33,7 @@ async def test_close_ends_what_loads_and_what_runs(tmp_path: Path) -> None:
     """Closing answers what runs, closes every version once, and lets nothing begin any more."""
     put(tmp_path, "adder", 1, 1)
     engine = Adders(RepositoryConfig(path=str(tmp_path), poll_s=0.01))
-    await engine.load(UnitHost())
+    await engine.load(UnitHost(clock=RunningClock()))
     engine.hold = asyncio.Event()
     asking = asyncio.ensure_future(answer(engine, asked([1, 1])))
     await asyncio.sleep(0.02)

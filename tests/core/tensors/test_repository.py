@@ -10,7 +10,7 @@ import pytest
 from tests.core.tensors.adders import FILE, Adders, answer, asked, catalogue, index, put, serving, states, until
 
 from yumen import CannotStart, EngineError, RequestRefused
-from yumen.tensors.repository import Folder, Found, RepositoryConfig, VersionFiles
+from yumen.tensors.repository import Folder, Found, VersionFiles, repository
 
 
 def config(root: Path, text: str, name: str = "adder") -> None:
@@ -103,6 +103,28 @@ async def test_what_fails_in_its_own_words_is_told_by_type(tmp_path: Path) -> No
         assert "secret" not in state.reason
 
 
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
+async def test_what_would_end_the_process_ends_nothing(tmp_path: Path, error: BaseException) -> None:
+    """A model that raises it when it is opened is unavailable; one that does when it is closed is closed."""
+    put(tmp_path, "adder", 1, 1)
+
+    def fail(files: VersionFiles) -> None:
+        raise error
+
+    async with serving(tmp_path, prepared=lambda engine: setattr(engine, "opening", fail)) as engine:
+        assert await states(engine) == {"1": "UNAVAILABLE"}
+    async with serving(tmp_path) as engine:
+        assert await states(engine) == {"1": "READY"}
+
+        async def close() -> None:
+            raise error
+
+        engine.made[0].close = close  # type: ignore[method-assign]  # of this one
+        await catalogue(engine).unload("adder")
+        with pytest.raises(LookupError):
+            await catalogue(engine).metadata("adder")
+
+
 async def test_load_and_unload(tmp_path: Path) -> None:
     """A model serves when it is loaded and not when it is unloaded; what is not there is a LookupError, by any name."""
     put(tmp_path, "adder", 1, 1)
@@ -153,8 +175,6 @@ async def test_no_repository_is_no_start(tmp_path: Path) -> None:
     async with serving(tmp_path) as engine:
         assert await engine.health() == "no model is ready"
         assert engine.revision() == ""
-    with pytest.raises(ValueError, match="absolute"):
-        RepositoryConfig(path="models")
 
 
 async def test_what_is_being_written_is_not_there_yet(tmp_path: Path) -> None:
@@ -214,6 +234,36 @@ async def test_a_change_while_a_version_opens_is_seen(tmp_path: Path) -> None:
         await catalogue(engine).load("adder")
         assert (await answer(engine, asked()))["model_version"] == "2"
         assert [model.closed for model in engine.made] == [1, 1, 0]
+
+
+async def test_a_version_is_looked_at_again_when_it_is_its_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Opening others takes long: what is a link out of the repository by then is not opened, and is when it is back."""
+    root, outside = tmp_path / "models", put(tmp_path / "outside", "adder", 1, 100)
+    monkeypatch.setattr(repository, "OPENING_MAX", 1)
+    folders = {name: put(root, name, 1, 1) for name in ("a", "b")}
+    opened: list[str] = []
+
+    def swap(files: VersionFiles) -> None:
+        opened.append(files.model)
+        (other,) = folders.keys() - {files.model}
+        if len(opened) == 1:
+            folders[other].rename(tmp_path / "aside")
+            folders[other].symlink_to(outside)
+
+    def prepare(engine: Adders) -> None:
+        engine.opening = swap
+
+    async with serving(root, prepared=prepare) as engine:
+        (first,) = opened
+        (other,) = folders.keys() - {first}
+        (reason,) = [one.reason for one in await index(engine) if one.name == other]
+        assert "leads out of the repository" in reason
+        folders[other].unlink()
+        (tmp_path / "aside").rename(folders[other])
+        await catalogue(engine).load(other)
+        assert (await answer(engine, asked(model=other)))["sum"] == [2, 3]
 
 
 @pytest.mark.parametrize("how", ["deleted", "renamed"])
@@ -280,6 +330,41 @@ async def test_versions_that_are_named_and_not_there_are_told(tmp_path: Path) ->
             await catalogue(engine).load("adder")
         with pytest.raises(EngineError):
             await engine.generate(asked())
+
+
+@pytest.mark.parametrize("wrong", [9, "no"], ids=["not there", "cannot be opened"])
+async def test_a_slip_in_versions_closes_nothing_that_answers(tmp_path: Path, wrong: int | str) -> None:
+    """Where none of the named versions can serve, the one that does goes on, and gives way to the first that can."""
+    put(tmp_path, "adder", 1, 1)
+    if wrong == "no":
+        put(tmp_path, "adder", 9, wrong)
+    async with serving(tmp_path) as engine:
+        config(tmp_path, "versions: [9]")
+        for _ in range(2):
+            with pytest.raises(ValueError, match="`versions` names 9, not there" if wrong == 9 else "adder/9"):
+                await catalogue(engine).load("adder")
+            assert (await answer(engine, asked()))["model_version"] == "1"
+        put(tmp_path, "adder", 9, 9)
+        await catalogue(engine).load("adder")
+        assert [one["version"] for one in await catalogue(engine).statistics("adder")] == ["9"]
+        assert (await answer(engine, asked()))["model_version"] == "9"
+
+
+async def test_what_was_wrong_on_disk_is_past_once_it_is_mended(tmp_path: Path) -> None:
+    """A version whose file is away for a while serves on, and nothing is said against it when the same file is back."""
+    put(tmp_path, "adder", 1, 1)
+    file, away = tmp_path / "adder" / "1" / FILE, tmp_path / "别处"
+    async with serving(tmp_path) as engine:
+        file.rename(away)
+        with pytest.raises(ValueError, match=r"adder/1 has no file model\.json"):
+            await catalogue(engine).load("adder")
+        assert [(one.state, one.reason) for one in await index(engine)] == [
+            ("READY", "adder/1 has no file model.json; put it there")
+        ]
+        away.rename(file)
+        await catalogue(engine).load("adder")
+        assert [(one.state, one.reason) for one in await index(engine)] == [("READY", "")]
+        assert len(engine.made) == 1
 
 
 async def test_a_failed_version_is_not_opened_again_and_again(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.core.tensors.adders import put
 
 from yumen.dialects.kserve import PATH
-from yumen.tensors.repository import Folder, ModelConfig, RepositoryConfig, Single, config, source
+from yumen.tensors.repository import Folder, ModelConfig, RepositoryConfig, Single, config, inside, source
 from yumen.tensors.repository.source import Wrong
 
 
@@ -85,6 +85,71 @@ def test_links_lead_nowhere_outside(tmp_path: Path) -> None:
         assert "a link that leads out of the repository" in said
     assert set(found["version"].wrong) == {2}
     assert "cannot be read" in found["dangling"].wrong[1]
+
+
+def test_a_link_that_leads_elsewhere_is_another_one(tmp_path: Path) -> None:
+    """A version is taken up anew where a link in it, or its own, has been replaced, whatever size and time files have."""
+    for number in (1, 2):
+        os.utime(put(tmp_path, f"store{number}", 1, number) / "model.json", ns=(0, 0))
+    version = tmp_path / "adder" / "1"
+    version.parent.mkdir()
+    marks = []
+    for number in (1, 2):
+        version.mkdir()
+        (version / "model.json").symlink_to(tmp_path / f"store{number}" / "1" / "model.json")
+        marks.append(folder(tmp_path).scan()["adder"].versions[1])
+        (version / "model.json").unlink()
+        version.rmdir()
+    for number in (1, 2):
+        version.symlink_to(tmp_path / f"store{number}" / "1")
+        marks.append(folder(tmp_path).scan()["adder"].versions[1])
+        version.unlink()
+    assert len({*marks}) == 4
+
+
+def test_labels_that_become_a_link_out_of_the_repository_are_not_read(tmp_path: Path) -> None:
+    """Links are checked again where they are followed: labels reach callers, so they would show any file."""
+    root = tmp_path / "models"
+    put(root, "adder", 1, 1)
+    (root / "adder" / "config.yaml").write_text("labels: {sum: classes.txt}")
+    (root / "adder" / "inside.txt").write_text("猫\ncat")
+    (root / "adder" / "classes.txt").symlink_to("inside.txt")
+    (tmp_path / "secret").write_text("机密\nsecret")
+    one = folder(root)
+    assert not one.scan()["adder"].reason
+    assert one.config("adder")[1] == {"sum": ("猫", "cat")}
+    (root / "adder" / "classes.txt").unlink()
+    (root / "adder" / "classes.txt").symlink_to(tmp_path / "secret")
+    with pytest.raises(config.ConfigWrong, match="leads out of the repository"):
+        one.config("adder")
+
+
+@pytest.mark.parametrize("swapped", ["a/b", "a", "a/b/file"])
+def test_what_becomes_a_link_under_way_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, swapped: str
+) -> None:
+    """Between looking where a path leads and opening it somebody may put a link into its place."""
+    root, outside = tmp_path / "models", tmp_path / "outside"
+    for place in (root, outside):
+        (place / "a" / "b").mkdir(parents=True)
+        (place / "a" / "b" / "file").write_text(place.name)
+    path = str(root / "a" / "b" / "file")
+    with open(inside.open_inside(path, str(root))) as file:
+        assert file.read() == "models"
+    real_inside = inside.real_inside
+
+    def slow(path: str, root_: str) -> str:
+        real = real_inside(path, root_)
+        (root / swapped).rename(tmp_path / "aside")
+        (root / swapped).symlink_to(outside / swapped)
+        return real
+
+    monkeypatch.setattr(inside, "real_inside", slow)
+    before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+    with pytest.raises(OSError):  # noqa: PT011 - what it says differs between systems
+        inside.open_inside(path, str(root))
+    if before:
+        assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_loops_of_links_end(tmp_path: Path) -> None:

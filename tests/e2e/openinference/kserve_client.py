@@ -1,7 +1,7 @@
 """What KServe's own client says of a gateway, as JSON: `python kserve_client.py URL KEY` in an environment that has it.
 
-It stands in an environment of its own, because it pins what others need otherwise: `pip install kserve` into one, and name
-its Python in `YUMEN_KSERVE_PYTHON`.
+It stands in an environment of its own, because it pins what others need otherwise: `make test-kserve` makes one and runs
+the test, and `YUMEN_KSERVE_PYTHON` names the Python of another.
 """
 
 from __future__ import annotations

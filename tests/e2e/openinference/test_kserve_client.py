@@ -13,7 +13,7 @@ from tests.serving import APP_KEY, Gateway
 PYTHON = os.environ.get("YUMEN_KSERVE_PYTHON", "")
 
 
-@pytest.mark.skipif(not PYTHON, reason="YUMEN_KSERVE_PYTHON names no Python that has the package kserve")
+@pytest.mark.skipif(not PYTHON, reason="needs the package kserve in an environment of its own: make test-kserve")
 def test_the_client_is_served(tensors: Gateway) -> None:
     """It gets its numbers and texts back in JSON and in binary, the model is given pseudonyms, and errors are sentences."""
     run = subprocess.run(

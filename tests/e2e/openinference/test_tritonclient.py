@@ -11,6 +11,7 @@ import pytest
 from ml_dtypes import bfloat16
 from tests.serving import ADMIN_KEY, APP_KEY, Gateway
 from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput, InferResult
+from tritonclient.http.aio import InferenceServerClient as AwaitedClient
 from tritonclient.utils import InferenceServerException
 
 PHONE, ADDRESS = "13812345678", "wang.fang@example.com"
@@ -44,6 +45,14 @@ def array(result: InferResult, name: str) -> Any:
 def numbers(binary: bool) -> list[InferInput]:
     x = np.array([[1.5, -2.25, 3e30], [0.1, 0.0, -0.0]], np.float32)
     return [given("x", x, "FP32", binary), given("y", np.full((2, 3), 0.5, np.float32), "FP32", binary)]
+
+
+def refused(client: InferenceServerClient, status: str, words: str, **asked: Any) -> None:
+    """Asks for something that has to be refused so."""
+    with pytest.raises(InferenceServerException, match=words) as caught:
+        client.infer(**asked)
+    assert caught.value.status() == status
+    assert "SECRET" not in str(caught.value)
 
 
 @BOTH
@@ -98,25 +107,49 @@ def test_the_highest_are_named(client: InferenceServerClient) -> None:
 
 
 def test_what_does_not_fit_is_said(client: InferenceServerClient) -> None:
-    """A wrong shape, type, name, output, version, model or key is an error with a sentence, and never the caller's words."""
+    """A wrong shape, type, name, output, version, model or key is a status and a sentence, and never the caller's words."""
     short = [given("x", np.zeros((2, 2), np.float32), "FP32", True), numbers(True)[1]]
     wide = [given("x", np.zeros((2, 3)), "FP64", True), numbers(True)[1]]
     named = [given("x-SECRET", np.zeros((2, 3), np.float32), "FP32", True), numbers(True)[1]]
-    wrong: list[tuple[str, dict[str, Any]]] = [
-        ("of shape", {"model_name": "adder", "inputs": short, "headers": key()}),
-        ("of type FP32", {"model_name": "adder", "inputs": wide, "headers": key()}),
-        ("is no input", {"model_name": "adder", "inputs": named, "headers": key()}),
-        ("is missing", {"model_name": "adder", "inputs": numbers(True)[:1], "headers": key()}),
-        ("no such model", {"model_name": "adder", "inputs": numbers(True), "model_version": "2", "headers": key()}),
-        ("No route", {"model_name": "other", "inputs": numbers(True), "headers": key()}),
-        ("is no output", {"model_name": "adder", "inputs": numbers(True), "headers": key(),
-                          "outputs": [InferRequestedOutput("SECRET")]}),
-        ("Send your key", {"model_name": "adder", "inputs": numbers(True)}),
+    wrong: list[tuple[str, str, dict[str, Any]]] = [
+        ("400", "of shape", {"model_name": "adder", "inputs": short, "headers": key()}),
+        ("400", "of type FP32", {"model_name": "adder", "inputs": wide, "headers": key()}),
+        ("400", "is no input", {"model_name": "adder", "inputs": named, "headers": key()}),
+        ("400", "is missing", {"model_name": "adder", "inputs": numbers(True)[:1], "headers": key()}),
+        ("404", "no such model", {"model_name": "adder", "inputs": numbers(True), "model_version": "2", "headers": key()}),
+        ("404", "No route", {"model_name": "other", "inputs": numbers(True), "headers": key()}),
+        ("400", "is no output", {"model_name": "adder", "inputs": numbers(True), "headers": key(),
+                                 "outputs": [InferRequestedOutput("SECRET")]}),
+        ("401", "Send your key", {"model_name": "adder", "inputs": numbers(True)}),
     ]  # fmt: skip
-    for words, asked in wrong:
-        with pytest.raises(InferenceServerException, match=words) as caught:
-            client.infer(**asked)
-        assert "SECRET" not in str(caught.value)
+    for status, words, asked in wrong:
+        refused(client, status, words, **asked)
+
+
+def test_what_is_not_served_is_said(client: InferenceServerClient) -> None:
+    """Sequences, shared memory and an encoding that is not known are refused, not taken for something else."""
+    shared = InferRequestedOutput("sum")
+    shared.set_shared_memory("SECRET", 24)
+    mapped = numbers(True)
+    mapped[0].set_shared_memory("SECRET", 24)
+    unserved: list[tuple[str, str, dict[str, Any]]] = [
+        ("422", "Sequences", {"inputs": numbers(True), "sequence_id": 7, "sequence_start": True}),
+        ("422", "shared memory", {"inputs": numbers(True), "outputs": [shared]}),
+        ("422", "shared memory", {"inputs": mapped}),
+        ("415", "content-encoding", {"inputs": numbers(True), "request_compression_algorithm": "deflate"}),
+    ]
+    for status, words, asked in unserved:
+        refused(client, status, words, model_name="adder", headers=key(), **asked)
+
+
+async def test_compressed_and_awaited_requests_are_served(tensors: Gateway) -> None:
+    """gzip is read, and the client for asyncio is served as the other one is."""
+    async with AwaitedClient(f"127.0.0.1:{tensors.port}") as client:
+        for compression in (None, "gzip"):
+            result = await client.infer(
+                "adder", numbers(True), headers=key(), request_compression_algorithm=compression
+            )
+            assert array(result, "sum")[1].tolist() == pytest.approx([0.6, 0.5, 0.5])
 
 
 def test_the_server_and_its_models_are_described(client: InferenceServerClient) -> None:

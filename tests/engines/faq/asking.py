@@ -6,19 +6,17 @@ import contextlib
 import json
 import math
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 from tests.kit import Outcome, exchange
 
-from yumen import Answer, Delta, EngineRequest, Message, Secret, Settings
-from yumen.parts import InstanceHost, Parts
+from yumen import Answer, Delta, EngineRequest, Message
+from yumen.testing import RunningClock, UnitHost
 from yumen_engines.faq import Faq, FaqConfig
 
 
-def host() -> InstanceHost:
-    parts = Parts(Settings(data_dir=Path("/nonexistent")), Secret(b"\x01" * 32))
-    return InstanceHost(parts, "assistant", frozenset())
+def host() -> UnitHost:
+    return UnitHost("assistant", clock=RunningClock())
 
 
 @contextlib.asynccontextmanager

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 from tests.tiny_decoder import FOLDER
 
-from yumen import Answer, Delta, EngineRequest, Secret, Settings
-from yumen.parts import InstanceHost, Parts
+from yumen import Answer, Delta, EngineRequest
+from yumen.testing import RunningClock, UnitHost
 from yumen_engines.generate import Generate, GenerateConfig
 from yumen_engines.generate.replies import Replies
 
 
-def host() -> InstanceHost:
-    parts = Parts(Settings(data_dir=Path("/nonexistent")), Secret(b"\x01" * 32))
-    return InstanceHost(parts, "writer", frozenset())
+def host() -> UnitHost:
+    return UnitHost("writer", clock=RunningClock())
 
 
 @contextlib.asynccontextmanager
@@ -54,15 +54,33 @@ async def whole(engine: Generate, body: Any, **how: Any) -> Answer:
 
 
 async def begun(engine: Generate, body: Any, **how: Any) -> Replies:
-    """A stream of which nothing has been read."""
-    replies = await engine.generate(asked(body, streamed=True, **how))
-    assert isinstance(replies, Replies)
-    return replies
+    """A stream that is to be written, and of which nothing need be there yet."""
+    return await engine._replies(asked(body, streamed=True, **how))
 
 
 async def deltas(engine: Generate, body: Any, **how: Any) -> list[Delta]:
     """The streamed answer."""
-    return [delta async for delta in await begun(engine, body, **how)]
+    replies = await engine.generate(asked(body, streamed=True, **how))
+    assert isinstance(replies, Replies)
+    return [delta async for delta in replies]
+
+
+def pid(engine: Generate) -> int:
+    """The id of the model's process; 0 where there is none."""
+    assert engine._keeper is not None
+    return engine._keeper.pid
+
+
+def alive(number: int) -> bool:
+    """Whether a process is there, as a zombie too."""
+    return Path(f"/proc/{number}").exists()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until something is so. Error: TimeoutError."""
+    async with asyncio.timeout(60):
+        while not condition():
+            await asyncio.sleep(0.005)
 
 
 async def says(engine: Generate, question: str, **more: Any) -> str:

@@ -11,7 +11,8 @@ from tests.engines.generate.asking import asked, begun, chat, deltas, loaded, sa
 from tests.tiny_decoder import FOLDER, corpus
 
 from yumen import EngineError, RequestRefused
-from yumen_engines.generate import Generate, revision
+from yumen_engines.generate import Generate
+from yumen_engines.generate.files import revision
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 ANSWERS = corpus.ANSWERS
@@ -20,7 +21,7 @@ ANSWERS = corpus.ANSWERS
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def engine() -> AsyncIterator[Generate]:
     """One engine for all tests of this file: two answers at a time, and room for many that wait."""
-    async with loaded(concurrent_max=2, queue_max=40, new_tokens_max=900) as engine:
+    async with loaded(concurrent_max=2, queue_max=40, tenant_max=42, new_tokens_max=900) as engine:
         yield engine
 
 

@@ -7,48 +7,27 @@ import json
 import os
 import shutil
 import signal
+import sys
+import threading
 from pathlib import Path
 
 import pytest
-from tests.engines.generate.asking import asked, begun, chat, host, loaded, says
+from tests.engines.generate.asking import alive, asked, begun, chat, host, loaded, pid, says, until
 from tests.tiny_decoder import FOLDER, corpus
 
 from yumen import CannotStart, Delta, EngineError
-from yumen_engines.generate import Generate, GenerateConfig
+from yumen_engines.generate import Generate, GenerateConfig, process
 from yumen_engines.generate.process import Process, environment
-from yumen_engines.generate.protocol import Frames
+from yumen_engines.generate.protocol import Frames, Ready
 from yumen_engines.generate.replies import Replies
-
-
-def pid(engine: Generate) -> int:
-    assert engine._decoder is not None
-    return engine._decoder._process.pid
 
 
 async def rest(stream: Replies) -> list[Delta]:
     return [delta async for delta in stream]
 
 
-def alive(number: int) -> bool:
-    return Path(f"/proc/{number}").exists()
-
-
-async def test_a_process_that_dies_ends_every_answer() -> None:
-    """Who writes and who waits is told, later requests are refused, and health says why."""
-    async with loaded(concurrent_max=1) as engine:
-        streams = [await begun(engine, chat("唱歌")) for _ in range(3)]
-        await asyncio.wait_for(anext(streams[0]), 30)
-        os.kill(pid(engine), signal.SIGKILL)
-        for stream in streams:
-            with pytest.raises(EngineError, match="ended"):
-                await asyncio.wait_for(rest(stream), 30)
-        assert "ended" in await engine.health()
-        with pytest.raises(EngineError, match="ended"):
-            await engine.generate(asked(chat("Hello")))
-
-
 async def test_signals_to_the_group_let_answers_end() -> None:
-    """The model's process takes no notice of SIGTERM and SIGINT, which are for the gateway; without a gateway it ends."""
+    """The model's process takes no notice of SIGTERM and SIGINT, which are for the gateway; it ends with its input."""
     async with loaded() as engine:
         number = pid(engine)
         # What the operating system says that it was given: `environment`, and nothing else.
@@ -58,17 +37,14 @@ async def test_signals_to_the_group_let_answers_end() -> None:
         os.kill(number, signal.SIGTERM)
         os.kill(number, signal.SIGINT)
         assert await says(engine, "Hello") == corpus.ANSWERS["Hello"]
-        assert engine._decoder is not None
-        stdin = engine._decoder._process._process.stdin
-        assert stdin is not None
-        stdin.close()
-        async with asyncio.timeout(30):
-            while not engine._decoder.closed:
-                await asyncio.sleep(0.01)
+        assert engine._keeper is not None
+        assert engine._keeper._process is not None
+        engine._keeper._process._orders.put(None)  # its standard input ends
+        await until(lambda: not alive(number))
 
 
 async def test_closing_ends_the_process_and_what_it_wrote() -> None:
-    """After `close` neither process, thread nor answer is left, and a second `close` does nothing."""
+    """After `close` neither process, thread, file nor answer is left, and a second `close` does nothing."""
     engine = Generate(GenerateConfig(model=str(FOLDER)))
     await engine.load(host())
     number = pid(engine)
@@ -82,46 +58,37 @@ async def test_closing_ends_the_process_and_what_it_wrote() -> None:
     assert engine.placements() == ()
     with pytest.raises(EngineError):
         await engine.generate(asked(chat("Hello")))
+    # Loading again and closing again adds nothing to what is open by now.
+    before = files()
+    async with loaded() as another:
+        number = pid(another)
+    assert not alive(number)
+    assert files() <= before
+    await until(lambda: not any(thread.name.startswith("generate-") for thread in threading.enumerate()))
 
 
 def files() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-async def test_loading_again_and_again_leaves_nothing() -> None:
-    """The gateway keeps no file, process or thread of an engine that was closed."""
-    async with loaded():
-        pass
-    before = files()
-    for _ in range(2):
-        async with loaded() as engine:
-            number = pid(engine)
-        assert not alive(number)
-    assert files() <= before
-
-
 async def test_giving_up_while_it_loads_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """A load that is cancelled ends what it has started."""
     opened: list[Process] = []
-    closed = asyncio.Event()
-    loop = asyncio.get_running_loop()
 
     class Watched(Process):
-        def close(self) -> None:
+        async def open(self) -> Ready:
             opened.append(self)
-            super().close()
-            loop.call_soon_threadsafe(closed.set)
+            return await super().open()
 
-    monkeypatch.setattr("yumen_engines.generate.Process", Watched)
+    monkeypatch.setattr("yumen_engines.generate.keeper.Process", Watched)
     engine = Generate(GenerateConfig(model=str(FOLDER)))
     task = asyncio.create_task(engine.load(host()))
-    await asyncio.sleep(0.3)
+    await until(lambda: bool(opened and opened[0].pid))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    async with asyncio.timeout(60):
-        await closed.wait()
     assert not alive(opened[0].pid)
+    assert await engine.health()
 
 
 def test_the_process_gets_no_secret_and_reports_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,6 +127,22 @@ async def test_what_cannot_be_loaded_refuses_to_start(tmp_path: Path, wrong: str
     assert await engine.health()
 
 
+@pytest.mark.parametrize("program", ["/bin/false", "/bin/echo", "/nonexistent"])
+async def test_what_is_no_process_of_a_model_refuses_to_start(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that ends at once, says what cannot be understood, or cannot be started at all, keeps nobody waiting."""
+    monkeypatch.setattr(sys, "executable", program)
+    with pytest.raises(CannotStart, match="ended while it loaded"):
+        await asyncio.wait_for(Generate(GenerateConfig(model=str(FOLDER))).load(host()), 30)
+
+
+async def test_a_model_that_is_never_loaded_refuses_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading has a limit, after which the process is ended."""
+    monkeypatch.setattr(process, "LOAD_S", 0.01)
+    with pytest.raises(CannotStart, match="was not loaded within"):
+        await Generate(GenerateConfig(model=str(FOLDER))).load(host())
+    await until(lambda: not any(thread.name == "generate-process" for thread in threading.enumerate()))
+
+
 async def test_a_gpu_that_is_not_there_refuses_to_start() -> None:
     """`device: cuda` never runs on the CPU instead; the install line is printed where the library knows no CUDA."""
     og = pytest.importorskip("onnxruntime_genai")
@@ -167,12 +150,6 @@ async def test_a_gpu_that_is_not_there_refuses_to_start() -> None:
         pytest.skip("this machine has what the test says is missing")
     with pytest.raises(CannotStart, match="onnxruntime-genai-cuda"):
         await Generate(GenerateConfig(model=str(FOLDER), device="cuda")).load(host())
-
-
-def test_a_relative_path_is_refused() -> None:
-    """What a path names must not depend on where the gateway was started."""
-    with pytest.raises(ValueError, match="absolute"):
-        GenerateConfig(model="model")
 
 
 def test_a_frame_that_is_too_long_is_refused() -> None:

@@ -76,6 +76,29 @@ def test_characters_come_whole(text: str, before: int) -> None:
         assert not any("\ufffd" in piece for piece in pieces)
 
 
+@given(TEXTS, st.lists(st.text(st.sampled_from("ab龘韭好🙂é\n "), min_size=1, max_size=3), max_size=3))
+def test_stop_strings_are_found_among_tokens(text: str, stops: list[str]) -> None:
+    """However many tokens a character takes, an answer ends before the stop string that ends first."""
+    reading = Reading(decode, [], stops)
+    said = ""
+    for token in TOKENIZER.encode(text).ids:
+        said += reading.feed(token)
+        if reading.stopped:
+            break
+    else:
+        said += reading.finish()
+    if "\ufffd" not in text:
+        assert (said, reading.stopped) == expected(stops, text)
+
+
+def test_tokens_without_text_are_not_kept() -> None:
+    """Control tokens that a model writes on and on must not make every further token dearer."""
+    characters = Characters(lambda ids: "".join("x" for one in ids if one), [])
+    assert "".join(characters.feed(0) for _ in range(100)) == ""
+    assert len(characters._window) <= 8
+    assert [characters.feed(1), characters.feed(0), characters.feed(1), characters.finish()] == ["x", "", "x", ""]
+
+
 @given(st.lists(st.integers(3, 258), max_size=40))
 def test_bytes_that_are_no_character_do_not_stay_for_ever(ids: list[int]) -> None:
     """Any row of bytes is said in the end, and never more than a few tokens are held back."""

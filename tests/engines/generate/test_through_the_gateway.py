@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from openai import APIStatusError, OpenAI
+from openai import APIError, APIStatusError, OpenAI
 from tests.serving import Gateway
 from tests.tiny_decoder import FOLDER, corpus
 
@@ -88,6 +93,47 @@ def test_a_client_that_leaves_frees_its_place(client: OpenAI) -> None:
             next(iter(stream))
     plain = client.chat.completions.create(model="tiny", messages=messages("谢谢"), timeout=60)
     assert plain.choices[0].message.content == corpus.ANSWERS["谢谢"]
+
+
+def children(gateway: Gateway) -> list[int]:
+    """The processes of models below a gateway and its workers."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            number, command = int(path.parent.name), path.read_bytes()
+            if (
+                b"yumen_engines.generate.child" in command
+                and str(FOLDER).encode() in command
+                and below(number, gateway)
+            ):
+                found.append(number)
+    return found
+
+
+def below(number: int, gateway: Gateway) -> bool:
+    assert gateway.process is not None
+    while number > 1:
+        if number == gateway.process.pid:
+            return True
+        number = int(Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[1])
+    return False
+
+
+def test_a_model_s_process_that_is_killed_comes_back(client: OpenAI, gateway: Gateway) -> None:
+    """A client meets an error and no connection that hangs; the log says so, and the engine is well again by itself."""
+    (before,) = children(gateway)
+    with client.chat.completions.create(model="tiny", messages=messages("Sing"), stream=True) as stream:
+        next(iter(stream))
+        os.kill(before, signal.SIGKILL)
+        with pytest.raises(APIError):
+            list(stream)
+    until = time.monotonic() + 60
+    while gateway.get("/readyz")[0] != 200 and time.monotonic() < until:
+        time.sleep(0.02)
+    assert client.chat.completions.create(model="tiny", messages=messages("谢谢")).choices[0].finish_reason == "stop"
+    (after,) = children(gateway)
+    assert after != before
+    assert "generate_process_ended" in gateway.log
 
 
 def test_nothing_raw_is_written_down(client: OpenAI, gateway: Gateway) -> None:

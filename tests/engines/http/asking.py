@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
-from yumen import EngineRequest, Secret, Settings
-from yumen.parts import InstanceHost, Parts
+from yumen import EngineRequest
+from yumen.testing import RunningClock, UnitHost
 from yumen_engines.http import Http, HttpConfig
 
 KEY = "sk-the-engines-own-credential"
@@ -39,8 +38,7 @@ class Application:
 async def loaded(base_url: str, **config: Any) -> AsyncIterator[Http]:
     """A loaded engine, closed in the end."""
     engine = Http(HttpConfig(base_url=base_url, **{"api_key": KEY, "retry_backoff_ms": 5, **config}))
-    parts = Parts(Settings(data_dir=Path("/nonexistent")), Secret(b"\x01" * 32))
-    await engine.load(InstanceHost(parts, "crm", frozenset()))
+    await engine.load(UnitHost("crm", clock=RunningClock()))
     try:
         yield engine
     finally:

@@ -5,45 +5,32 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from tests.engines.http.asking import Application, loaded
+from tests.engines.http.asking import Application
 
-from yumen import Principal
-from yumen.policy.load import load_bundle
-from yumen.policy.testing.harness import Caller, Harness
-from yumen.policy.testing.outcome import Outcome
+from yumen.policy.testing.harness import Caller
+from yumen.testing import Call, Harness, Outcome, Used
+from yumen_engines.http import Http
+from yumen_plugins.anonymize import Anonymize
 
-GATEWAY = """version: 1
-engines:
-  crm: {adapter: http, egress: remote, base_url: "http://127.0.0.1:9"}
-routes:
-  - id: crm
-    match: {paths: ["/apps/crm/*"]}
-    engine: crm
-    chain: [anonymize]
-"""
-ANONYMIZE = "version: 1\nplugin: anonymize\nconfig: {detect: [cn.mobile, email]}\n"
 PHONE = "13812345678"
 TOKEN = re.compile("<CN_MOBILE_[0-9a-z]{10}>")
 
 
 @pytest.fixture
-async def gateway(tmp_path: Path, application: Application) -> AsyncIterator[Harness]:
+async def gateway(application: Application) -> AsyncIterator[Harness]:
     """A route to the application, with masking before it."""
-    (tmp_path / "gateway.yaml").write_text(GATEWAY)
-    (tmp_path / "anonymize.yaml").write_text(ANONYMIZE)
-    async with Harness(load_bundle(str(tmp_path), {})) as harness, loaded(application.url + "/api") as engine:
-        chain = harness.chain("crm")
-        chain.target = chain.target._replace(engine=engine)
+    config = {"base_url": application.url + "/api", "retry_backoff_ms": 5}
+    masking = Used(Anonymize, {"detect": ["cn.mobile", "email"]})
+    async with Harness.of_engine(Http, config, masking, egress="remote") as harness:
         yield harness
 
 
 async def send(gateway: Harness, path: str = "/apps/crm/notes", body: str = "{}") -> Outcome:
-    return await gateway.send(path, body.encode(), Principal("t", "a", "k"))
+    return await gateway.ask(Call(path=path, body=body.encode()))
 
 
 async def test_a_value_in_path_and_body_is_masked_and_restored(gateway: Harness, application: Application) -> None:

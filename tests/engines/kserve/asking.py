@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 from tests.engines.kserve.hostile import dump
 
-from yumen import EngineRequest, Secret, Settings
-from yumen.parts import InstanceHost, Parts
+from yumen import EngineRequest
+from yumen.testing import RunningClock, UnitHost
 from yumen_engines.kserve import KServe, KServeConfig
 
 KEY = "sk-the-engines-own-credential"
@@ -22,8 +21,7 @@ BOTH = "Where is my order? 我的订单在哪里？🙂"
 async def loaded(base_url: str, *, live: bool = False, **config: Any) -> AsyncIterator[KServe]:
     """A loaded engine, closed in the end; not `live`, it asks nothing of its own accord."""
     engine = KServe(KServeConfig(base_url=base_url, **{"api_key": KEY, "retry_backoff_ms": 5, **config}))
-    parts = Parts(Settings(data_dir=Path("/nonexistent")), Secret(b"\x01" * 32), live=live)
-    await engine.load(InstanceHost(parts, "triton", frozenset()))
+    await engine.load(UnitHost("triton", clock=RunningClock(), live=live))
     try:
         yield engine
     finally:

@@ -175,3 +175,34 @@ async def test_statuses_of_the_server_s_making_are_engine_errors(server: Hostile
             for ask in ASKING:
                 with pytest.raises(EngineError):
                     await ask(engine.models())
+
+
+@pytest.mark.parametrize(("status", "ill"), [(200, False), (404, False), (501, False), (503, True), (500, True)])
+async def test_the_server_says_whether_it_is_well(server: Hostile, status: int, ill: bool) -> None:
+    """A server that says it is not ready is ill; one that does not tell of it is not; and it is not asked again at once."""
+    says(server, "/v2/health/ready", {}, status)
+    async with loaded(server.url, live=True, retries=0) as engine:
+        for _ in range(3):
+            assert bool(await engine.health()) is ill
+    assert len(server.asked("/v2/health/ready")) == 1
+
+
+async def test_a_server_that_hangs_is_ill(server: Hostile) -> None:
+    """The question has an end, also where whoever asked it leaves."""
+
+    async def hang(wire: Wire) -> None:
+        await wire.hang()
+
+    server.scripts["/v2/health/ready"] = hang
+    async with loaded(server.url, live=True, catalogue_timeout_ms=200) as engine:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.02):
+                await engine.health()
+        assert "health check failed" in await engine.health()
+
+
+async def test_in_a_policy_s_tests_no_server_is_asked(server: Hostile) -> None:
+    """What is not live asks nobody."""
+    async with loaded(server.url) as engine:
+        assert await engine.health() == ""
+    assert not server.requests

@@ -11,7 +11,7 @@ import pytest
 from tests.engines.kserve.asking import BOTH, KEY, asked, loaded, tensor
 from tests.engines.kserve.hostile import Hostile, Script, Wire, answer, binary, dump, output, reply
 
-from yumen import EngineError, Native
+from yumen import EngineError, Native, RequestRefused
 from yumen_engines.kserve import KServe
 
 DEEP = b'{"outputs":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
@@ -68,6 +68,7 @@ SILENT: dict[str, tuple[Script, str]] = {
     "before the last chunk": (sends(CHUNKED, b"2\r\n{}\r\n", then="hang"), "did not finish"),
     "trickling its head": (trickles(b"", HEAD + b"x" * 5_000), "did not begin"),
     "trickling its body": (trickles(HEAD + b"content-length: 5000\r\n\r\n", b" " * 5_000), "did not finish"),
+    "hints without end": (trickles(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 500), "did not begin"),
     "trickling chunks": (trickles(CHUNKED, b"1\r\n \r\n" * 2_000), "did not finish"),
 }
 
@@ -121,6 +122,7 @@ BROKEN: dict[str, Script] = {
     "no HTTP": sends(b"\x00\x01\x02 220 smtp.example ESMTP\r\n\r\n"),
     "half a status line": sends(b"HTTP/1.1 20"),
     "a head without end": sends(HEAD + b"x: " + b"y" * 2_000_000),
+    "hints instead of a reply": sends(b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n" * 1_000),
     "a thousand headers": sends(HEAD + b"x: y\r\n" * 1_000 + b"\r\n"),
     "nothing at all": sends(HEAD + b"content-length: 0\r\n\r\n"),
     "no content": sends(b"HTTP/1.1 204 No Content\r\n\r\n"),
@@ -179,8 +181,9 @@ UNSOUND: dict[str, tuple[bytes, str]] = {
     "no outputs": (dump(answer(2, outputs=[])), "no inference reply"),
     "an error with status 200": (dump({"error": "no"}), "no inference reply"),
     "an answer and an error": (dump(answer(2, error="no")), "and an error"),
-    "NaN": (GOOD.replace(b"0.5", b"NaN", 1), "no inference reply"),
-    "infinity": (GOOD.replace(b"0.5", b"Infinity", 1), "no inference reply"),
+    "NaN": (GOOD.replace(b"0.5", b"NaN", 1), "binary_data"),
+    "a word": (GOOD.replace(b"0.5", b"NaNs", 1), "no inference reply"),
+    "infinity": (GOOD.replace(b"0.5", b"Infinity", 1), "binary_data"),
     "null": (GOOD.replace(b"0.5", b"null", 1), "no FP32"),
     "too large for its type": (GOOD.replace(b"0.5", b"1e39", 1), "no FP32"),
     "a text among numbers": (GOOD.replace(b"0.5", b'"13812345678"', 1), "no FP32"),
@@ -233,8 +236,9 @@ RAW: dict[str, tuple[tuple[bytes, int], str]] = {
     "no truth": (binary(("BOOL", [2, 1], b"\1\2")), "no BOOL"),
     "a text too few": (binary(("BYTES", [3], TEXTS)), "have not the elements"),
     "a text too many": (binary(("BYTES", [1], TEXTS)), "have not the elements"),
-    "a text cut off": (binary(("BYTES", [2], TEXTS[:-1])), "have not the elements"),
-    "a text longer than all": (binary(("BYTES", [1], b"\xff\xff\xff\xff" + b"x")), "have not the elements"),
+    "a text cut off": (binary(("BYTES", [2], TEXTS[:-1])), "shorter than its elements"),
+    "more texts than are taken": (binary(("BYTES", [2, 100_001], bytes(800_008))), "more than 200000 texts"),
+    "a text longer than all": (binary(("BYTES", [1], b"\xff\xff\xff\xff" + b"x")), "shorter than its elements"),
 }
 
 
@@ -249,7 +253,7 @@ async def test_binary_data_are_what_shape_and_type_say(server: Hostile, sent: tu
         await recovers(server, engine)
 
 
-@pytest.mark.parametrize("written", ["0", "-1", "x", "1e3", "9" * 30, "99999", "1", " "])
+@pytest.mark.parametrize("written", ["0", "-1", "x", "1e3", "9" * 30, "99999", "1", " ", "五"])
 async def test_a_wrong_length_of_the_json_is_an_error(server: Hostile, written: str) -> None:
     """`Inference-Header-Content-Length` must be the length of JSON, within the body."""
     server.scripts["/infer"] = sends(reply(GOOD, f"Inference-Header-Content-Length: {written}"))
@@ -348,12 +352,12 @@ async def test_closing_ends_what_is_under_way(server: Hostile) -> None:
 
 
 @pytest.mark.parametrize("making", [
-    lambda: sends(reply(b"<html>13812345678</html>", status=400)),
-    lambda: sends(reply({"error": {"message": "13812345678"}}, status=400)),
-    lambda: sends(reply(DEEP, status=422)),
-    lambda: sends(reply(b"", status=404)),
-    lambda: sends(reply({"error": "13812345678"}, status=500)),
-    lambda: sends(reply({"error": f"wrong key {KEY}"}, status=401)),
+    lambda: sends(reply(b"<html>13812345678</html>", status=400), then="stay"),
+    lambda: sends(reply({"error": {"message": "13812345678"}}, status=400), then="stay"),
+    lambda: sends(reply(DEEP, status=422), then="stay"),
+    lambda: sends(reply(b"", status=404), then="stay"),
+    lambda: sends(reply({"error": "13812345678"}, status=500), then="stay"),
+    lambda: sends(reply({"error": f"wrong key {KEY}"}, status=401), then="stay"),
 ])  # fmt: skip
 async def test_no_error_says_a_word_of_the_server_s(server: Hostile, making: Callable[[], Script]) -> None:
     """What is no error reply of the protocol, or none of the client's making, stays here."""
@@ -361,4 +365,12 @@ async def test_no_error_says_a_word_of_the_server_s(server: Hostile, making: Cal
     async with loaded(server.url, retries=0) as engine:
         error = await failed(engine, tensor(2))
         assert not any(word in str(error) for word in ("13812345678", KEY, "wrong"))
+        await recovers(server, engine)
+
+
+async def test_what_the_caller_s_numbers_come_to_is_no_fault_of_the_server(server: Hostile) -> None:
+    """Whoever sends what overflows is told so, and no pool counts it against the server."""
+    async with loaded(server.url) as engine:
+        server.scripts["/infer"] = sends(reply(GOOD.replace(b"0.5", b"Infinity", 1)))
+        assert isinstance(await failed(engine), RequestRefused)
         await recovers(server, engine)

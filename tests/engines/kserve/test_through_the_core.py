@@ -5,28 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.engines.kserve.asking import loaded
 from tests.engines.kserve.hostile import METADATA, Hostile, Wire, answer, binary, dump, output, reply
 
-from yumen import Principal
-from yumen.policy.load import load_bundle
-from yumen.policy.testing.harness import Harness
-from yumen.policy.testing.outcome import Outcome
+from yumen.testing import Call, Harness, Outcome, Used
+from yumen_engines.kserve import KServe
+from yumen_plugins.anonymize import Anonymize
 
-GATEWAY = """version: 1
-engines:
-  triton: {adapter: http, egress: remote, base_url: "http://127.0.0.1:9"}
-routes:
-  - id: triton
-    match: {paths: ["/v2/*"]}
-    engine: triton
-    chain: [anonymize]
-"""
-ANONYMIZE = "version: 1\nplugin: anonymize\nconfig: {detect: [cn.mobile, email]}\n"
 PHONE, EMAIL = "13812345678", "li.na@example.com"
 TEXTS = [f"请回电 {PHONE}，谢谢", f"Write to {EMAIL} or call {PHONE}."]
 TOKEN = re.compile("<(?:CN_MOBILE|EMAIL)_[0-9a-z]{10}>")
@@ -39,19 +26,17 @@ TEXT_MODEL = {
 
 
 @pytest.fixture
-async def gateway(tmp_path: Path, server: Hostile) -> AsyncIterator[Harness]:
+async def gateway(server: Hostile) -> AsyncIterator[Harness]:
     """A route to the server, with masking before it."""
-    (tmp_path / "gateway.yaml").write_text(GATEWAY)
-    (tmp_path / "anonymize.yaml").write_text(ANONYMIZE)
-    async with Harness(load_bundle(str(tmp_path), {})) as harness, loaded(server.url) as engine:
-        chain = harness.chain("triton")
-        chain.target, chain.dialects = chain.target._replace(engine=engine), engine.manifest.dialects
+    config = {"base_url": server.url, "retry_backoff_ms": 5}
+    masking = Used(Anonymize, {"detect": ["cn.mobile", "email"]})
+    async with Harness.of_engine(KServe, config, masking, egress="remote") as harness:
         yield harness
 
 
 async def send(gateway: Harness, body: bytes, json_bytes: int = 0) -> Outcome:
-    headers = [(b"inference-header-content-length", str(json_bytes).encode())] if json_bytes else []
-    return await gateway.send("/v2/models/m/infer", body, Principal("t", "a", "k"), headers=headers)
+    call = Call(path="/v2/models/m/infer", body=body)
+    return await gateway.ask(call.saying(inference_header_content_length=str(json_bytes)) if json_bytes else call)
 
 
 def packed(texts: list[str]) -> bytes:

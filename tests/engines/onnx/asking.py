@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.engines.onnx.tiny import model
-from tests.plugins.host import UnitHost
 
+from yumen.testing import RunningClock, UnitHost
 from yumen_engines.onnx import Onnx, OnnxConfig
 
 
@@ -18,7 +18,7 @@ async def loaded(folder: Path | None = None, **config: Any) -> AsyncIterator[Onn
     """A loaded engine, of the small model where no other is named."""
     engine = Onnx(OnnxConfig(model=str(folder or model()), **config))
     try:
-        await engine.load(UnitHost())
+        await engine.load(UnitHost(clock=RunningClock()))
         yield engine
     finally:
         await engine.close()

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from onnx import TensorProto
 from tests.engines.onnx.asking import loaded
 from tests.engines.onnx.vectors import EMBEDDER, counted, embedded, embedder
-from tests.plugins.host import UnitHost
 
 from yumen import CannotStart, EngineError
+from yumen.testing import RunningClock, UnitHost
 from yumen_engines.onnx import Onnx, OnnxConfig
 from yumen_engines.onnx.windows import Row, batches
 
@@ -61,7 +61,7 @@ async def test_pooling_is_what_the_model_was_trained_with(tmp_path: Path, poolin
     """The mean is over what the mask has, padding left out; cls is the first token."""
     async with loaded(counted(tmp_path / "model"), task="embeddings", pooling=pooling) as engine:
         assert engine._model is not None
-        (token,) = engine._model.tokenizer.encode("a", add_special_tokens=False).ids
+        (token,) = engine._model.tokenizer.tokens(["a"])[0].ids
         # [CLS] has the number 2, [SEP] 3; a row's places are 1, 2 and 3.
         wanted = scaled(2, 1, 1, 7) if pooling == "cls" else scaled((2 + token + 3) / 3, 1, 2, 7)
         short, _ = await embedded(engine, "a", "a b c d e f")
@@ -73,20 +73,20 @@ async def test_a_model_that_pools_is_taken_at_its_word(tmp_path: Path, kind: int
     """One vector a text is scaled and else left as it is, also where the model computes in half precision."""
     async with loaded(counted(tmp_path / "model", pooled=True, kind=kind), task="embeddings") as engine:
         assert engine._model is not None
-        (token,) = engine._model.tokenizer.encode("a", add_special_tokens=False).ids
+        (token,) = engine._model.tokenizer.tokens(["a"])[0].ids
         assert (await embedded(engine, "a"))[0] == pytest.approx(scaled(2 + token + 3, 3, 6, 21), abs=1e-3)
 
 
 async def test_what_is_cut_is_said(tmp_path: Path) -> None:
     """A text longer than a row is cut at its end, and the answer says of each text how many tokens that took."""
-    host = UnitHost()
+    host = UnitHost(clock=RunningClock())
     engine = Onnx(OnnxConfig(model=str(EMBEDDER), task="embeddings", tokens_max=16))
     await engine.load(host)
     answer = await engine.infer({"texts": ["退货" * 7, "退货" * 7 + "怎么", "退" * 100]})
     await engine.close()
     assert (answer["tokens"], answer["cut"]) == ([16, 16, 16], [0, 2, 86])
     assert answer["embeddings"][0] == pytest.approx(answer["embeddings"][1], abs=1e-6)
-    assert host.metrics.counts["texts_cut"] == 2
+    assert host.captured.total("texts_cut") == 2
 
 
 @given(st.lists(st.integers(0, 40), max_size=60), st.integers(1, 9))

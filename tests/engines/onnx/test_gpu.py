@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +11,9 @@ import pytest
 from tests.engines.onnx import graphs
 from tests.engines.onnx.asking import loaded
 from tests.engines.onnx.vectors import EMBEDDER, embedded, embedder
-from tests.plugins.host import UnitHost
 
 from yumen import Rows
+from yumen.testing import RunningClock, UnitHost
 from yumen_engines.onnx.config import OnnxConfig
 from yumen_engines.onnx.providers import CUDA, TENSORRT
 from yumen_engines.onnx.runtime import open_session
@@ -37,15 +36,14 @@ async def test_tensors_on_a_gpu_are_those_of_the_cpu(tmp_path: Path, device: str
     config = OnnxConfig(model=str(tmp_path), task="tensors", device=device, strict_provider=True)
     opened = await asyncio.to_thread(open_session, path, config)
     assert opened.device == "cuda:0"
-    with ThreadPoolExecutor(2) as threads:
-        model = OnnxModel(opened, signature(opened.session, 32), threads, "m", "1")
-        await asyncio.to_thread(model.prepare, 32, UnitHost())
-        for rows in (1, 2, 3, 32):
-            given = np.random.default_rng(rows).normal(size=(rows, 3)).astype(np.float32)
-            found = await model.run(Rows({"x": given}))
-            assert found["y"] == pytest.approx(given @ graphs.matrix(), rel=1e-2, abs=1e-2)
-        assert int(model.placement.detail["bytes_to_device"]) > 0
-        await model.close()
+    model = OnnxModel(opened, signature(opened.session, 32), 2, "m", "1")
+    await asyncio.to_thread(model.prepare, 32, UnitHost(clock=RunningClock()))
+    for rows in (1, 2, 3, 32):
+        given = np.random.default_rng(rows).normal(size=(rows, 3)).astype(np.float32)
+        found = await model.run(Rows({"x": given}))
+        assert found["y"] == pytest.approx(given @ graphs.matrix(), rel=1e-2, abs=1e-2)
+    assert int(model.placement.detail["bytes_to_device"]) > 0
+    await model.close()
 
 
 async def test_vectors_on_a_gpu_are_those_of_the_cpu() -> None:

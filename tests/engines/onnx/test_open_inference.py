@@ -17,9 +17,9 @@ from tests.engines.onnx.asking import loaded
 from tests.engines.onnx.judge import LABELS, judge
 from tests.engines.onnx.tiny import model as names
 from tests.engines.onnx.vectors import embedded, embedder
-from tests.plugins.host import UnitHost
 
 from yumen import CannotStart, EngineRequest, Native, RepositoryConfig, RequestRefused
+from yumen.testing import RunningClock, UnitHost
 from yumen_engines.onnx import Onnx, OnnxConfig
 
 ROWS = [[1, 2, 3], [0.5, 0, -1]]
@@ -50,7 +50,7 @@ async def started(config: OnnxConfig, host: UnitHost | None = None) -> AsyncIter
     """A loaded engine."""
     engine = Onnx(config)
     try:
-        await engine.load(host or UnitHost())
+        await engine.load(host or UnitHost(clock=RunningClock()))
         yield engine
     finally:
         await engine.close()
@@ -177,7 +177,9 @@ async def test_texts_that_are_no_texts_are_refused() -> None:
 async def test_the_rewritten_graph_is_kept_in_the_data_folder(tmp_path: Path) -> None:
     """Under the gateway's own secret, for models that read text too."""
     for kept in (False, True):
-        async with started(OnnxConfig(model=str(names())), UnitHost(tmp_path / "data")) as engine:
+        async with started(
+            OnnxConfig(model=str(names())), UnitHost(clock=RunningClock(), data_dir=tmp_path / "data")
+        ) as engine:
             assert (await engine.infer({"texts": ["我叫张伟"]}))["entities"][0][0][2] == "PER"
             assert engine._model is not None
             assert engine._model.opened.kept == kept

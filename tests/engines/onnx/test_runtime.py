@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from importlib import metadata
@@ -21,7 +22,7 @@ from yumen import CannotStart
 from yumen_engines.onnx import kept as kept_module
 from yumen_engines.onnx import providers
 from yumen_engines.onnx.config import OnnxConfig
-from yumen_engines.onnx.kept import FOLDER, Kept
+from yumen_engines.onnx.kept import FOLDER, KIND, Kept
 from yumen_engines.onnx.providers import CPU, CUDA, TENSORRT
 from yumen_engines.onnx.runtime import open_session
 
@@ -106,7 +107,7 @@ def foreign(file: Path) -> None:
     """What another gateway would have signed."""
     made = file.with_name("made")
     made.write_bytes(graphs.encoder().SerializeToString())
-    key = file.name.removesuffix(kept_module.SUFFIX)
+    key = file.stem
     assert Kept(file.parent.parent, b"t" * 32).keep(key, made)
 
 
@@ -116,7 +117,7 @@ def swapped(file: Path) -> None:
     made.write_bytes(graphs.adder().SerializeToString())
     keep = Kept(file.parent.parent, SECRET)
     assert keep.keep("other", made)
-    (file.parent / f"other{kept_module.SUFFIX}").replace(file)
+    (file.parent / f"other.{KIND}").replace(file)
 
 
 def linked(file: Path) -> None:
@@ -140,20 +141,20 @@ def test_a_graph_that_is_not_ours_is_made_anew(path: Path, keep: Kept, tmp_path:
     assert open_session(path, config(), keep).kept
 
 
-def test_only_so_many_graphs_stay(keep: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_so_many_graphs_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The folder has a limit; what has been used last stays, and what a start that was cut off left behind goes."""
     monkeypatch.setattr(kept_module, "FILES_MAX", 2)
+    keep = Kept(tmp_path / "data", SECRET)
+    left = keep.room()
+    assert left is not None
+    left.write_bytes(b"half")
+    os.utime(left, (1, 1))
     for number in range(4):
         room = keep.room()
         assert room is not None
         room.write_bytes(b"graph %d" % number)
         assert keep.keep(f"k{number}", room)
-        os.utime(tmp_path / "data" / FOLDER / f"k{number}{kept_module.SUFFIX}", (number, number))
-    left = keep.room()
-    assert left is not None
-    left.write_bytes(b"half")
-    os.utime(left, (1, 1))
-    keep._thin()
+        os.utime(tmp_path / "data" / FOLDER / f"k{number}.{KIND}", (number, number))
     assert [keep.read(f"k{number}") for number in range(4)] == [None, None, b"graph 2", b"graph 3"]
     assert not left.exists()
 
@@ -162,6 +163,32 @@ def test_a_folder_that_cannot_be_written_costs_nothing_else(path: Path, tmp_path
     """Without the data folder, or with a file in its place, models load all the same."""
     (tmp_path / "file").write_text("")
     assert ran(open_session(path, config(), Kept(tmp_path / "file", SECRET)).session) == WANTED
+
+
+# What runs where the second argument is a disk that nobody can write to; `unshare` keeps it from everybody else.
+READ_ONLY = """
+mount -t tmpfs none "$2" && mkdir "$2/models-cache" && mount -o remount,ro "$2" || exit 77
+exec "$0" -c '
+import sys
+from tests.engines.onnx.test_runtime import SECRET, WANTED, Kept, Path, config, open_session, ran
+keep = Kept(Path(sys.argv[2]), SECRET)
+assert keep.room() is None
+assert ran(open_session(Path(sys.argv[1]), config(), keep).session) == WANTED
+' "$1" "$2"
+"""
+
+
+def test_a_folder_on_a_disk_for_reading_only_costs_nothing_else(path: Path, tmp_path: Path) -> None:
+    """Where graphs cannot be kept models load all the same, and nothing is rewritten twice."""
+    (tmp_path / "data").mkdir()
+    command = ["unshare", "-rm", "sh", "-c", READ_ONLY, sys.executable, str(path), str(tmp_path / "data")]
+    try:
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    except FileNotFoundError:
+        pytest.skip("there is no unshare here")
+    if ended.returncode == 77 or "unshare" in ended.stderr:
+        pytest.skip("nobody may mount anything here")
+    assert not ended.returncode, ended.stderr
 
 
 def test_weights_beside_the_model_are_read(tmp_path: Path, keep: Kept) -> None:
@@ -309,6 +336,7 @@ def test_two_packages_of_one_name_are_refused(path: Path, gpu: Any, monkeypatch:
         {"repository": {"path": "models"}, "model": ""},
         {"model": ""},
         {"optimization": "most"},
+        {"arena": False, "arena_bytes_max": 1 << 20},
     ],
 )
 def test_settings_are_checked(changes: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,18 +14,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail
 from tests.engines.onnx import graphs
 from tests.engines.onnx.graphs import node, value
-from tests.plugins.host import UnitHost
 
 from yumen import DATATYPES, CannotStart, EngineError, RequestRefused, Rows, TensorSpec
 from yumen.batching import BatchConfig, Batcher
+from yumen.testing import RunningClock, UnitHost
 from yumen_engines.onnx.binding import DeviceMemory
 from yumen_engines.onnx.config import OnnxConfig
 from yumen_engines.onnx.runtime import open_session
 from yumen_engines.onnx.signature import DATATYPES as ONNX_TYPES
 from yumen_engines.onnx.signature import signature
 from yumen_engines.onnx.tensors import OnnxModel
+from yumen_engines.onnx.threads import unfit
 
 FAR = 1e12
 
@@ -35,17 +36,18 @@ FAR = 1e12
 async def opened(folder: Path, graph: Any, *, prepared: bool = True, batch_max: int = 32) -> AsyncIterator[OnnxModel]:
     """A model, loaded from a file."""
     session = open_session(graphs.saved(folder / "model.onnx", graph), OnnxConfig(model="/m", task="tensors"))
-    with ThreadPoolExecutor(4) as threads:
-        made = OnnxModel(session, signature(session.session, batch_max), threads, "m", "1")
-        if prepared:
-            await asyncio.to_thread(made.prepare, batch_max, UnitHost())
-        yield made
-        await made.close()
+    made = OnnxModel(session, signature(session.session, batch_max), 4, "m", "1")
+    if prepared:
+        await asyncio.to_thread(made.prepare, batch_max, UnitHost(clock=RunningClock()))
+    yield made
+    await made.close()
 
 
 def batcher(model: OnnxModel, **config: Any) -> Batcher:
     """The model's rows, in batches."""
-    return Batcher(model.run, model.signature, BatchConfig(**config), metrics=UnitHost().metrics, model="m")
+    return Batcher(
+        model.run, model.signature, BatchConfig(**config), metrics=UnitHost(clock=RunningClock()).metrics, model="m"
+    )
 
 
 @pytest.mark.parametrize("kind", list(ONNX_TYPES))
@@ -181,6 +183,44 @@ async def test_values_that_do_not_fit_are_the_caller_s(tmp_path: Path) -> None:
     async with opened(tmp_path, graphs.echo()) as model:
         with pytest.raises(RequestRefused, match="half of a character"):
             await model.run(Rows({"text": np.array(["\ud800"], object)}))
+
+
+UNLIKE: dict[str, tuple[list[Any], list[Any], tuple[int, ...], tuple[int, ...]]] = {
+    "Add": (["n", "k"], ["n", "m"], (2, 3), (2, 4)),
+    "MatMul": (["n", "k"], ["n", "m"], (2, 3), (2, 4)),
+    "Concat": (["n", "k", 1], ["n", "m", "o"], (2, 3, 1), (2, 4, 5)),
+}
+
+
+@pytest.mark.parametrize("kind", UNLIKE)
+async def test_shapes_that_do_not_go_together_are_the_caller_s(tmp_path: Path, kind: str) -> None:
+    """Two inputs of sizes that each may have, and not both, are a bad request: they count against no engine."""
+    one, other, *shapes = UNLIKE[kind]
+    more: dict[str, Any] = {"axis": 1} if kind == "Concat" else {}
+    inputs = [value("a", 1, one), value("b", 1, other)]
+    made = graphs.made([node(kind, ["a", "b"], ["y"], **more)], inputs, [value("y", 1, ["n", "z", "q"][: len(one)])])
+    given = {name: np.ones(shape, np.float32) for name, shape in zip("ab", shapes, strict=True)}
+    async with opened(tmp_path, made, prepared=False) as model:
+        with pytest.raises(RequestRefused, match="does not take values such as these"):
+            await model.run(Rows(given))
+
+
+@pytest.mark.parametrize(
+    ("said", "is_theirs"),
+    [
+        ("Non-zero status code returned while running Add node. Name:'' Status Message: 3 by 4", True),
+        (
+            "Non-zero status code returned while running Add node. Status Message: CUDA failure 700: illegal access",
+            False,
+        ),
+        ("Non-zero status code returned while running Conv node. Status Message: CUDNN failure 4", False),
+        ("Non-zero status code returned while running Tile node. Status Message: Failed to allocate memory", False),
+        ("Exiting due to terminate flag being set to true.", False),
+    ],
+)
+def test_what_a_device_fails_in_is_the_engine_s(said: str, is_theirs: bool) -> None:
+    """Memory and devices are not the caller's, although ONNX Runtime has the same kind of error for them."""
+    assert unfit(Fail(f"[ONNXRuntimeError] : 1 : FAIL : {said}")) is is_theirs
 
 
 async def test_a_run_that_nobody_waits_for_ends(tmp_path: Path) -> None:

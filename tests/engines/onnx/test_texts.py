@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ import pytest
 from tests.engines.onnx.asking import loaded
 from tests.engines.onnx.judge import LABELS, MIDDLE, judge
 from tests.engines.onnx.vectors import EMBEDDER, counted, embedded, embedder
-from tests.plugins.host import UnitHost
 
 from yumen import CannotStart, RequestRefused, Rows, TensorSpec
 from yumen.batching import BatchConfig
+from yumen.testing import RunningClock, UnitHost
 from yumen_engines.onnx import Onnx, OnnxConfig
 from yumen_engines.onnx.model import Model
 from yumen_engines.onnx.texts import TEXT_CHARS_MAX, TextModel
@@ -124,7 +125,7 @@ async def test_one_bad_text_fails_alone(tmp_path: Path) -> None:
     async with loaded(judge(tmp_path / "judge"), task="classification") as engine:
         served = engine._serving("unit", "")
         given = [texts("退货"), texts("x" * (TEXT_CHARS_MAX + 1)), texts("refund")]
-        until = UnitHost().monotonic() + 60
+        until = time.monotonic() + 60
         found = await asyncio.gather(
             *(served.batcher.submit(one, deadline=until) for one in given), return_exceptions=True
         )
@@ -153,7 +154,7 @@ async def test_calls_at_once_are_those_of_the_policy(monkeypatch: pytest.MonkeyP
 
     engine = Onnx(OnnxConfig(model=str(EMBEDDER), task="embeddings", calls_max=2))
     engine.batch = BatchConfig(rows_max=1)
-    await engine.load(UnitHost())
+    await engine.load(UnitHost(clock=RunningClock()))
     monkeypatch.setattr(Model, "run", counting)
     assert len(await embedded(engine, *["退货"] * 6)) == 6
     assert most == 2

@@ -6,11 +6,10 @@ import contextlib
 import json
 import math
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-from yumen import EngineRequest, Native, Secret, Settings
-from yumen.parts import InstanceHost, Parts
+from yumen import EngineRequest, Native
+from yumen.testing import RunningClock, UnitHost
 from yumen_engines.openai import OpenAI, OpenAIConfig
 from yumen_engines.openai.stream import EventStream
 
@@ -18,9 +17,8 @@ KEY = "sk-the-engines-own-credential"
 BOTH = "Where is my order? 我的订单在哪里？🙂"
 
 
-def host() -> InstanceHost:
-    parts = Parts(Settings(data_dir=Path("/nonexistent")), Secret(b"\x01" * 32))
-    return InstanceHost(parts, "llm", frozenset())
+def host() -> UnitHost:
+    return UnitHost("llm", clock=RunningClock())
 
 
 @contextlib.asynccontextmanager

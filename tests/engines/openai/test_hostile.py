@@ -43,11 +43,7 @@ async def failed(engine: OpenAI, *, stream: bool) -> EngineError:
 
 async def recovers(server: Hostile, engine: OpenAI) -> None:
     """The next request is answered, over a connection that the last one has not spoilt."""
-
-    async def script(wire: Wire) -> None:
-        await wire.send(reply(GOOD))
-
-    server.scripts["/completions"] = script
+    server.scripts["/completions"] = answers(reply(GOOD))
     answered = await engine.generate(asked("m"))
     assert isinstance(answered, Native)
     assert answered.body == GOOD
@@ -57,6 +53,15 @@ def trickles(head: bytes, body: bytes) -> Callable[[Wire], Awaitable[None]]:
     async def script(wire: Wire) -> None:
         await wire.send(head)
         await wire.trickle(body)
+
+    return script
+
+
+def answers(data: bytes) -> Callable[[Wire], Awaitable[None]]:
+    """The connection stays: who asks again without a retry must not meet one that just ends."""
+
+    async def script(wire: Wire) -> None:
+        await wire.send(data)
 
     return script
 
@@ -122,4 +127,19 @@ async def test_no_words_of_a_refusal_that_is_no_json(server: Hostile, stream: bo
     server.scripts["/completions"] = sends(reply(b'{"error":' + b"[" * 100_000 + b"]" * 100_000 + b"}", status=400))
     async with loaded(server.url) as engine:
         assert "status 400" in str(await failed(engine, stream=stream))
+        await recovers(server, engine)
+
+
+@STREAMED
+async def test_headers_that_are_no_ascii_are_as_good_as_none(server: Hostile, stream: bool) -> None:
+    """The HTTP library raises for them; the reply is taken without them, and nothing is left open."""
+    odd = "x-name: 玉门\r\ncontent-type: text/玉\r\nretry-after: ７\r\n".encode()
+    async with loaded(server.url, retries=0) as engine:
+        for status, body in [(200, GOOD), (429, b'{"error":{}}')]:
+            head = b"HTTP/1.1 %d Odd\r\ncontent-length: %d\r\n" % (status, len(body))
+            server.scripts["/completions"] = answers(head + odd + b"\r\n" + body)
+            answered = await engine.generate(asked("m", stream=stream))
+            assert answered == Native(status, body, {"content-type": "application/json"})
+        server.scripts["/completions"] = answers(b"HTTP/1.1 503 Odd\r\ncontent-length: 0\r\n" + odd + b"\r\n")
+        assert "status 503" in str(await failed(engine, stream=stream))
         await recovers(server, engine)

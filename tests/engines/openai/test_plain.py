@@ -108,6 +108,8 @@ async def test_errors_of_the_client_s_making_reach_it(upstream: Upstream, status
         ("status-504", True),
         ("status-400+html", False),
         ("status-404+html", False),
+        ("status-200+html", False),
+        ("garbage-0", False),
         ("redirect", False),
     ],
 )

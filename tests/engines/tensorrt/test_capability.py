@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from tests.engines.tensorrt.fake_cuda import Error, FakeCuda
 from tests.engines.tensorrt.fake_trt import FakeTensorRT
-from tests.plugins.host import UnitHost
 
 from yumen import CannotStart
+from yumen.testing import RunningClock, UnitHost
 from yumen_engines.tensorrt import TensorRT, TensorRTConfig
 from yumen_engines.tensorrt.capability import Gpu, inspect
 
@@ -118,7 +118,7 @@ async def test_an_engine_says_what_is_missing_here() -> None:
     if found.ready:
         pytest.skip("everything is here")
     with pytest.raises(CannotStart, match="the tensorrt engine cannot run here"):
-        await engine.load(UnitHost())
+        await engine.load(UnitHost(clock=RunningClock()))
     assert all(one.part and one.why and one.fix for one in found.missing)
     await engine.close()
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.engines.tensorrt import tiny
-from tests.plugins.host import UnitHost
 
 from yumen import EngineError, Rows
+from yumen.testing import RunningClock, UnitHost
 from yumen_engines.tensorrt import TensorRT, TensorRTConfig
 from yumen_engines.tensorrt.capability import inspect
 from yumen_engines.tensorrt.config import ParityConfig, PlanConfig
@@ -34,7 +34,7 @@ def here() -> None:
 async def loaded(folder: Path, **config: Any) -> AsyncIterator[tuple[TensorRT, TensorRTModel]]:
     """A loaded engine with one model, which is ready."""
     engine = TensorRT(TensorRTConfig(**config))
-    await engine.load(UnitHost(folder / "data"))
+    await engine.load(UnitHost(clock=RunningClock(), data_dir=folder / "data"))
     try:
         models = engine.models()
         assert models is not None
@@ -87,7 +87,7 @@ async def test_a_model_that_computes_something_else_is_refused(tmp_path: Path) -
     """The gate compares real results: a plan of another model than the reference does not serve."""
     tiny.scaled(tmp_path / "other.onnx", factor=3)
     engine = TensorRT(TensorRTConfig(model=str(tiny.scaled(tmp_path / "m.onnx")), reference="other.onnx"))
-    await engine.load(UnitHost(tmp_path / "data"))
+    await engine.load(UnitHost(clock=RunningClock(), data_dir=tmp_path / "data"))
     try:
         assert await engine.health()
         with pytest.raises(EngineError):

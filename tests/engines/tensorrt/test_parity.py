@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.engines.onnx import graphs, hostile
 from tests.engines.tensorrt import tiny
 from tests.engines.tensorrt.made import Bench
 
@@ -151,3 +152,11 @@ def test_drawn_numbers_are_those_of_the_seed() -> None:
         np.testing.assert_array_equal(one, two)
         assert one.min() >= 0 or spec.name == "a"
     assert np.unique(parity._drawn(specs[1], (50, 3), np.random.default_rng(1), ParityConfig())).tolist() == [0, 1]
+
+
+def test_a_reference_that_never_ends_is_no_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ONNX Runtime is not waited for without end, whatever the model was made for."""
+    monkeypatch.setattr(parity, "RUN_S", 0.2)
+    path = graphs.saved(tmp_path / "m.onnx", hostile.endless_rows())
+    with pytest.raises(CannotStart, match="does not run the model to compare with"):
+        parity.Reference(path, 1).run({"x": np.ones((1, 3), np.float32)})

@@ -19,7 +19,8 @@ from tests.engines.tensorrt import tiny
 from tests.engines.tensorrt.made import SECRET, Bench
 
 from yumen import CannotStart
-from yumen_engines.tensorrt.plan import Key, PlanCache, PlanRefused
+from yumen_engines.onnx.signed import Refused
+from yumen_engines.tensorrt.plan import Key, PlanCache
 
 KEY = Key(
     tensorrt="11.4.0.106",
@@ -54,11 +55,11 @@ def test_what_was_kept_is_found_again(cache: PlanCache) -> None:
     {"flags": ("tf32=True",)},
 ])  # fmt: skip
 def test_a_plan_for_anything_else_is_refused(cache: PlanCache, change: Any) -> None:
-    """A plan under another one's name is not taken, although the signature is right: all of its key must be the same."""
+    """A plan under another one's name is not taken, although we have signed it: all of its key must be the same."""
     other = msgspec.structs.replace(KEY, **change)
     assert cache.read(other) is None
     cache.path(KEY).rename(cache.path(other))
-    with pytest.raises(PlanRefused, match="something else"):
+    with pytest.raises(Refused, match="something else"):
         cache.read(other)
 
 
@@ -70,7 +71,7 @@ def test_one_bit_is_enough(tmp_path_factory: pytest.TempPathFactory, place: int,
     content = bytearray(path.read_bytes())
     content[place % len(content)] ^= 1 << bit
     path.write_bytes(content)
-    with pytest.raises(PlanRefused):
+    with pytest.raises(Refused):
         cache.read(KEY)
 
 
@@ -81,14 +82,14 @@ def test_a_file_that_is_cut_off_or_longer_is_refused(tmp_path_factory: pytest.Te
     path = cache.write(KEY, PLAN)
     content = path.read_bytes()
     path.write_bytes(content[: size % len(content)] if size % 2 else content + b"x" * (1 + size))
-    with pytest.raises(PlanRefused):
+    with pytest.raises(Refused):
         cache.read(KEY)
 
 
 def test_another_gateway_s_plan_is_refused(cache: PlanCache, tmp_path: Path) -> None:
     """The signature is by this gateway's secret: a plan from elsewhere is content that runs, and nobody's word for it."""
     other = PlanCache(tmp_path / "cache", b"o" * 32)
-    with pytest.raises(PlanRefused, match="signature"):
+    with pytest.raises(Refused, match="signature"):
         other.read(KEY)
 
 
@@ -96,7 +97,7 @@ def test_timings_are_no_plan(cache: PlanCache) -> None:
     """What was signed as one kind of file is not taken for the other."""
     cache.write(KEY, PLAN, "timings")
     cache.path(KEY, "timings").rename(cache.path(KEY))
-    with pytest.raises(PlanRefused, match="signature"):
+    with pytest.raises(Refused, match="signature"):
         cache.read(KEY)
 
 
@@ -124,24 +125,24 @@ def filled(path: Path) -> None:
 def test_what_is_no_plain_file_is_refused(cache: PlanCache, change: Callable[[Path], None]) -> None:
     """A link, a pipe, a folder or a file beyond the limit is not read, and nothing waits for it."""
     change(cache.path(KEY))
-    with pytest.raises(PlanRefused):
+    with pytest.raises(Refused):
         cache.read(KEY)
 
 
 def test_there_are_not_too_many(cache: PlanCache) -> None:
-    """The oldest plan makes room, what is half written for an hour goes too, and a plan beyond the limit is not kept."""
+    """What was used longest ago makes room, what was half written an hour ago goes, and what is too large is not kept."""
     folder = cache.path(KEY).parent
-    (folder / "written-old").write_bytes(b"")
-    os.utime(folder / "written-old", (1, 1))
-    (folder / "written-new").write_bytes(b"")
+    (folder / ".old.tmp").write_bytes(b"")
+    os.utime(folder / ".old.tmp", (1, 1))
+    (folder / ".new.tmp").write_bytes(b"")
     for number in range(5):
         path = cache.write(msgspec.structs.replace(KEY, onnx=str(number)), PLAN)
         os.utime(path, (time.time() + number - 100, time.time() + number - 100))
     assert cache.read(KEY) is None or len(list(folder.glob("*.plan"))) == 3
     assert len(list(folder.glob("*.plan"))) == 3
     assert cache.read(msgspec.structs.replace(KEY, onnx="4")) == PLAN
-    assert [path.name for path in folder.glob("written-*")] == ["written-new"]
-    with pytest.raises(PlanRefused, match="more than 4096"):
+    assert [path.name for path in folder.glob(".*")] == [".new.tmp"]
+    with pytest.raises(Refused, match="more than 4096"):
         cache.write(KEY, b"x" * 4097)
 
 
@@ -254,3 +255,17 @@ def test_a_plan_that_cannot_be_kept_serves(bench: Bench, tmp_path: Path) -> None
         )
     assert planned.built
     assert [line["event"] for line in logs] == ["tensorrt_plan_not_kept"]
+
+
+def test_a_folder_that_cannot_be_written_costs_only_time(bench: Bench, tmp_path: Path) -> None:
+    """Where no plan can be kept, nor the file that says who builds, one is built at each start, and serves."""
+    (tmp_path / "file").write_text("")
+    planner = bench.planner()
+    planner._cache = PlanCache(tmp_path / "file" / "tensorrt-cache", SECRET)
+    planner._log = structlog.get_logger()
+    with capture_logs() as logs:
+        planned = planner.planned(
+            tiny.scaled(tmp_path / "m.onnx"), bench.plan(), lambda line: None, threading.Event(), may_build=True
+        )
+    assert planned.built
+    assert logs[-1] == {"event": "tensorrt_plan_not_kept", "log_level": "warning", "reason": "Not a directory"}

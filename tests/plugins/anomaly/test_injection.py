@@ -262,7 +262,7 @@ def test_no_phrase_is_lost_by_looking_for_its_words_first(words: list[str]) -> N
     for line in ("{ignore} ~ {previous} ~ {instructions}", "{忽略}~{之前}~{指令}", "be (it )?now", "(all|your) rules"):
         pattern = expression(fold(line).text)
         if re.search(pattern.replace("\\z", "\\Z"), text):
-            assert Needles([pattern]).candidates(text.encode()) == [0]
+            assert Needles([pattern], [chosen(pattern)]).candidates(text.encode()) == [0]
 
 
 def test_the_pack_can_be_read() -> None:

@@ -7,13 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.kit import request
-from tests.plugins.anomaly.running import Running, fired
+from tests.plugins.anomaly.running import ask, fired, running
 
-from yumen import Principal
-from yumen.dialects.openai import OpenAI
-from yumen.forms import ExchangeState
-from yumen.view import View
+from yumen.testing import chat, seen_by
 from yumen_plugins.anomaly import Anomaly
 from yumen_plugins.anomaly.facts.clock import Zones
 from yumen_plugins.anomaly.facts.gather import ABOUT_TEXTS, SLOW, Gatherer
@@ -89,14 +85,14 @@ def test_any_thread_may_ask() -> None:
 
 async def test_signals_are_the_same_when_they_are_remembered() -> None:
     """An injection is found the second time as the first, and one that came from a tool is not one that was said."""
-    async with Running(packs=["injection"]) as running:
-        first, again = fired(await running.ask(TEXT)), fired(await running.ask(TEXT))
+    async with running(packs=["injection"]) as harness:
+        first, again = fired(await ask(harness, TEXT)), fired(await ask(harness, TEXT))
         assert first == again != []
-        assert len(running.plugin._signals) == 1
+        assert len(harness.plugin()._signals) == 1
         fetched = [{"role": "user", "content": "读一下"}, {"role": "tool", "tool_call_id": "c", "content": TEXT}]
-        outcome = await running.ask(messages=fetched)
+        outcome = await ask(harness, messages=fetched)
         assert "injection.tool_instructions*" in fired(outcome)
-        assert len(running.plugin._signals) == 2
+        assert len(harness.plugin()._signals) == 2
 
 
 @given(st.lists(st.text(st.sampled_from("ab 1=!？文字\n<|>")), min_size=1, max_size=4))
@@ -117,13 +113,7 @@ def test_facts_of_texts_are_the_same_when_they_are_remembered(values: list[str])
 
 def looking(request_text: str, reply_text: str) -> Look:
     """A look at one request and its reply."""
-    request, reply = viewed(request_text), viewed(reply_text)
+    request, reply = (seen_by(Anomaly, chat(text)) for text in (request_text, reply_text))
     look = Look(request, None, SUBJECTS, ZONES, 0.0, Remembered())
     look.__dict__["reply"] = Side(reply.texts, None)
     return look
-
-
-def viewed(text: str) -> View:
-    """An exchange with one message, as the plugin sees it."""
-    payload = OpenAI().decode("/v1/chat/completions", request(text), depth_max=64, texts_max=1000)
-    return View(ExchangeState("0" * 32, 0.0, Principal("tenant", "app", "key"), payload), "anomaly", Anomaly.manifest)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from presidio_anonymizer import AnonymizerEngine, OperatorConfig, RecognizerResult
-from tests.kit import Ledger, Outcome, ScriptedEngine, chunk, completion, exchange, request, step
-from tests.plugins.anonymize.running import INTERPRETED
-from tests.plugins.host import UnitHost
+from tests.plugins.anonymize.running import INTERPRETED, MAIL, OTHER, PHONE, anonymize, spoken
 
-from yumen import Hmac
+from yumen import Hmac, Secret
+from yumen.parts import Parts
+from yumen.testing import Call, Harness, Outcome, Piece, ToolArguments, UnitHost, Used, chat
 from yumen_plugins.anonymize import Anonymize
 from yumen_plugins.anonymize import pseudonym as pseudonym_module
 from yumen_plugins.anonymize.config import AnonymizeConfig
@@ -27,25 +26,14 @@ from yumen_plugins.anonymize.replies import ReplyFilter
 from yumen_plugins.anonymize.restore import escaped
 from yumen_plugins.anonymize.scan import Scanner
 
-PHONE, OTHER, MAIL = "13812345678", "13912345678", "li.na@example.com"
 SCANNER = Scanner(CATALOGUE)
 
 
-def plugin(root: bytes = b"r" * 32, **config: Any) -> Anonymize:
-    made = Anonymize(AnonymizeConfig(**config))
-    with ThreadPoolExecutor(max_workers=1) as aside:
-        # Where the caller has a loop already, no second one may run in its thread.
-        aside.submit(asyncio.run, made.start(UnitHost(root=root))).result()
-    return made
-
-
-async def run(
-    text: str, reply: Any, *, anonymize: Anonymize | None = None, body: bytes | None = None, **knobs: Any
-) -> tuple[Outcome, ScriptedEngine, Ledger]:
-    ledger, asked = Ledger(), ScriptedEngine(reply)
-    steps = [step(ledger), step(anonymize or plugin(), **knobs)]
-    egress = "local" if knobs.get("mode") == "shadow" else "remote"
-    return await exchange(steps, asked, body or request(text), egress=egress), asked, ledger
+async def run(asked: str | Call, *says: Piece, **config: Any) -> Outcome:
+    """One exchange with a remote engine that says this."""
+    async with Harness.of_chain(Used(Anonymize, config), egress="remote") as harness:
+        harness.engine.says(*says)
+        return await harness.ask(chat(asked) if isinstance(asked, str) else asked)
 
 
 def tokens(text: str) -> list[str]:
@@ -54,7 +42,7 @@ def tokens(text: str) -> list[str]:
 
 def token_of(value: str) -> str:
     """The pseudonym that the tenant of the kit's exchanges has for a value."""
-    names = Pseudonyms(Hmac(UnitHost().secret("anonymize", "tenant")))
+    names = Pseudonyms(Hmac(UnitHost().secret("anonymize", "test")))
     (hit,) = SCANNER.scan([value])[0]
     return names.token(hit, value)
 
@@ -62,11 +50,11 @@ def token_of(value: str) -> str:
 async def test_masked_for_the_engine_restored_for_the_client() -> None:
     """The engine gets pseudonyms, the client its values, the ledger neither value."""
     echoed = f"noted {token_of(PHONE)} and {token_of(MAIL)}"
-    outcome, asked, ledger = await run(f"电话{PHONE}，邮箱{MAIL}谢谢", completion(echoed))
-    assert outcome.content == f"noted {PHONE} and {MAIL}"
-    assert PHONE not in asked.seen + str(ledger.records)
-    assert MAIL not in asked.seen + str(ledger.records)
-    assert sorted(finding.rule for finding in outcome.exchange.findings) == ["cn.mobile", "email"]
+    outcome = await run(f"电话{PHONE}，邮箱{MAIL}谢谢", echoed)
+    outcome.assert_answered(f"noted {PHONE} and {MAIL}")
+    outcome.assert_engine_did_not_get(PHONE, MAIL)
+    assert not any(value in str(outcome.record) for value in (PHONE, MAIL))
+    assert sorted(outcome.findings) == ["cn.mobile", "email"]
 
 
 async def test_one_value_has_one_pseudonym_and_two_have_two() -> None:
@@ -76,12 +64,9 @@ async def test_one_value_has_one_pseudonym_and_two_have_two() -> None:
         {"role": "assistant", "content": "ok"},
         {"role": "user", "content": f"+86 138-1234-5678 is not {OTHER}"},
     ]
-    body = json.dumps({"model": "m", "messages": messages}).encode()
-    reply = completion(f"{token_of(OTHER)} then {token_of(PHONE)} then {token_of(PHONE)}")
-    outcome, asked, _ = await run("", reply, body=body)
-    seen = tokens(asked.seen)
-    assert seen == [token_of(PHONE)] * 3 + [token_of(OTHER)]
-    assert outcome.content == f"{OTHER} then {PHONE} then {PHONE}"
+    outcome = await run(chat(*messages), f"{token_of(OTHER)} then {token_of(PHONE)} then {token_of(PHONE)}")
+    assert tokens(spoken(outcome)) == [token_of(PHONE)] * 3 + [token_of(OTHER)]
+    outcome.assert_answered(f"{OTHER} then {PHONE} then {PHONE}")
 
 
 def test_pseudonyms_are_stable_closed_and_of_the_tenant() -> None:
@@ -113,17 +98,17 @@ def test_a_collision_never_restores_somebody_else(monkeypatch: pytest.MonkeyPatc
 async def test_only_ones_own_pseudonyms_are_restored() -> None:
     """A pseudonym that is not of this exchange stays as it is: nobody is given what he did not send."""
     foreign = token_of(OTHER)
-    outcome, asked, _ = await run(f"what is {foreign}? I am {PHONE}", completion(f"{foreign} {token_of(PHONE)}"))
-    assert foreign in asked.seen
-    assert outcome.content == f"{foreign} {PHONE}"
+    outcome = await run(f"what is {foreign}? I am {PHONE}", f"{foreign} {token_of(PHONE)}")
+    outcome.assert_engine_got(foreign)
+    outcome.assert_answered(f"{foreign} {PHONE}")
 
 
 @pytest.mark.parametrize("text", ["<P_1> and <P_10>", "a.b*c(d)[e]\\1 $0 {x}", "<EMAIL_>", "<", "<<EMAIL_0123456789>"])
 async def test_other_text_is_never_touched(text: str) -> None:
     """Text that looks like somebody's placeholder or like a pattern passes byte for byte, both ways."""
-    outcome, asked, _ = await run(f"{text} {PHONE}", completion(f"{text} {token_of(PHONE)}"))
-    assert json.loads(asked.seen)["messages"][0]["content"] == f"{text} {token_of(PHONE)}"
-    assert outcome.content == f"{text} {PHONE}"
+    outcome = await run(f"{text} {PHONE}", f"{text} {token_of(PHONE)}")
+    assert spoken(outcome) == f"{text} {token_of(PHONE)}"
+    outcome.assert_answered(f"{text} {PHONE}")
 
 
 async def test_labels_may_change_case() -> None:
@@ -131,8 +116,8 @@ async def test_labels_may_change_case() -> None:
     token = token_of(PHONE)
     lower = token.replace("CN_MOBILE", "cn_mobile")
     wrong = token[:-2] + ("0" if token[-2] != "0" else "1") + ">"
-    outcome, _, _ = await run(PHONE, completion(f"{lower} {wrong}"))
-    assert outcome.content == f"{PHONE} {wrong}"
+    outcome = await run(PHONE, f"{lower} {wrong}")
+    outcome.assert_answered(f"{PHONE} {wrong}")
 
 
 async def test_tool_arguments_stay_json() -> None:
@@ -142,49 +127,42 @@ async def test_tool_arguments_stay_json() -> None:
         "type": "function",
         "function": {"name": "f", "arguments": json.dumps({"p": PHONE, "n": int(PHONE)})},
     }
-    body = {"model": "m", "messages": [{"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": [call]}]}
-    arguments = json.dumps({"to": token_of(PHONE), "q": 'say "hi"'})
-    message = {
-        "role": "assistant",
-        "content": None,
-        "tool_calls": [{**call, "function": {"name": "f", "arguments": arguments}}],
-    }
-    reply = json.dumps({"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}).encode()
-    outcome, asked, _ = await run("", reply, body=json.dumps(body).encode())
-    sent = json.loads(json.loads(asked.seen)["messages"][1]["tool_calls"][0]["function"]["arguments"])
+    asked = chat("x", {"role": "assistant", "tool_calls": [call]})
+    outcome = await run(asked, ToolArguments((json.dumps({"to": token_of(PHONE), "q": 'say "hi"'}),)))
+    assert outcome.given is not None
+    sent = json.loads(json.loads(outcome.given.body)["messages"][1]["tool_calls"][0]["function"]["arguments"])
     assert sent == {"p": token_of(PHONE), "n": token_of(PHONE)}
-    received = outcome.json["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"]
-    assert json.loads(received) == {"to": PHONE, "q": 'say "hi"'}
+    assert json.loads(outcome.text) == {"to": PHONE, "q": 'say "hi"'}
 
 
 async def test_media_is_refused() -> None:
     """What cannot be inspected does not pass, unless policy says otherwise."""
     content = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}]
-    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": content}]}).encode()
-    outcome, asked, _ = await run("", completion("x"), body=body)
-    assert (outcome.code, asked.requests) == ("unsupported_payload", [])
+    outcome = await run(chat({"role": "user", "content": content}), "x")
+    outcome.assert_failed("unsupported_payload")
+    outcome.assert_engine_not_asked()
 
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_new_personal_data_in_a_reply(stream: bool) -> None:
     """What the engine makes up reaches the client as written, is found, and is masked in what is stored."""
-    reply: Any = (
-        [chunk("call 139"), chunk("12345678 now"), chunk(finish="stop")] if stream else completion(f"call {OTHER} now")
-    )
-    outcome, _, ledger = await run("hi", reply, body=request("hi", stream=stream))
-    assert (outcome.channel() if stream else outcome.content) == f"call {OTHER} now"
-    assert OTHER not in str(ledger.records)
-    assert [finding.direction for finding in outcome.exchange.findings] == ["reply"]
+    outcome = await run(chat("hi", stream=stream), "call 139", "12345678 now")
+    outcome.assert_answered(f"call {OTHER} now")
+    assert OTHER not in str(outcome.record)
+    assert outcome.record is not None
+    assert [(finding.rule, finding.direction) for finding in outcome.record.findings] == [("cn.mobile", "reply")]
 
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_shadow_keeps_the_stores_clean(stream: bool) -> None:
     """In shadow the engine gets raw text and so may write it; the stores still hold none."""
-    reply: Any = [chunk(f"your {PHONE}"), chunk(finish="stop")] if stream else completion(f"your {PHONE}")
-    outcome, asked, ledger = await run("", reply, body=request(PHONE, stream=stream), mode="shadow")
-    assert PHONE in asked.seen
-    assert (outcome.channel() if stream else outcome.content) == f"your {PHONE}"
-    assert PHONE not in str(ledger.records)
+    async with anonymize(mode="shadow") as harness:
+        harness.engine.says(f"your {PHONE}")
+        outcome = await harness.ask(chat(PHONE, stream=stream))
+        harness.assert_no_trace_of(PHONE)
+    outcome.assert_engine_got(PHONE)
+    outcome.assert_answered(f"your {PHONE}")
+    assert PHONE not in str(outcome.record)
 
 
 @pytest.mark.parametrize(
@@ -197,17 +175,24 @@ async def test_shadow_keeps_the_stores_clean(stream: bool) -> None:
 )
 async def test_actions_by_detector(action: dict[str, Any], masked: str) -> None:
     """An exact id beats a glob, a glob beats the default; these actions have no way back."""
-    outcome, asked, _ = await run(f"{PHONE} {MAIL}", completion(masked), anonymize=plugin(action=action))
-    assert json.loads(asked.seen)["messages"][0]["content"] == masked
-    assert outcome.content == masked
+    outcome = await run(f"{PHONE} {MAIL}", masked, action=action)
+    assert spoken(outcome) == masked
+    outcome.assert_answered(masked)
+
+
+class Elsewhere(Harness):
+    """A gateway with a secret of its own."""
+
+    def make_parts(self, secret: Secret) -> Parts:
+        return super().make_parts(Secret(b"s" * 32))
 
 
 async def test_hashes_are_keyed_and_stable() -> None:
     """The action `hash` gives one code for one value under one secret, and another under another."""
     seen = []
-    for root in (b"r" * 32, b"r" * 32, b"s" * 32):
-        _, asked, _ = await run(PHONE, completion("x"), anonymize=plugin(root, action={"default": "hash"}))
-        seen.append(json.loads(asked.seen)["messages"][0]["content"])
+    for gateway in (Harness, Harness, Elsewhere):
+        async with gateway.of(Anonymize, {"action": {"default": "hash"}}) as harness:
+            seen.append(spoken(await harness.ask(chat(PHONE))))
     assert seen[0] == seen[1] != seen[2]
     assert seen[0].startswith("[CN_MOBILE#")
 
@@ -228,7 +213,7 @@ def test_the_operators_work_in_a_stock_engine() -> None:
 
 
 def pseudonyms() -> Pseudonyms:
-    names = Pseudonyms(Hmac(UnitHost().secret("anonymize", "tenant")))
+    names = Pseudonyms(Hmac(UnitHost().secret("anonymize", "test")))
     for value in (PHONE, MAIL):
         names.token(SCANNER.scan([value])[0][0], value)
     return names

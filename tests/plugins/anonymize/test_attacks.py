@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
-from tests.kit import ScriptedEngine, chunk, completion, exchange, request
-from tests.plugins.anonymize.running import pattern, ruled, send, started
+from tests.plugins.anonymize.running import anonymize, pattern, send, spoken
 
-from yumen import Answer, EngineRequest, Events, Native
+from yumen.testing import chat
 from yumen_plugins.anonymize.detectors import CATALOGUE, select
 from yumen_plugins.anonymize.hits import Hit
 from yumen_plugins.anonymize.own import Own
@@ -17,6 +14,8 @@ from yumen_plugins.anonymize.screen import Reach, Screen
 from yumen_plugins.anonymize.windows import WINDOW_CHARS
 
 SCANNER = Scanner(CATALOGUE)
+# Where the ids of a reply and of the events of a stream stand, which are words like any other.
+OURS = ("id", "event")
 
 
 def left(text: str) -> str:
@@ -85,53 +84,35 @@ def test_a_pattern_of_an_author_is_found_over_any_edge() -> None:
 
 async def test_a_long_secret_cannot_pass_a_block() -> None:
     """A pattern that ends exchanges does so in long texts too."""
-    plugin = await started(detect=[], patterns=[pattern("acme.a", "(?s)<secret>.*?</secret>", action="block")])
-    text = "q " * 900 + "<secret>" + "abc " * 400 + "</secret>" + " w" * 3000
-    assert (await send(ruled(plugin), text)).blocked_by == ["acme.a"]
+    async with anonymize(
+        detect=[], patterns=[pattern("acme.a", "(?s)<secret>.*?</secret>", action="block")]
+    ) as harness:
+        text = "q " * 900 + "<secret>" + "abc " * 400 + "</secret>" + " w" * 3000
+        assert (await send(harness, text)).blocked_by == ["acme.a"]
 
 
 async def test_what_is_no_json_comes_back_as_it_was_written() -> None:
     """Backslashes in what is no JSON stay what they are."""
-    plugin = await started(detect=["secret.assignment"])
     written = r"password: abc\u0041xyz9 please"
-    engine = Repeating()
-    outcome = await exchange([ruled(plugin)], engine, request(written))
-    assert "xyz9" not in engine.seen
-    assert outcome.content == written
-
-
-class Repeating(ScriptedEngine):
-    """Says what it was asked."""
-
-    def __init__(self) -> None:
-        super().__init__(None)
-
-    async def generate(self, request: EngineRequest) -> Answer | Native | Events:
-        self.requests.append(request)
-        return Native(200, completion(json.loads(request.body)["messages"][-1]["content"]))
-
-
-class RepeatingStream(Repeating):
-    """Says it in pieces."""
-
-    async def generate(self, request: EngineRequest) -> Answer | Native | Events:
-        self.requests.append(request)
-        said = json.loads(request.body)["messages"][-1]["content"]
-        return self._events([*(chunk(char) for char in said), chunk("", "stop")])
+    async with anonymize(detect=["secret.assignment"]) as harness:
+        outcome = await harness.ask(chat(written))
+    outcome.assert_engine_did_not_get("xyz9")
+    outcome.assert_answered(written)
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
 async def test_no_detector_reads_a_pseudonym(stream: bool) -> None:
     """What looks like a value inside a placeholder of the caller's is neither found nor changed."""
-    plugin = await started(
-        detect=["email"],
-        replies={"default": "redact"},
-        patterns=[pattern("acme.a", "[0-9a-z]{10}"), pattern("acme.b", "x")],
-    )
-    engine = Repeating() if not stream else RepeatingStream()
-    outcome = await exchange([ruled(plugin)], engine, request("li.na@example.com", stream=stream))
-    assert (outcome.channel() if stream else outcome.content) == "li.na@example.com"
-    assert {one.rule for one in outcome.exchange.findings if one.direction == "reply"} == set()
+    own = [pattern("acme.a", "[0-9a-z]{10}"), pattern("acme.b", "x")]
+    async with anonymize(detect=["email"], replies={"default": "redact"}, patterns=own) as harness:
+        repeated = await harness.ask(chat("li.na@example.com"))
+        if stream:
+            harness.engine.says(*spoken(repeated))
+            repeated = await harness.ask(chat("li.na@example.com", stream=True))
+    repeated.assert_answered("li.na@example.com")
+    assert repeated.record is not None
+    said = [one for one in repeated.record.findings if one.direction == "reply" and one.path not in OURS]
+    assert said == []
 
 
 class Counting:

@@ -10,10 +10,10 @@ import pytest
 
 from yumen_plugins.anonymize import kept_files, kept_patterns
 from yumen_plugins.anonymize.detectors import CATALOGUE
-from yumen_plugins.anonymize.kept_patterns import LONG_CHARS, Code, code_of, compiled, prepare
+from yumen_plugins.anonymize.kept_patterns import Code, code_of, compiled, prepare
 
 EVERY = sorted({pattern for one in CATALOGUE for pattern in one.patterns})
-LONG = [f"(?P<value>{'王|李|' * LONG_CHARS}Smith)(?P<rest>[0-9]?)", f"(?i:{'name|' * LONG_CHARS}姓名)"]
+LONG = [f"(?P<value>{'王|李|' * 200}Smith)(?P<rest>[0-9]?)", f"(?i:{'name|' * 200}姓名)"]
 
 
 class Process:
@@ -46,13 +46,14 @@ def only_file() -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_every_built_in_pattern_is_the_one_that_re_makes(process: Process) -> None:
     """What comes from the disk equals, in flags, code, groups and names, what `re` compiles: no detector finds less."""
     prepare(EVERY)
     made = process.times
     process.begin()
     prepare(EVERY)
-    assert process.times == made == sum(len(one) >= LONG_CHARS for one in EVERY)
+    assert process.times == made == len(EVERY)
     for pattern in EVERY:
         one, other = compiled(pattern), re.compile(pattern)
         assert one == other
@@ -70,15 +71,6 @@ def test_more_patterns_join_those_that_are_kept(process: Process) -> None:
     found = compiled(LONG[0]).search("我叫王5")
     assert found is not None
     assert found.group("value", "rest") == ("王", "5")
-
-
-def test_short_patterns_are_not_kept(process: Process) -> None:
-    """Reading a short pattern from the disk would gain nothing."""
-    prepare(["1[3-9][0-9]{9}"])
-    assert process.times == 0
-    within = kept_files.folder()
-    assert within is not None
-    assert not list(within.iterdir())
 
 
 WRONG = [

@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from tests.engines.onnx.asking import loaded
 from tests.engines.onnx.tiny import model
 
-from yumen import CannotStart, Engine, EngineError, EngineManifest, NoConfig, Unsupported
+from yumen import CannotStart, Engine, EngineError, Unsupported
 from yumen.policy.load import load_bundle
 from yumen.policy.testing import run_cases
 from yumen.proof import Asked, Prover
+from yumen.testing import ScriptedEngine
 from yumen_plugins.anonymize import ner
 from yumen_plugins.anonymize.config import Ner as NerConfig
 from yumen_plugins.anonymize.ner import Ner, spelt
 
 
-class Answering(Engine[NoConfig]):
-    """Gives one answer, or fails, and remembers what it was asked."""
-
-    manifest: ClassVar[EngineManifest] = EngineManifest(name="answering", version="1")
-
-    def __init__(self, *entities: list[tuple[int, int, str, float]], labels: tuple[str, ...] = ("PER",)) -> None:
-        super().__init__(NoConfig())
-        self.answer = {"entities": list(entities), "labels": labels}
-        self.asked: list[list[str]] = []
-        self.fails = False
-
-    async def infer(self, batch: Mapping[str, Any]) -> Mapping[str, Any]:
-        if self.fails:
-            raise EngineError("it is away")
-        self.asked.append(batch["texts"])
-        return self.answer if batch["texts"] else {**self.answer, "entities": []}
+def answering(*entities: Any, labels: tuple[str, ...] = ("PER",)) -> ScriptedEngine:
+    """A model that finds these in the texts that it is asked about, and in none where it is asked about none."""
+    return ScriptedEngine().infers(
+        lambda batch: {"entities": list(entities) if batch["texts"] else [], "labels": labels}
+    )
 
 
 def finder(engine: Engine[Any], **config: Any) -> Ner:
@@ -47,7 +36,7 @@ async def test_it_finds_names_where_they_stand() -> None:
     async with loaded() as engine:
         one = finder(engine)
         await one.start()
-        found = await one.find(texts)
+        found = await one.find(texts, "t")
     said = [
         [(hit.detector.id, text[hit.start : hit.end]) for hit in hits] for text, hits in zip(texts, found, strict=True)
     ]
@@ -59,26 +48,26 @@ async def test_it_finds_names_where_they_stand() -> None:
 
 async def test_labels_and_scores_choose() -> None:
     """A label that policy does not map is left alone, and so is what the model is not sure enough of."""
-    engine = Answering([(0, 2, "PER", 0.9), (2, 4, "PER", 0.79), (4, 6, "ORG", 1.0), (6, 8, "MISC", 1.0)])
-    (hits,) = await finder(engine, labels={"PER": "acme.name", "ORG": "acme.firm"}).find(["abcdefgh"])
+    engine = answering([(0, 2, "PER", 0.9), (2, 4, "PER", 0.79), (4, 6, "ORG", 1.0), (6, 8, "MISC", 1.0)])
+    (hits,) = await finder(engine, labels={"PER": "acme.name", "ORG": "acme.firm"}).find(["abcdefgh"], "t")
     assert [(hit.detector.id, hit.start, hit.end) for hit in hits] == [("acme.name", 0, 2), ("acme.firm", 4, 6)]
 
 
 async def test_the_model_is_asked_once_for_a_text() -> None:
-    """What comes twice is read once, and what holds no letter is not read at all."""
-    engine = Answering([(0, 1, "PER", 1.0)], [])
-    found = await finder(engine).find(["李", "", "123 ,.", "b", "李", "b"])
-    assert engine.asked == [["李", "b"]]
+    """What comes twice is read once, what holds no letter is not read at all, and the model knows whose texts they are."""
+    engine = answering([(0, 1, "PER", 1.0)], [])
+    found = await finder(engine).find(["李", "", "123 ,.", "b", "李", "b"], "acme")
+    assert engine.batches == [{"texts": ["李", "b"], "tenant": "acme"}]
     assert [len(hits) for hits in found] == [1, 0, 0, 0, 1, 0]
 
 
 async def test_too_much_text_is_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is not read must not pass as read: beyond the limit the payload is one that cannot be read."""
     monkeypatch.setattr(ner, "CHARS_MAX", 10)
-    engine = Answering([], [])
-    assert await finder(engine).find(["abcde", "fghij"]) == [[], []]
+    engine = answering([], [])
+    assert await finder(engine).find(["abcde", "fghij"], "t") == [[], []]
     with pytest.raises(Unsupported, match="10 characters"):
-        await finder(engine).find(["abcdef", "ghijk"])
+        await finder(engine).find(["abcdef", "ghijk"], "t")
 
 
 @pytest.mark.parametrize(
@@ -87,24 +76,24 @@ async def test_too_much_text_is_unsupported(monkeypatch: pytest.MonkeyPatch) -> 
 async def test_an_answer_that_does_not_fit_is_a_fault(entities: list[Any]) -> None:
     """Places outside of the text, or answers for other texts, never become edits."""
     with pytest.raises(ValueError, match="the model of `ner`"):
-        await finder(Answering(*entities)).find(["abc"])
+        await finder(answering(*entities)).find(["abc"], "t")
 
 
 async def test_a_failing_engine_is_a_fault_and_no_empty_answer() -> None:
     """Where the model cannot be asked, nobody says that there are no names."""
-    engine = Answering([])
-    engine.fails = True
+    engine = answering([])
     one = finder(engine)
     await one.start()
+    engine.infers(EngineError("it is away"))
     with pytest.raises(EngineError):
-        await one.find(["张伟"])
+        await one.find(["张伟"], "t")
 
 
 async def test_a_model_without_any_of_the_labels_does_not_start() -> None:
     """A policy that maps labels the model does not have would protect nothing."""
     with pytest.raises(CannotStart, match="LABEL_0, LABEL_1"):
-        await finder(Answering(labels=("LABEL_0", "LABEL_1"))).start()
-    await finder(Answering(labels=("MISC", "GPE"))).start()
+        await finder(answering(labels=("LABEL_0", "LABEL_1"))).start()
+    await finder(answering(labels=("MISC", "GPE"))).start()
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,7 @@ import pytest
 import re2
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.kit import completion
-from tests.plugins.anonymize.running import CARD, PHONE, pattern, ruled, send, started
+from tests.plugins.anonymize.running import CARD, PHONE, anonymize, pattern, send
 
 from yumen_plugins.anonymize import own as own_module
 from yumen_plugins.anonymize.detectors import CATALOGUE
@@ -180,9 +179,9 @@ def test_no_text_keeps_a_pattern_busy(text: str, monkeypatch: pytest.MonkeyPatch
 async def test_a_pattern_that_takes_too_long_ends_the_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
     """The plugin fails, and its policy is to fail closed: nothing is forwarded unread."""
     monkeypatch.setattr("yumen_plugins.anonymize.scan.SECONDS_MAX", -1.0)
-    plugin = await started(patterns=[pattern("acme.a", "工号")])
-    sent = await send(ruled(plugin), "工号 1")
-    assert (sent.outcome.code, sent.engine.requests) == ("plugin_fault", [])
+    async with anonymize(patterns=[pattern("acme.a", "工号")]) as harness:
+        sent = await send(harness, "工号 1")
+        assert (sent.outcome.code, sent.outcome.given) == ("plugin_fault", None)
 
 
 @given(st.text(max_size=200), st.text(max_size=200))
@@ -196,18 +195,18 @@ def test_spans_of_any_text(before: str, after: str) -> None:
 
 async def test_values_come_back_under_their_own_label() -> None:
     """Values are pseudonyms for the engine and values again for the caller; another spelling is another, but for `(?i)`."""
-    plugin = await started(patterns=[pattern("acme.staff_no", STAFF), pattern("acme.code", "(?i)falcon")])
-    sent = await send(ruled(plugin), "我是E123456，不是E654321。Falcon, FALCON")
-    seen = sent.forwarded
-    assert "E123456" not in seen
-    labels = [word.rpartition("_")[0] for word in seen.split("<")[1:]]
-    assert labels == ["ACME_STAFF_NO", "ACME_STAFF_NO", "ACME_CODE", "ACME_CODE"]
-    codes = [word.split(">")[0] for word in seen.split("<")[1:]]
-    assert codes[0] != codes[1]
-    assert codes[2] == codes[3]
-    sent = await send(ruled(plugin), "我是E123456，不是E654321。Falcon, FALCON", completion(seen))
-    assert sent.outcome.content == "我是E123456，不是E654321。Falcon, Falcon"
-    assert {finding.score for finding in sent.outcome.exchange.findings} == {0.8}
+    async with anonymize(patterns=[pattern("acme.staff_no", STAFF), pattern("acme.code", "(?i)falcon")]) as harness:
+        sent = await send(harness, "我是E123456，不是E654321。Falcon, FALCON")
+        seen = sent.forwarded
+        assert "E123456" not in seen
+        labels = [word.rpartition("_")[0] for word in seen.split("<")[1:]]
+        assert labels == ["ACME_STAFF_NO", "ACME_STAFF_NO", "ACME_CODE", "ACME_CODE"]
+        codes = [word.split(">")[0] for word in seen.split("<")[1:]]
+        assert codes[0] != codes[1]
+        assert codes[2] == codes[3]
+        sent = await send(harness, "我是E123456，不是E654321。Falcon, FALCON", seen)
+        assert sent.outcome.text == "我是E123456，不是E654321。Falcon, Falcon"
+        assert {finding.score for finding in sent.record.findings} == {0.8}
 
 
 @pytest.mark.parametrize(

@@ -91,16 +91,17 @@ VARIANTS = [
 ]
 
 
-@pytest.mark.parametrize(
-    "around", ["{}", "call {} now", "请拨打{}，谢谢", "**{}**", "`{}`", "“{}”", '"{}"', "{}, {}", "a\n{}\n"]
-)
+AROUND = ["{}", "call {} now", "请拨打{}，谢谢", "**{}**", "`{}`", "“{}”", '"{}"', "{}, {}", "a\n{}\n"]
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_what_models_do_to_placeholders(variant: str, around: str) -> None:
+def test_what_models_do_to_placeholders(variant: str) -> None:
     """A complete code is restored in every form that the module promises, and with it brackets and label go."""
-    text = around.replace("{}", variant)
-    assert whole(text) == around.replace("{}", PHONE)
-    for place in range(len(text) + 1):
-        assert "".join(stream([text[:place], text[place:]])) == around.replace("{}", PHONE)
+    for around in AROUND:
+        text = around.replace("{}", variant)
+        assert whole(text) == around.replace("{}", PHONE)
+        for place in range(len(text) + 1):
+            assert "".join(stream([text[:place], text[place:]])) == around.replace("{}", PHONE)
 
 
 @pytest.mark.parametrize("variant", [one for one in VARIANTS if one[0] + one[-1] in ("<>", "＜＞", "《》", "【】")])
@@ -262,10 +263,10 @@ def test_places_are_apart_and_stand_for_values(text: str) -> None:
     "unit", ["<", "&lt;", "\\u003c", "\\", "(", "A", "_", "CN_", "CN_MOBILE_", "<a ", f"{P} ", f"_{P}", "手", "&", "-a"]
 )
 def test_hostile_text_takes_linear_time(unit: str, source: bool) -> None:
-    """Text made to be slow costs a constant time a character: 1 MB in seconds, whole or in pieces."""
-    text = (unit * (1_000_000 // len(unit) + 1))[:1_000_000]
+    """Text made to be slow costs a constant time a character: 400 KB in seconds, whole or in pieces."""
+    text = (unit * (400_000 // len(unit) + 1))[:400_000]
     started = time.perf_counter()
     expected = whole(text, source)
     pieces = [text[place : place + 50] for place in range(0, len(text), 50)]
     assert "".join(stream(pieces, source)) == expected
-    assert time.perf_counter() - started < 20
+    assert time.perf_counter() - started < 10

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -42,9 +41,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> Ite
 
 @pytest.fixture(scope="module")
 def key(running: Gateway) -> str:
-    made = key_with_rights(running)
-    time.sleep(1.5)  # a running gateway looks for new keys once a second
-    return made
+    return key_with_rights(running)
 
 
 @pytest.fixture

@@ -128,6 +128,22 @@ async def test_foreign_and_broken_batches_are_passed_over() -> None:
     assert await Kept(kept.store, key=lambda tenant: b"x" * 32).written() == {}
 
 
+async def test_what_is_no_list_goes() -> None:
+    """Whoever puts something else where values or seeds stand has them forgotten, and locks nobody out for good."""
+    kept = Kept()
+    values = {codes(1)[0]: entry(PHONE)}
+    await kept.vault.keep("t", SESSION, values, "s")
+    for place in sorted(kept.store._entries, reverse=True):  # seeds last: under another one values stand elsewhere
+        await kept.store.set(place, "不是列表".encode(), 60)
+        assert await kept.vault.known("t", SESSION, "s") == {}
+        await kept.vault.keep("t", SESSION, values, "s")
+        assert await kept.vault.known("t", SESSION, "s") == values
+    for place in [one for one in kept.store._entries if one.startswith("vault-of:")]:
+        await kept.store.set(place, b"", 60)
+    await kept.vault.forget("t", "s")
+    assert await kept.vault.known("t", SESSION, "s") == {}
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=80))
 def test_no_batch_can_be_made_without_the_key(blob: bytes) -> None:

@@ -11,11 +11,11 @@ from types import SimpleNamespace
 from typing import Any, ClassVar, cast
 
 from click.testing import CliRunner, Result
-from tests.kit import Outcome, ScriptedEngine, completion, exchange, request, step
-from tests.plugins.host import UnitHost
+from tests.kit import Outcome, exchange, request, saying, step
 
 from yumen import AdminCall, Erasure, Manifest, NoConfig, Plugin
 from yumen.cli import main
+from yumen.testing import RunningClock, UnitHost, completion
 from yumen_plugins.audit import Audit
 from yumen_plugins.audit.config import AuditConfig
 from yumen_plugins.audit.folder import logs_in, writer_folders
@@ -31,37 +31,36 @@ EXCHANGE, OPERATION = "exchange", "operation"
 ADMIN = "admin:k62ee510ea0"
 
 
-class ClockHost(UnitHost):
-    """A host whose clock can be put on, and that remembers whom other plugins were told to forget.
+class LedgerHost(UnitHost):
+    """A host that remembers whom other plugins were told to forget, of which there are none.
 
     Only with `live` does the plugin search, drop and forget beside the writer.
     """
 
     def __init__(self, data_dir: Path, *, live: bool = False, root: bytes = ROOT) -> None:
-        super().__init__(data_dir, root)
-        self.live = live
-        self.ahead_s = 0.0
+        super().__init__(data_dir=data_dir, clock=RunningClock(), root=root, live=live)
         self.told: list[Erasure] = []
 
-    def now(self) -> float:
-        return time.time() + self.ahead_s
+    def ahead(self, seconds: float) -> None:
+        """Have its clock be ahead of the machine's, or behind."""
+        self.clock.set(time.time() + seconds)
 
     async def erase(self, erasure: Erasure) -> dict[str, int]:
         self.told.append(erasure)
         return {"anonymize": 3}
 
 
-def host(data_dir: Path, *, live: bool = False) -> ClockHost:
+def host(data_dir: Path, *, live: bool = False) -> LedgerHost:
     """A host on a data directory with its secret."""
     data_dir.mkdir(exist_ok=True)
     (data_dir / "secret").write_bytes(ROOT)
-    return ClockHost(data_dir, live=live)
+    return LedgerHost(data_dir, live=live)
 
 
-async def started(where: Path | ClockHost, **config: Any) -> Audit:
+async def started(where: Path | LedgerHost, **config: Any) -> Audit:
     """The plugin, writing below a data directory."""
     plugin = Audit(AuditConfig(**config))
-    await plugin.start(where if isinstance(where, ClockHost) else host(where))
+    await plugin.start(where if isinstance(where, LedgerHost) else host(where))
     return plugin
 
 
@@ -80,12 +79,12 @@ class Named(Plugin[NoConfig]):
 
 async def say(plugin: Audit, text: str = "hello", *, subject: str | None = None, **more: Any) -> Outcome:
     """One exchange through a chain with the plugin; with `subject`, which may be empty, its texts are kept."""
-    engine = more.pop("engine", None) or ScriptedEngine(completion(f"re: {text}"))
+    engine = more.pop("engine", None) or saying(completion(f"re: {text}"))
     steps = [step(plugin)] if subject is None else [step(Named(subject)), step(plugin)]
     return await exchange(steps, engine, request(text), **more)
 
 
-async def record(where: Path | ClockHost, said: list[str], **config: Any) -> list[str]:
+async def record(where: Path | LedgerHost, said: list[str], **config: Any) -> list[str]:
     """Run exchanges through a chain with the plugin; return their receipts."""
     plugin = await started(where, **config)
     receipts = []
@@ -190,7 +189,7 @@ def _soon(true: Callable[[], Any]) -> bool:
 
 def metric(plugin: Audit, name: str) -> int:
     """What the plugin has counted."""
-    return cast(ClockHost, plugin._host).metrics.counts[name]  # type: ignore[no-any-return]
+    return int(cast(LedgerHost, plugin._host).captured.total(name))
 
 
 def files(folder: Path) -> dict[str, bytes]:

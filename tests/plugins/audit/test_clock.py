@@ -44,7 +44,7 @@ async def test_a_checkpoint_comes_every_hour(tmp_path: Path) -> None:
     plugin = await started(clock)
     await plugin._writer.append({"kind": EXCHANGE}, "keep-30d")
     for hour in range(1, 4):
-        clock.ahead_s = hour * HOUR_S + 1
+        clock.ahead(hour * HOUR_S + 1)
         await until(lambda hour=hour: len(records(tmp_path, "checkpoint")) == 2 * hour)  # type: ignore[misc]
         await asyncio.sleep(0.1)
     await plugin.stop()

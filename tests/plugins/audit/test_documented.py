@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from tests.kit import ScriptedEngine, completion
+from tests.kit import saying
 from tests.plugins.audit.ledgers import (
     EXCHANGE,
     ROOT,
@@ -28,6 +28,7 @@ from tests.plugins.audit.ledgers import (
 )
 
 from yumen import Operation
+from yumen.testing import completion
 
 PAGE = (Path(__file__).parents[3] / "docs" / "ledger.md").read_text()
 
@@ -108,7 +109,7 @@ async def test_sealed_texts_have_the_form_that_the_page_says(tmp_path: Path) -> 
 async def test_members_are_documented(tmp_path: Path) -> None:
     """Whoever reads records finds each member that is written, and each kind, on the page."""
     plugin = await started(tmp_path, trace="full")
-    await say(plugin, "你好", subject="ab" * 16, engine=ScriptedEngine(completion("好")), egress="remote")
+    await say(plugin, "你好", subject="ab" * 16, engine=saying(completion("好")), egress="remote")
     await plugin.on_operation(Operation(kind="policy_loaded", actor="start", at=0.5, details={"new": "ab"}))
     await plugin._writer.with_folder(lambda folder: folder.say("forever", {"kind": "checkpoint", "note": ""}))
     await plugin.stop()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.kit import ScriptedEngine, completion, exchange, step
+from tests.kit import exchange, saying, step
 from tests.plugins.audit.ledgers import (
     EXCHANGE,
     hold_together,
@@ -26,6 +26,7 @@ from tests.plugins.audit.ledgers import (
     until,
 )
 
+from yumen.testing import completion
 from yumen_plugins.audit import NO_RECEIPT, Audit
 from yumen_plugins.audit.config import RouteConfig
 from yumen_plugins.audit.entries import decode
@@ -90,7 +91,7 @@ async def test_the_intent_is_on_disk_before_the_engine_is_asked(
                 entries = [entry for one in frames(content) for entry in one.entries]
                 seen.extend(one for one in map(decode, entries) if one["kind"] == "intent")
 
-    engine = ScriptedEngine(completion("好"), before=look)
+    engine = saying(look, completion("好"))
     outcome = await say(plugin, "hello", subject="ab" * 16, engine=engine, egress="remote")
     (intent,) = seen
     assert (outcome.status, intent["egress"], intent["engine"], intent["sent_form"]) == (200, "remote", "llm", "masked")
@@ -119,7 +120,7 @@ async def test_nothing_leaves_where_the_intent_cannot_be_written(
     plugin = await recovering(tmp_path)
     await say(plugin)
     disk.number = errno.EIO
-    engine = ScriptedEngine(completion("x"))
+    engine = saying(completion("x"))
     outcome = await say(plugin, engine=engine, egress="remote")
     assert (outcome.status, outcome.code, engine.requests) == (503, "ledger_unavailable", [])
     assert outcome.exchange.headers["x-audit-receipt"] == NO_RECEIPT
@@ -136,7 +137,7 @@ async def test_a_failing_disk_stops_traffic_and_recovers(
     """While the disk fails nothing passes; when it works again the ledger goes on without a restart, and says so."""
     disk = Disk(monkeypatch)
     plugin = await recovering(tmp_path)
-    asked = ScriptedEngine(completion("x"))
+    asked = saying(completion("x"))
     assert (await say(plugin, engine=asked)).status == 200
     disk.number = number
     outcome = await say(plugin, engine=asked)
@@ -188,7 +189,7 @@ async def test_exchanges_may_wait_for_the_disk(tmp_path: Path, monkeypatch: pyte
     await say(plugin)
     disk.number = errno.ENOSPC
     await say(plugin)
-    engine = ScriptedEngine(completion("x"))
+    engine = saying(completion("x"))
     began = time.monotonic()
     assert (await say(plugin, engine=engine)).code == "ledger_unavailable"
     assert time.monotonic() - began >= 0.06
@@ -278,9 +279,9 @@ async def test_a_slow_disk_loses_no_record(tmp_path: Path, monkeypatch: pytest.M
     plugin = await recovering(tmp_path)
     await say(plugin)
     disk.delay_s = 0.3
-    outcome = await exchange([step(plugin, timeout_ms=100)], ScriptedEngine(completion("late")))
+    outcome = await exchange([step(plugin, timeout_ms=100)], saying(completion("late")))
     assert (outcome.status, outcome.code) == (502, "plugin_fault")
-    slow = await exchange([step(plugin, timeout_ms=10_000)], ScriptedEngine(completion("慢")))
+    slow = await exchange([step(plugin, timeout_ms=10_000)], saying(completion("慢")))
     assert slow.status == 200
     disk.delay_s = 0.0
     await plugin.stop()

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Any, ClassVar, cast
 
 import pytest
-from tests.kit import Ledger, Outcome, ScriptedEngine, completion, exchange, request, step
+from tests.kit import Ledger, Outcome, exchange, given_to, request, saying, step
 
 from yumen import Block, Exchange, Manifest, Mode, NoConfig, Operation, Plugin, Trace
 from yumen.policy.bundle import RulePolicy
 from yumen.step import Step
+from yumen.testing import completion
 from yumen.view import View
 from yumen_plugins.audit.config import AuditConfig
 from yumen_plugins.audit.entries import decode, encode
@@ -65,7 +66,7 @@ def shown(outcome: Outcome) -> Exchange:
 @pytest.mark.parametrize("text", ["my phone is 13812345678", "我的电话是13812345678"])
 async def test_a_record_says_what_the_engine_got(text: str) -> None:
     """Where an engine was asked: by which path, where it is, how much it got in which form; and lengths before and after."""
-    engine = ScriptedEngine(completion("ok"))
+    engine = saying(completion("ok"))
     outcome = await exchange([hook(mask_digits)], engine, request(text))
     outcome.exchange.path = "/v1/chat/completions"
     record = record_from(outcome)
@@ -81,7 +82,7 @@ async def test_a_record_says_what_the_engine_got(text: str) -> None:
 @pytest.mark.parametrize("texts", ["masked", "digest", "none"])
 async def test_what_is_kept_of_texts(texts: str) -> None:
     """Policy says whether records hold the masked form, sealed, digests of it, or lengths only."""
-    outcome = await exchange([hook(mask_digits)], ScriptedEngine(completion("好")), request("打给13812345678"))
+    outcome = await exchange([hook(mask_digits)], saying(completion("好")), request("打给13812345678"))
     raw = decode(encode(record_of(shown(outcome), "r", AuditConfig(texts=texts), DIGEST, KEY)))  # type: ignore[arg-type]
     for entry in (*raw["request"], *raw["reply"]):
         assert {"text", "digest", "sealed"} & set(entry) == {"masked": {"sealed"}, "digest": {"digest"}, "none": set()}[
@@ -99,7 +100,7 @@ async def test_what_is_kept_of_texts(texts: str) -> None:
 
 async def test_the_address_belongs_to_the_subject_where_one_is_known() -> None:
     """Under a subject's salt it is forgotten with the subject; else it is the same for every caller of the gateway."""
-    outcome = await exchange([], ScriptedEngine(completion("ok")))
+    outcome = await exchange([], saying(completion("ok")))
     outcome.exchange.client = "192.0.2.7"
     assert record_from(outcome)["client"] == DIGEST("192.0.2.7")
     outcome.exchange.subject = "ab" * 16
@@ -108,7 +109,7 @@ async def test_the_address_belongs_to_the_subject_where_one_is_known() -> None:
 
 async def test_texts_beyond_what_is_kept_are_digested() -> None:
     """A record grows with no caller: what is longer than policy lets records be is there as its digest and its length."""
-    outcome = await exchange([hook(lambda _: None)], ScriptedEngine(completion("短")), request("长" * 50))
+    outcome = await exchange([hook(lambda _: None)], saying(completion("短")), request("长" * 50))
     record = record_from(outcome, text_chars_max=20)
     assert record["request"][-1]["digest"] == KEY.digest("长" * 50)
     assert record["reply"][-1]["text"] == "短"
@@ -116,7 +117,7 @@ async def test_texts_beyond_what_is_kept_are_digested() -> None:
 
 async def test_an_intent_holds_no_text() -> None:
     """It says who sends how much where, and nothing of what."""
-    outcome = await exchange([hook(mask_digits)], ScriptedEngine(completion("ok")), request("你好"), egress="remote")
+    outcome = await exchange([hook(mask_digits)], saying(completion("ok")), request("你好"), egress="remote")
     intent = intent_record(shown(outcome), "r")
     assert (intent["egress"], intent["sent_form"], intent["engine"]) == ("remote", "masked", "llm")
     assert not {"request", "reply", "client", "path"} & set(intent)
@@ -125,7 +126,7 @@ async def test_an_intent_holds_no_text() -> None:
 
 async def test_nothing_was_sent_where_no_engine_was_asked() -> None:
     """A record of an exchange that ended before the engine does not speak of one."""
-    record = record_from(await exchange([hook(lambda _: Block(reason="other"))], ScriptedEngine(completion("ok"))))
+    record = record_from(await exchange([hook(lambda _: Block(reason="other"))], saying(completion("ok"))))
     assert not {"egress", "sent_form", "sent_bytes"} & set(record)
     assert record["outcome"] == "policy_blocked"
 
@@ -146,7 +147,7 @@ async def test_nothing_was_sent_where_no_engine_was_asked() -> None:
 )
 async def test_a_path_holds_no_words_of_the_caller(path: str, kept: str) -> None:
     """Of a path only plain words are kept; what could be a number, an address or a name in Han characters is digested."""
-    outcome = await exchange([], ScriptedEngine(completion("ok")))
+    outcome = await exchange([], saying(completion("ok")))
     outcome.exchange.path = path
     assert record_from(outcome)["path"] == kept
 
@@ -158,11 +159,11 @@ async def test_what_a_rule_in_shadow_would_have_done_is_on_record() -> None:
         mask_digits(exchange)
         assert exchange.block("word") is None
 
-    engine = ScriptedEngine(completion("ok"))
+    engine = saying(completion("ok"))
     record = record_from(
         await exchange([hook(both, phone="shadow", word="shadow")], engine, request("13812345678 你好"))
     )
-    assert "13812345678" in engine.seen
+    assert "13812345678" in given_to(engine)
     assert (record["outcome"], record["sent_form"]) == ("ok", "partly masked")
     assert [(one["rule"], one["shadow"]) for one in record["findings"]] == [("phone", True)]
     shadow = [(one["decision"], one["reason"], one["edits"]) for one in record["trace"] if one["shadow"]]
@@ -172,7 +173,7 @@ async def test_what_a_rule_in_shadow_would_have_done_is_on_record() -> None:
 @pytest.mark.parametrize("trace", ["notable", "full"])
 async def test_the_cap_of_a_trace_keeps_every_different_deed(trace: str) -> None:
     """However many calls there were, each rule that would have blocked and the block that came stay on record, in order."""
-    outcome = await exchange([], ScriptedEngine(completion("ok")))
+    outcome = await exchange([], saying(completion("ok")))
     idle = Trace("limits", "on_request", 0.1, "allow")
     again = Trace("word", "stream", 0.0, "block", "词", shadow=True)
     late = [

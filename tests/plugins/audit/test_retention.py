@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from tests.plugins.audit.ledgers import (
     EXCHANGE,
-    ClockHost,
+    LedgerHost,
     host,
     keyring,
     logs,
@@ -53,10 +53,12 @@ async def filled(
         await future
 
 
-async def dropped(plugin: Audit, clock: ClockHost, days: float, held: Callable[[str, str], bool] = nobody) -> list[Run]:
+async def dropped(
+    plugin: Audit, clock: LedgerHost, days: float, held: Callable[[str, str], bool] = nobody
+) -> list[Run]:
     """Put the clock on by so many days, and drop until nothing more is due, as the gateway does every hour."""
     found: list[Run] = []
-    clock.ahead_s = days * DAY_S
+    clock.ahead(days * DAY_S)
     while runs := await plugin._writer.with_folder(lambda folder: retain(folder, clock.now(), held)):
         found += runs
     return found
@@ -197,7 +199,7 @@ async def test_the_gateway_drops_by_itself(tmp_path: Path, monkeypatch: pytest.M
         return real(tenant, subject)
 
     monkeypatch.setattr(plugin._keys, "held", held)
-    clock.ahead_s = 31 * DAY_S
+    clock.ahead(31 * DAY_S)
     await asyncio.sleep(0.3)
     assert records(tmp_path, "retention") == []
     broken[0] = False
@@ -214,7 +216,7 @@ async def test_the_gateway_drops_by_itself(tmp_path: Path, monkeypatch: pytest.M
 async def test_dropping_by_command(tmp_path: Path) -> None:
     """`yumen audit retain` drops from logs that nobody writes, and leaves a running gateway's alone."""
     clock = host(tmp_path)
-    clock.ahead_s = -31 * DAY_S
+    clock.ahead(-31 * DAY_S)
     plugin = await started(clock)
     await filled(plugin, 300, clock.now())
     running = await asyncio.to_thread(yumen_audit, tmp_path, "retain", "--json")

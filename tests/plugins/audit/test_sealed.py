@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.kit import ScriptedEngine, completion
+from tests.kit import saying
 from tests.plugins.audit.ledgers import (
     ADMIN,
     EXCHANGE,
@@ -24,6 +24,7 @@ from tests.plugins.audit.ledgers import (
     yumen_audit,
 )
 
+from yumen.testing import completion
 from yumen_plugins.audit import Audit
 
 ALICE, BOB = "user-17", "用户-18"
@@ -126,7 +127,7 @@ async def test_somebody_is_erased_while_an_exchange_is_under_way(tmp_path: Path,
     async def erase() -> None:
         await asyncio.to_thread(plugin._keys.erase, "tenant", about, ADMIN)
 
-    engine = ScriptedEngine(completion("好"), before=erase)
+    engine = saying(erase, completion("好"))
     assert (await say(plugin, SAID, subject=about, engine=engine)).status == 200
     await plugin.stop()
     (found,) = records(tmp_path, EXCHANGE)
@@ -143,7 +144,7 @@ async def test_a_tenant_with_too_many_subjects_is_refused(tmp_path: Path) -> Non
     plugin = await started(tmp_path, subjects_max=2)
     for name in (ALICE, BOB):
         assert (await say(plugin, SAID, subject=subject(tmp_path, name))).status == 200
-    engine = ScriptedEngine(completion("x"))
+    engine = saying(completion("x"))
     outcome = await say(plugin, SAID, subject=subject(tmp_path, "third"), engine=engine)
     assert (outcome.status, outcome.code, engine.requests) == (503, "ledger_unavailable", [])
     assert (await say(plugin, SAID, subject=subject(tmp_path, ALICE))).status == 200
@@ -200,7 +201,7 @@ async def test_erasures_that_no_gateway_saw_are_repeated(tmp_path: Path) -> None
     yumen_audit(tmp_path, "erase", "--tenant", "tenant", "--subject", ALICE)
     for days, told in ((0, 1), (30, 1), (32, 0)):
         clock = host(tmp_path, live=True)
-        clock.ahead_s = days * 86_400.0
+        clock.ahead(days * 86_400.0)
         plugin: Audit = await started(clock)
         await asyncio.sleep(0.2)
         await plugin.stop()

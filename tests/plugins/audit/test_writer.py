@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.kit import ScriptedEngine, chunk, exchange, request, step
+from tests.kit import exchange, request, saying, step
 from tests.plugins.audit.ledgers import (
     EXCHANGE,
     files,
@@ -24,6 +24,7 @@ from tests.plugins.audit.ledgers import (
     started,
 )
 
+from yumen.testing import chunk
 from yumen_plugins.audit.config import RouteConfig
 from yumen_plugins.audit.entries import encoded, joined, numbered
 from yumen_plugins.audit.log.files import LogFiles
@@ -230,7 +231,7 @@ async def test_hostile_names_do_not_break_a_record(tmp_path: Path) -> None:
     plugin = await started(tmp_path)
     events = [chunk("\u2028\x07'\"\\"), chunk(finish="stop")]
     body = request("x\u0000y", stream=True, **{"电话13812345678": {"\n": "v"}})
-    await exchange([step(plugin)], ScriptedEngine(events), body)
+    await exchange([step(plugin)], saying(*events), body)
     await plugin.stop()
     assert len(records(tmp_path, EXCHANGE)) == 1
     assert "13812345678" not in str(records(tmp_path))

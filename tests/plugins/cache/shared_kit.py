@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 
 import pytest
-from tests.plugins.host import TestMetrics
 
 from yumen import Kept, Store
 from yumen.store import redis
+from yumen.testing import CapturedMetrics
 from yumen_plugins.cache import shared as shared_module
 from yumen_plugins.cache.entry import Entry
 from yumen_plugins.cache.sealing import Seal
@@ -49,7 +49,7 @@ def tier(
         lambda word: digest(f"name {word}", secret)[:16].hex(),
         timeout_ms=timeout_ms,
         compress_above=compress_above,
-        metrics=TestMetrics(),
+        metrics=CapturedMetrics().of("cache"),
         now=now,
     )
 

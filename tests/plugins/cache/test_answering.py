@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from yumen import Erasure
-from yumen.exchange import Principal
-from yumen.policy.cases import Reply
+from yumen import EngineError, Erasure, Principal
 from yumen.policy.load import load_bundle
-from yumen.policy.testing.harness import Harness
-from yumen.policy.testing.outcome import Outcome
+from yumen.testing import Call, Harness, Outcome, Piece, ScriptedEngine
 
 GATEWAY = """
 version: 1
@@ -41,6 +39,7 @@ config:
   action: {default: pseudonym}
 """
 Send = Callable[..., Any]
+QUESTION = "How do I return a parcel?"
 
 
 class Gate:
@@ -49,16 +48,19 @@ class Gate:
     def __init__(self, harness: Harness) -> None:
         self.harness = harness
 
-    async def send(
-        self, text: str = "How do I return a parcel?", *, tenant: str = "acme", headers: dict[str, str] | None = None,
-        path: str = "/v1/chat/completions", subject: str = "", **more: Any,
-    ) -> Outcome:  # fmt: skip
+    async def send(self, text: str = QUESTION, **more: Any) -> Outcome:
+        """One exchange; see `call`."""
+        return await self.harness.ask(self.call(text, **more))
+
+    def call(
+        self, text: str = QUESTION, *, tenant: str = "acme", headers: dict[str, str] | None = None,
+        path: str = "/v1/chat/completions", **more: Any,
+    ) -> Call:  # fmt: skip
         """One request; `more` are further members of its body."""
         asked = {"/v1/completions": {"prompt": text}, "/v1/embeddings": {"input": text}}
         body = {"model": "m", **asked.get(path, {"messages": [{"role": "user", "content": text}]}), **more}
-        named = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
-        principal = Principal(tenant, "app", f"key-{tenant}")
-        return await self.harness.send(path, json.dumps(body).encode(), principal, headers=named)
+        caller = Principal(tenant, "app", f"key-{tenant}")
+        return Call(path=path, body=json.dumps(body).encode(), caller=caller, headers=headers or {})
 
 
 def written(folder: Path, cache: str = "", **files: str) -> Path:
@@ -78,17 +80,16 @@ def written(folder: Path, cache: str = "", **files: str) -> Path:
 @pytest.fixture
 async def opened(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
     """Opens gates on bundles, and closes them."""
-    harnesses: list[Harness] = []
+    numbers = itertools.count()
+    async with AsyncExitStack() as held:
 
-    async def open_gate(cache: str = "", **files: str) -> Gate:
-        harness = Harness(load_bundle(str(written(tmp_path / f"b{len(harnesses)}", cache, **files))))
-        await harness.__aenter__()
-        harnesses.append(harness)
-        return Gate(harness)
+        async def open_gate(cache: str = "", **files: str) -> Gate:
+            folder = written(tmp_path / f"b{next(numbers)}", cache, **files)
+            harness = Harness.policies(folder)
+            harness.engine = ScriptedEngine(dialects=("openai", "json"))
+            return Gate(await held.enter_async_context(harness))
 
-    yield open_gate
-    for harness in harnesses:
-        await harness.__aexit__(None, None, None)
+        yield open_gate
 
 
 def state(outcome: Outcome) -> str:
@@ -99,9 +100,9 @@ def state(outcome: Outcome) -> str:
 async def test_one_tenant_never_gets_what_another_was_told(opened: Send) -> None:
     """The tenant is part of the key."""
     gate = await opened()
-    gate.harness.script.reply = Reply(text="for acme")
+    gate.harness.engine.says("for acme")
     assert state(await gate.send()) == "miss"
-    gate.harness.script.reply = Reply(text="for globex")
+    gate.harness.engine.says("for globex")
     other = await gate.send(tenant="globex")
     assert state(other) == "miss"
     assert "for globex" in other.reply.spoken
@@ -154,19 +155,21 @@ async def test_routes_engines_and_policies_have_entries_of_their_own(opened: Sen
 
 
 @pytest.mark.parametrize(
-    "reply",
+    "said",
     [
-        Reply(text="Call Li on 13987654321."), Reply(text="写信给 li@example.com"), Reply(error="unavailable"),
-        Reply(text="half of it", error="timeout"),
+        ["Call Li on 13987654321."],
+        ["写信给 li@example.com"],
+        [EngineError("down")],
+        ["half of it", EngineError("late", timeout=True)],
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_reply_that_is_not_clean_is_not_kept(opened: Send, reply: Reply, stream: bool) -> None:
+async def test_a_reply_that_is_not_clean_is_not_kept(opened: Send, said: list[Piece], stream: bool) -> None:
     """Nothing personal is kept, and no error and no half of a reply is ever given again."""
     gate = await opened()
-    gate.harness.script.reply = reply
+    gate.harness.engine.says(*said)
     assert state(await gate.send(stream=stream)) == "miss"
-    gate.harness.script.reply = Reply(text="fine")
+    gate.harness.engine.says("fine")
     again = await gate.send(stream=stream)
     assert state(again) == "miss"
     assert state(await gate.send(stream=stream)) == "hit"
@@ -243,7 +246,7 @@ async def test_in_shadow_it_says_what_it_would_have_given_and_gives_nothing(open
     for cache in ("rules: {exact: {mode: shadow}}\n", "mode: shadow\n"):
         gate = await opened(cache)
         await gate.send()
-        gate.harness.script.reply = Reply(text="asked again")
+        gate.harness.engine.says("asked again")
         outcome = await gate.send()
         assert outcome.given is not None
         assert "asked again" in outcome.reply.spoken
@@ -284,14 +287,10 @@ async def test_a_whole_instance_without_masking_is_refused(tmp_path: Path) -> No
 async def test_whoever_is_erased_while_he_asks_leaves_nothing(opened: Send) -> None:
     """An erasure takes the reply of an exchange that began before it, too; what is asked afterwards is kept."""
     gate = await opened(gateway=GATEWAY.replace("    engine: llm\n", "    engine: llm\n    subject: {field: user}\n"))
-    runtime, script = gate.harness.runtime, gate.harness.script
-    script.hold()
-    asking = asyncio.create_task(gate.send(user="李娜"))
-    await script.arrived.wait()
-    gate.harness.clock.move(1)
-    subject = next(iter(gate.harness._plane.opened.values())).subject
-    await runtime.erase(Erasure("acme", subject))
-    script.release()
-    assert state(await asking) == "miss"
+    async with gate.harness.under_way(gate.call(user="李娜")) as asking:
+        gate.harness.clock.move(1)
+        subject = next(iter(gate.harness._plane.opened.values())).subject
+        await gate.harness.runtime.erase(Erasure("acme", subject))
+    assert state(await asking.end()) == "miss"
     assert state(await gate.send(user="李娜")) == "miss"
     assert state(await gate.send()) == "hit"

@@ -350,7 +350,7 @@ async def test_a_list_that_is_lost_is_told_again(tmp_path: Path, redis: RedisSto
         await marks.close()
 
 
-async def test_a_store_that_does_not_answer_is_told_later(tmp_path: Path, redis_server: RedisServer) -> None:
+async def test_a_store_that_does_not_answer_is_told_later(tmp_path: Path) -> None:
     """Whoever purges is told that others do not know; they do as soon as the store is back, and nothing is told twice."""
     server = RedisServer()
     server.start()

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from tests.plugins.host import UnitHost
 
 from yumen import Kept, Right
 from yumen.store import StoreError
+from yumen.testing import UnitHost
 from yumen_plugins.cache import operating as operating_module
 from yumen_plugins.cache.entry import Entry, Purge
 from yumen_plugins.cache.lookups import OTHERS, TENANTS_MAX, Lookups
@@ -240,4 +240,4 @@ def test_lookups_are_counted_by_tenant_up_to_a_limit() -> None:
     assert len(shown) == TENANTS_MAX + 1
     assert shown["t0000"] == {"hit exact": 1, "miss absent": 1}
     assert shown[OTHERS] == {"hit exact": 5, "miss absent": 1}
-    assert host.metrics.counts["lookups"] == TENANTS_MAX + 7
+    assert host.captured.total("lookups") == TENANTS_MAX + 7

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Any
 
 import pytest
 from tests.plugins.cache.semantic.labelled import EMBEDDER
 from tests.plugins.cache.test_answering import GATEWAY, Gate, Send, opened, state
 
-from yumen.exchange import Principal
-from yumen.policy.cases import Reply
-from yumen.policy.testing.outcome import Outcome
+from yumen.testing import Outcome, app
 
 __all__ = ["opened"]
 
@@ -29,7 +26,7 @@ QUESTIONS = (
 
 async def lookups(gate: Gate, tenant: str = "acme") -> dict[str, int]:
     """What operators are shown of a tenant."""
-    plugin: Any = gate.harness.runtime.reachable("cache")["cache"]
+    plugin: Any = gate.harness.plugin("cache")
     shown = await plugin.inspect({})
     return dict(shown["lookups"].get(tenant, {}))
 
@@ -81,7 +78,7 @@ async def test_semantics_in_shadow_are_the_reason_too(opened: Send, first: str, 
 async def test_a_stream_without_usage_is_no_plain_reply(opened: Send) -> None:
     """What is kept without saying how many tokens it took is not given to whoever is owed that; this is the reason."""
     gate = await opened()
-    gate.harness.script.reply = Reply(deltas=["a", "b"])
+    gate.harness.engine.says("a", "b")
     await gate.send(stream=True)
     first = await gate.send()
     seen = await lookups(gate)
@@ -101,8 +98,7 @@ async def test_members_of_an_application_are_what_is_asked(opened: Send) -> None
     gate: Gate = await opened("config: {dialects: [json]}\n", gateway=gateway)
 
     async def ask(body: dict[str, Any]) -> Outcome:
-        principal = Principal("acme", "app", "key-acme")
-        return await gate.harness.send("/apps/shop", json.dumps(body).encode(), principal)
+        return await gate.harness.ask(app("shop", body).by("acme"))
 
     assert state(await ask({"user": "李娜", "metadata": {"page": "1"}})) == "miss"
     assert state(await ask({"user": "Ann", "metadata": {"page": "1"}})) == "miss"
@@ -127,7 +123,7 @@ async def test_equal_questions_at_once_are_embedded_once(opened: Send) -> None:
     gate = await opened(SEMANTIC, gateway=WITH_LIKENESS)
     first, second = QUESTIONS[0]
     await gate.send(first)
-    plugin: Any = gate.harness.runtime.reachable("cache")["cache"]
+    plugin: Any = gate.harness.plugin("cache")
     engine, calls = plugin._host.engine("likeness"), 0
     infer = engine.infer
 

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.plugins.cache.shared_kit import be_patient, digest, entry, failures, key, tier
-from tests.plugins.host import UnitHost
 from tests.redis_server import RedisServer
 
 from yumen import Answer, Delta, Kept
 from yumen.store.redis import RedisStore
+from yumen.testing import UnitHost
 from yumen_plugins.cache.config import CacheConfig
 from yumen_plugins.cache.entry import Entry, packed
 from yumen_plugins.cache.keys import Keys

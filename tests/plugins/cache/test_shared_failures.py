@@ -105,6 +105,15 @@ async def test_a_store_that_is_gone_is_empty_and_comes_back(
     await shared.close()
 
 
+async def test_an_odd_answer_is_one(opened: Callable[..., RedisStore]) -> None:
+    """Operators are told that the store answers, whatever somebody has put where it is asked for something."""
+    store = opened()
+    await store.append("reachable", b"no value", 60, 1)
+    shared = tier(store)
+    assert (await shared.stats())["reachable"] is True
+    await shared.close()
+
+
 async def test_a_wrong_password_is_a_miss(opened: Callable[..., RedisStore]) -> None:
     """A server that refuses the gateway is one that has nothing."""
     shared = tier(opened("another-password"))

@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from tests.plugins.cache.memory.made import key
-from tests.plugins.host import UnitHost
 
 from yumen import Engine, EngineManifest, Kept, NoConfig, StoreError
 from yumen.store.memory import MemoryStore
+from yumen.testing import RunningClock, UnitHost
 from yumen_plugins.cache.config import CacheConfig, Memory, Semantic
 from yumen_plugins.cache.entry import Entry, Purge
 from yumen_plugins.cache.semantic import Question
@@ -51,7 +51,7 @@ class SharedStore(MemoryStore):
 
 async def opened(folder: Path, store: MemoryStore | None = None, **config: Any) -> Works:
     """Everything, on a data directory."""
-    host = UnitHost(folder, engines={"alike": Alike(NoConfig())})
+    host = UnitHost(clock=RunningClock(), data_dir=folder, engines={"alike": Alike(NoConfig())})
     host.store = store or MemoryStore()
     return await Works.open(CacheConfig(**config), host)
 

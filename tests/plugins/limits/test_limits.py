@@ -2,66 +2,92 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.plugins.limits.asked import Asked, HeldHost, Piece, ask, end, started
 
-from yumen import Block, CannotStart, Principal
-from yumen.store.memory import MemoryStore
+from yumen import CannotStart
+from yumen.testing import Call, Harness, UnitHost, Used, chat, seen_by
 from yumen_plugins.limits import Limits, LimitsConfig
 from yumen_plugins.limits.slots import BUCKET_S
 from yumen_plugins.limits.tokens import estimate
 
-TRUSTED = Principal("t", "a", "k9", trusted=True)
+ASKED = chat("hello 你好")
+OTHER = ASKED.by("test", "test", "k2")
+TRUSTED = ASKED.by("test", "test", "k9", trusted=True)
+RATE = "requests_per_minute"
+
+
+def limits(workers: int = 1, *, shared: bool = False, off: tuple[str, ...] = (), **config: Any) -> Harness:
+    """The plugin with every rule off but those that are given."""
+    knobs = {"rules": {rule: {"mode": "off"} for rule in off}} if off else {}
+    used = Used(Limits, {RATE: 0, **config}, knobs)
+    return Harness.of_chain(used, workers=workers, shared=shared)
+
+
+class Piece(NamedTuple):
+    """What the estimate reads of a text; one of a payload could hold no half of a character."""
+
+    value: str
+    kind: str
+
+
+def pieces(values: list[str], kind: str = "message") -> Any:
+    """Texts that say this."""
+    return [Piece(value, kind) for value in values]
+
+
+def of_size(tokens: int) -> str:
+    """A text of so many tokens."""
+    return "汉" * tokens
+
+
+def padded(body_bytes: int) -> Call:
+    """A request of so many bytes."""
+    return chat("x" * (body_bytes - len(chat("").body)))
 
 
 async def test_requests_per_minute_of_a_key() -> None:
     """The request above the limit is rate limited, and told when to come back."""
-    host = HeldHost()
-    plugin = await started(host, requests_per_minute=3)
-    for _ in range(3):
-        assert await ask(plugin, Asked()) is None
-    assert await ask(plugin, Asked()) == Block("requests_per_minute", "rate_limited", 64.0)
-    assert await ask(plugin, Asked(Principal("t", "a", "k2"))) is None
-    host.time += 64
-    assert await ask(plugin, Asked()) is None
+    async with limits(requests_per_minute=3) as harness:
+        for outcome in await harness.ask_all(ASKED, ASKED, ASKED):
+            outcome.assert_answered()
+        refused = await harness.ask(ASKED)
+        refused.assert_blocked(by=RATE, code="rate_limited")
+        refused.assert_header("retry-after", "64")
+        (await harness.ask(OTHER)).assert_answered()
+        harness.clock.move(64)
+        (await harness.ask(ASKED)).assert_answered()
 
 
 async def test_requests_per_minute_of_a_tenant() -> None:
     """Many keys of one tenant share its limit; another tenant is not touched."""
-    plugin = await started(HeldHost(), requests_per_minute_tenant=3)
-    for number in range(3):
-        assert await ask(plugin, Asked(Principal("t", "a", f"k{number}"))) is None
-    refused = await ask(plugin, Asked(Principal("t", "a", "k9")))
-    assert isinstance(refused, Block)
-    assert (refused.reason, refused.code) == ("requests_per_minute_tenant", "rate_limited")
-    assert await ask(plugin, Asked(Principal("u", "a", "k9"))) is None
+    async with limits(requests_per_minute_tenant=3) as harness:
+        for number in range(3):
+            (await harness.ask(ASKED.by("t", "a", f"k{number}"))).assert_answered()
+        refused = await harness.ask(ASKED.by("t", "a", "k9"))
+        refused.assert_blocked(by="requests_per_minute_tenant", code="rate_limited")
+        (await harness.ask(ASKED.by("u", "a", "k9"))).assert_answered()
 
 
 async def test_what_the_tenant_s_rule_refuses_is_not_counted_by_the_key_s() -> None:
     """A refusal counts nowhere, so a key does not pay for its neighbours."""
-    plugin = await started(HeldHost(), requests_per_minute=3, requests_per_minute_tenant=2)
-    loud, quiet = Principal("t", "a", "loud"), Principal("u", "a", "loud")
-    for _ in range(2):
-        assert await ask(plugin, Asked(loud)) is None
-    for _ in range(10):
-        assert await ask(plugin, Asked(loud)) is not None
-    asked = Asked(quiet)
-    assert await ask(plugin, asked) is None
-    assert asked.headers["x-ratelimit-remaining-requests"] == "0"
+    async with limits(requests_per_minute=3, requests_per_minute_tenant=2) as harness:
+        loud, quiet = ASKED.by("t", "a", "loud"), ASKED.by("u", "a", "loud")
+        outcomes = await harness.ask_all(*[loud] * 12)
+        assert [outcome.status for outcome in outcomes] == [200] * 2 + [429] * 10
+        asked = await harness.ask(quiet)
+        asked.assert_answered()
+        asked.assert_header("x-ratelimit-remaining-requests", "0")
 
 
 async def test_headers_tell_what_is_left() -> None:
     """The headers that OpenAI's clients read, and the standard's, stand on allowed and refused replies alike."""
-    host = HeldHost()
-    host.time += 10
-    plugin = await started(host, requests_per_minute=2)
-    seen = []
-    for _ in range(3):
-        asked = Asked()
-        await ask(plugin, asked)
-        seen.append(asked.headers)
+    async with limits(requests_per_minute=2) as harness:
+        harness.clock.move(10)
+        seen = [outcome.headers for outcome in await harness.ask_all(ASKED, ASKED, ASKED)]
     assert [headers["x-ratelimit-remaining-requests"] for headers in seen] == ["1", "0", "0"]
     assert {headers["x-ratelimit-limit-requests"] for headers in seen} == {"2"}
     assert {headers["x-ratelimit-reset-requests"] for headers in seen} == {"1m10s"}
@@ -71,140 +97,147 @@ async def test_headers_tell_what_is_left() -> None:
 
 async def test_headers_are_the_rule_s_that_leaves_least() -> None:
     """With two rules on, the client learns of the one that it will meet first."""
-    plugin = await started(HeldHost(), requests_per_minute=100, requests_per_minute_tenant=5)
-    asked = Asked()
-    await ask(plugin, asked)
-    assert asked.headers["x-ratelimit-limit-requests"] == "5"
+    async with limits(requests_per_minute=100, requests_per_minute_tenant=5) as harness:
+        (await harness.ask(ASKED)).assert_header("x-ratelimit-limit-requests", "5")
 
 
 async def test_a_trusted_key_skips_what_counts_and_not_what_measures() -> None:
     """Trust is about traffic, not about size; it can be switched off."""
-    config = {"requests_per_minute": 1, "concurrent": 1, "body_bytes": 1000, "input_tokens": 10}
-    plugin = await started(HeldHost(), **config)
-    for _ in range(5):
-        assert await ask(plugin, Asked(TRUSTED)) is None
-    assert await ask(plugin, Asked(TRUSTED, request_bytes=1001)) == Block("body_bytes", "payload_too_large")
-    assert await ask(plugin, Asked(TRUSTED, texts=[Piece("汉" * 11)])) == Block("input_tokens", "payload_too_large")
-    strict = await started(HeldHost(), **config, exempt_trusted=False)
-    asked = Asked(TRUSTED)
-    assert await ask(strict, asked) is None
-    assert isinstance(await ask(strict, Asked(TRUSTED)), Block)
+    config: dict[str, Any] = {RATE: 1, "concurrent": 1, "body_bytes": 1000, "input_tokens": 10}
+    trusted = TRUSTED.caller
+    async with limits(**config) as harness:
+        for outcome in await harness.ask_all(*[TRUSTED] * 5):
+            outcome.assert_answered()
+        large = padded(1001).by(trusted.tenant, trusted.app, trusted.key_id, trusted=True)
+        (await harness.ask(large)).assert_blocked(by="body_bytes", code="payload_too_large")
+        long = chat(of_size(11)).by(trusted.tenant, trusted.app, trusted.key_id, trusted=True)
+        (await harness.ask(long)).assert_blocked(by="input_tokens", code="payload_too_large")
+    async with limits(**config, exempt_trusted=False) as strict:
+        assert [outcome.code for outcome in await strict.ask_all(TRUSTED, TRUSTED)] == ["", "rate_limited"]
 
 
 async def test_sizes_up_to_the_limit_pass() -> None:
     """The limit itself is allowed; one more is not."""
-    plugin = await started(HeldHost(), body_bytes=1000, input_tokens=5)
-    assert await ask(plugin, Asked(request_bytes=1000, texts=[Piece("a" * 20)])) is None
-    assert await ask(plugin, Asked(request_bytes=1001)) == Block("body_bytes", "payload_too_large")
-    assert await ask(plugin, Asked(texts=[Piece("a" * 21)])) == Block("input_tokens", "payload_too_large")
+    async with limits(body_bytes=1000) as harness:
+        (await harness.ask(padded(1000))).assert_answered()
+        (await harness.ask(padded(1001))).assert_blocked(by="body_bytes", code="payload_too_large")
+    named = len("test")  # the name of the model is a text too
+    async with limits(input_tokens=5) as harness:
+        (await harness.ask(chat("a" * (20 - named)))).assert_answered()
+        (await harness.ask(chat("a" * (21 - named)))).assert_blocked(by="input_tokens", code="payload_too_large")
 
 
 async def test_what_is_too_large_is_not_counted() -> None:
     """Measuring comes before counting."""
-    plugin = await started(HeldHost(), requests_per_minute=1, body_bytes=10)
-    for _ in range(5):
-        await ask(plugin, Asked(request_bytes=11))
-    assert await ask(plugin, Asked(request_bytes=9)) is None
+    async with limits(requests_per_minute=1, body_bytes=100) as harness:
+        outcomes = await harness.ask_all(*[padded(101)] * 5, padded(100))
+    assert [outcome.status for outcome in outcomes] == [413] * 5 + [200]
 
 
 async def test_a_slot_is_held_until_the_exchange_ends_and_freed_once() -> None:
     """As many exchanges of a key as configured run at a time; completing twice frees one slot only."""
-    plugin = await started(HeldHost(), concurrent=2)
-    one, two, three = Asked(), Asked(), Asked()
-    assert await ask(plugin, one) is None
-    assert await ask(plugin, two) is None
-    assert await ask(plugin, three) == Block("concurrent", "rate_limited", 1.0)
-    await end(plugin, three)
-    assert await ask(plugin, Asked()) is not None
-    assert await ask(plugin, Asked(Principal("t", "a", "k2"))) is None
-    await end(plugin, one)
-    await end(plugin, one)
-    assert await ask(plugin, Asked()) is None
-    assert await ask(plugin, Asked()) is not None
+    async with limits(concurrent=2) as harness, harness.under_way(ASKED) as one, harness.under_way(ASKED):
+        for refused in await harness.ask_all(ASKED, ASKED):
+            refused.assert_blocked(by="concurrent", code="rate_limited")
+            refused.assert_header("retry-after", "1")
+        (await harness.ask(OTHER)).assert_answered()
+        await one.end()
+        async with harness.under_way(ASKED):
+            (await harness.ask(ASKED)).assert_blocked(by="concurrent", code="rate_limited")
+
+
+async def test_an_exchange_that_completes_twice_frees_one_slot() -> None:
+    """Whoever calls the hook again finds nothing of this exchange left to free."""
+    plugin = Limits(LimitsConfig(requests_per_minute=0, concurrent=2))
+    await plugin.start(UnitHost())
+    exchanges = [seen_by(Limits, ASKED) for _ in range(4)]
+    for exchange in exchanges[:2]:
+        assert await plugin.on_request(exchange) is None
+    for _ in range(2):
+        await plugin.on_complete(exchanges[0])
+    assert [await plugin.on_request(exchange) is None for exchange in exchanges[2:]] == [True, False]
 
 
 async def test_a_request_that_another_rule_refuses_holds_no_slot() -> None:
     """A rate limited request is not under way, even before its completion hook."""
-    host = HeldHost()
-    plugin = await started(host, requests_per_minute=1, concurrent=1)
-    one = Asked()
-    assert await ask(plugin, one) is None
-    await end(plugin, one)
-    assert isinstance(await ask(plugin, Asked()), Block)
-    host.time += 120
-    assert await ask(plugin, Asked()) is None
+    plugin, host = Limits(LimitsConfig(requests_per_minute=1, concurrent=1)), UnitHost()
+    await plugin.start(host)
+    one, refused, later = (seen_by(Limits, ASKED) for _ in range(3))
+    assert await plugin.on_request(one) is None
+    await plugin.on_complete(one)
+    assert await plugin.on_request(refused) is not None
+    host.clock.move(120)
+    assert await plugin.on_request(later) is None
 
 
 async def test_a_request_that_finds_no_slot_is_not_counted() -> None:
     """Being turned away at the door costs nothing of the minute's allowance."""
-    plugin = await started(HeldHost(), requests_per_minute=2, concurrent=1)
-    one = Asked()
-    await ask(plugin, one)
-    for _ in range(10):
-        assert await ask(plugin, Asked()) == Block("concurrent", "rate_limited", 1.0)
-    await end(plugin, one)
-    assert await ask(plugin, Asked()) is None
+    async with limits(requests_per_minute=2, concurrent=1) as harness:
+        async with harness.under_way(ASKED):
+            for refused in await harness.ask_all(*[ASKED] * 10):
+                refused.assert_blocked(by="concurrent", code="rate_limited")
+        (await harness.ask(ASKED)).assert_answered()
 
 
 async def test_slots_of_a_dead_worker_are_forgotten() -> None:
     """A slot that nobody gave back is free after two buckets, and giving it back later takes nobody else's."""
-    host = HeldHost()
-    plugin = await started(host, concurrent=1)
-    lost = Asked()
-    assert await ask(plugin, lost) is None
-    host.time += BUCKET_S
-    assert await ask(plugin, Asked()) is not None
-    host.time += BUCKET_S
-    held = Asked()
-    assert await ask(plugin, held) is None
-    await end(plugin, lost)
-    assert await ask(plugin, Asked()) is not None
+    async with limits(concurrent=1) as harness, harness.under_way(ASKED) as lost:
+        harness.clock.move(BUCKET_S)
+        (await harness.ask(ASKED)).assert_blocked(by="concurrent", code="rate_limited")
+        harness.clock.move(BUCKET_S)
+        async with harness.under_way(ASKED):
+            await lost.end()
+            (await harness.ask(ASKED)).assert_blocked(by="concurrent", code="rate_limited")
 
 
 async def test_a_slot_may_be_given_back_in_a_later_bucket() -> None:
     """An exchange that runs over the end of a bucket frees the slot that it took."""
-    host = HeldHost()
-    plugin = await started(host, concurrent=1)
-    one = Asked()
-    await ask(plugin, one)
-    host.time += BUCKET_S
-    await end(plugin, one)
-    assert await ask(plugin, Asked()) is None
+    async with limits(concurrent=1) as harness:
+        async with harness.under_way(ASKED):
+            harness.clock.move(BUCKET_S)
+        (await harness.ask(ASKED)).assert_answered()
+
+
+async def test_what_a_sample_leaves_out_takes_nothing() -> None:
+    """On an exchange for which a rule is off, though it is on for others, it neither counts nor takes a slot."""
+    plugin = Limits(LimitsConfig(requests_per_minute=1, concurrent=1))
+    await plugin.start(UnitHost())
+    for _ in range(3):
+        assert await plugin.on_request(seen_by(Limits, ASKED, {RATE: "off", "concurrent": "off"})) is None
+    assert [await plugin.on_request(seen_by(Limits, ASKED)) is None for _ in range(2)] == [True, False]
 
 
 @pytest.mark.parametrize("rule", ["requests_per_minute", "requests_per_minute_tenant", "concurrent"])
 async def test_several_workers_need_a_shared_store(rule: str) -> None:
     """Counting wrongly is worse than not starting; the message says what can be done."""
+    config: dict[str, Any] = {rule: 5}
     with pytest.raises(CannotStart, match=r"YUMEN_WORKERS=1.*to 0"):
-        await started(HeldHost(workers=2), **{rule: 5})
+        async with limits(workers=2, **config):
+            pass
 
 
 async def test_several_workers_may_measure() -> None:
     """Rules that look at one request need no store."""
-    plugin = await started(HeldHost(workers=2), body_bytes=10)
-    assert isinstance(await ask(plugin, Asked(request_bytes=11)), Block)
+    async with limits(workers=2, body_bytes=100) as harness:
+        (await harness.ask(padded(101))).assert_blocked(by="body_bytes", code="payload_too_large")
 
 
 async def test_a_shared_store_serves_several_workers() -> None:
     """With a store that says it is shared, workers start and count together."""
-    host = HeldHost(workers=2)
-    host.store.shared = True
-    first, second = await started(host, requests_per_minute=1), await started(host, requests_per_minute=1)
-    assert await ask(first, Asked()) is None
-    assert await ask(second, Asked()) is not None
+    async with limits(workers=2, shared=True, requests_per_minute=1) as first, first.another_worker() as second:
+        (await first.ask(ASKED)).assert_answered()
+        (await second.ask(ASKED)).assert_blocked(by=RATE, code="rate_limited")
 
 
 async def test_what_policy_switched_off_needs_no_store_and_refuses_nobody() -> None:
     """A rule that is off for good neither keeps several workers from starting, nor counts, nor measures."""
-    off = frozenset({"requests_per_minute", "concurrent", "body_bytes"})
-    host = HeldHost(workers=2, disabled=off)
-    plugin = await started(host, requests_per_minute=1, concurrent=1, body_bytes=10, input_tokens=100)
-    for _ in range(3):
-        assert await ask(plugin, Asked(request_bytes=11)) is None
-    assert isinstance(host.store, MemoryStore)
-    assert not host.store._entries
-    assert not any(table._rows for table in host.store._tables["requests"].values())
-    assert await ask(plugin, Asked(texts=[Piece("汉" * 101)])) == Block("input_tokens", "payload_too_large")
+    off = (RATE, "concurrent", "body_bytes")
+    on: dict[str, Any] = {RATE: 1, "concurrent": 1, "body_bytes": 10, "input_tokens": 100}
+    async with limits(workers=2, off=off, **on) as harness:
+        for outcome in await harness.ask_all(*[ASKED.by("acme", "test", "k1")] * 3):
+            outcome.assert_answered()
+        harness.assert_no_trace_of("k1", "acme")
+        (await harness.ask(chat(of_size(101)))).assert_blocked(by="input_tokens", code="payload_too_large")
 
 
 def test_rules_are_those_that_are_on() -> None:
@@ -230,16 +263,20 @@ def test_it_sees_raw_texts_and_stores_nothing() -> None:
 
 async def test_nothing_of_a_text_reaches_the_store() -> None:
     """Keys in the store are ids of keys, names of tenants, and numbers alone."""
-    host = HeldHost()
-    plugin = await started(
-        host, requests_per_minute=5, requests_per_minute_tenant=5, concurrent=5, input_tokens=100, body_bytes=1000
-    )
-    await ask(plugin, Asked(texts=[Piece("我的电话是13812345678")]))
-    store = host.store
-    assert isinstance(store, MemoryStore)
-    assert [key.rpartition(":")[0] for key in store._entries] == ["concurrent:k1"]
-    tables = store._tables["requests"]
-    assert {scope: list(table._rows) for scope, table in tables.items()} == {"key": ["k1"], "tenant": ["t"]}
+    text = "我的电话是13812345678"
+    on: dict[str, Any] = {
+        RATE: 5,
+        "requests_per_minute_tenant": 5,
+        "concurrent": 5,
+        "input_tokens": 100,
+        "body_bytes": 1000,
+    }
+    async with limits(**on) as harness:
+        (await harness.ask(chat(text).by("acme", "test", "k1"))).assert_answered()
+        harness.assert_no_trace_of(text, "电话", "13812345678")
+        assert harness.traces_of("acme") == ["store of limits"]
+        kept = [key async for key in harness.store.namespaced("limits").keys("")]
+    assert [key.rpartition(":")[0] for key in kept] == ["concurrent:k1"]
 
 
 @pytest.mark.parametrize(
@@ -257,12 +294,12 @@ async def test_nothing_of_a_text_reaches_the_store() -> None:
 )
 def test_the_estimate_by_hand(texts: list[str], tokens: int) -> None:
     """Four ASCII characters to a token, one of any other script, over all texts together."""
-    assert estimate(list(map(Piece, texts))) == tokens  # type: ignore[arg-type]  # it reads `kind` and `value` alone
+    assert estimate(pieces(texts)) == tokens
 
 
 def test_media_is_not_measured_in_tokens() -> None:
     """Models do not tokenise an image's base64; the body's ceiling bounds it."""
-    assert estimate([Piece("iVBORw0KGgo=" * 1000, "media")]) == 0  # type: ignore[list-item]  # see above
+    assert estimate(pieces(["iVBORw0KGgo=" * 1000], "media")) == 0
 
 
 @given(st.lists(st.text(max_size=50)))
@@ -270,8 +307,7 @@ def test_the_estimate_is_what_its_definition_says(texts: list[str]) -> None:
     """The fast way of counting equals the plain one."""
     joined = "".join(texts)
     narrow = sum(char.isascii() for char in joined)
-    pieces = list(map(Piece, texts))
-    assert estimate(pieces) == len(joined) - narrow + (narrow + 3) // 4  # type: ignore[arg-type]  # see above
+    assert estimate(pieces(texts)) == len(joined) - narrow + (narrow + 3) // 4
 
 
 def test_defaults() -> None:

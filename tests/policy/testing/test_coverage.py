@@ -119,6 +119,30 @@ async def test_a_plugin_that_will_not_start_without_a_rule_is_noticed(tmp_path: 
     assert (done.mutation.total, done.mutation.survivors) == (1, [])
 
 
+async def test_rules_that_no_case_reaches_are_lost_together(tmp_path: Path) -> None:
+    """One run says of all of them that nobody notices; those that a case reaches are lost one by one."""
+    config = {"note": ["falcon", "猎鹰", "heron", "苍鹭"]}
+    files = {"gateway.yaml": chain("words"), "words.yaml": plugin("guard_words", config=config)}
+    told: list[tuple[str, int, int]] = []
+    compiled = bundle(tmp_path, case("猎鹰", expect={"findings": ["note.猎鹰"]}), files=files)
+    done = await run_cases(compiled, mutated=True, progress=lambda *what: told.append(what))
+    assert done.mutation is not None
+    assert [one.rule for one in done.mutation.survivors] == ["note.falcon", "note.heron", "note.苍鹭"]
+    assert [one for one in told if one[0] != "cases"] == [("rules switched off", 3, 4)]
+
+
+async def test_what_is_noticed_together_is_lost_one_by_one(tmp_path: Path) -> None:
+    """Rules that no case reaches may be missed all the same: here a plugin would not start without its own."""
+    files = {
+        "gateway.yaml": chain("picky", "words"),
+        "picky.yaml": plugin("guard_picky", config={"note": ["falcon"]}),
+        "words.yaml": plugin("guard_words", config={"note": ["猎鹰", "heron"]}),
+    }
+    done = await report(tmp_path, case("hello", expect={"decision": "allow"}), files=files, mutated=True)
+    assert done.mutation is not None
+    assert [str(one) for one in done.mutation.survivors] == ["words: note.猎鹰", "words: note.heron"]
+
+
 async def test_masking_is_missed_where_a_value_gets_through(tmp_path: Path) -> None:
     """Each detector has its own case, and the loss of one is seen in what the engine is given."""
     phone = case("电话13812345678", expect={"forwarded": {"excludes": ["13812345678"]}})

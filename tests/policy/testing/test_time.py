@@ -109,9 +109,9 @@ async def _principal(harness: Harness, placed: Any) -> Principal:
     principals = []
     send = harness.send
 
-    async def noting(path: str, body: bytes, principal: Principal, session: str = "", subject: str = "") -> Any:
+    async def noting(path: str, body: bytes, principal: Principal, *more: Any) -> Any:
         principals.append(principal)
-        return await send(path, body, principal, session, subject)
+        return await send(path, body, principal, *more)
 
     harness.send = noting  # type: ignore[method-assign, assignment]  # the real one is called
     await run_case(harness, placed)

@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
-
 import click
+
+from yumen.cli.verbs import VerbFiles
 
 VERBS = {
     "list": "List installed engines, and those of a bundle as they are loaded here.",
     "check": "Load a bundle's engines, and say what is wrong with them.",
     "bench": "Measure how fast a model of a bundle's engine runs.",
     "build": "Build ahead what an engine would build when it starts.",
+    "new": "Write a package with an engine to begin with.",
 }
 
 
-class EngineVerbs(click.Group):
-    """Loads a verb when it is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in VERBS:
-            return None
-        name = "list_" if cmd_name == "list" else cmd_name
-        module = importlib.import_module(f"yumen.cli.engines.{'listing' if cmd_name == 'list' else name}")
-        command: click.Command = getattr(module, name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the verbs without importing any of them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(VERBS.items()))
-
-
-@click.group(cls=EngineVerbs)
+@click.group(cls=VerbFiles, package=__name__, verbs=VERBS)
 def engines() -> None:
-    """List, check, measure and build engines."""
+    """List, check, measure, build and begin engines."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from yumen.cli.engines.agreement import Difference, difference
 from yumen.cli.engines.inputs import Shapes, made_up
-from yumen.cli.engines.loading import apart, loaded
+from yumen.cli.engines.loading import apart, loaded, told
 from yumen.cli.engines.optional import Inspects
 from yumen.engine import Engine, EngineError
 from yumen.errors import CannotStart
@@ -23,7 +23,7 @@ from yumen.tensors.repository import Served
 from yumen.tensors.types import Rows, Signature, Tensors
 
 SIZES = (1, 2, 4, 8, 16, 32)
-HEALTH_S, RUN_S = 30.0, 120.0
+RUN_S = 120.0
 
 
 class Wrong(msgspec.Struct, frozen=True):
@@ -96,22 +96,16 @@ async def _examined(parts: Parts, name: str, spec: EngineSpec, shapes: Shapes) -
 
 
 async def _look(engine: Engine[Any], report: EngineReport, shapes: Shapes) -> None:
-    try:
-        async with asyncio.timeout(HEALTH_S):
-            why = await engine.health()
-            models = engine.models()
-            index = await models.index() if models is not None else ()
-    except Exception as error:  # an adapter may raise anything, and its words may hold anything
-        report.add(
-            "health", f"it does not say how it is ({type(error).__name__})", "see its log and that of its upstream"
-        )
+    state = await told(engine)
+    if state.failed:
+        report.add("health", f"it does not say how it is ({state.failed})", "see its log and that of its upstream")
         return
-    if why:
-        report.add("health", why, "correct what it names")
-    for one in index:
+    if state.ill:
+        report.add("health", state.ill, "correct what it names")
+    for one in state.index:
         if one.state == "UNAVAILABLE" and one.reason:
             report.add("model", f"{one.name} {one.version}: {one.reason}", "correct it, or take the version away")
-    for placement in engine.placements():
+    for placement in state.placements:
         instead = placement.detail.get("instead_of")
         if instead:
             what = f"{placement.model} runs on {placement.device} instead of {instead}"

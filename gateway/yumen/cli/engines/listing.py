@@ -12,17 +12,17 @@ from rich.table import Table
 from rich.text import Text
 
 from yumen import registry
-from yumen.cli.engines.loading import loaded, parts, specs
-from yumen.cli.listing import show
+from yumen.cli.engines.loading import loaded, parts, specs, told
+from yumen.cli.listing import Uses, columns, installed, pinned_otherwise, table, uses, without_hash
 from yumen.cli.plain import plain
 from yumen.errors import CannotStart
 from yumen.parts import Parts
+from yumen.policy import pins
 from yumen.policy.bundle import EngineSpec
+from yumen.provenance import OWN
 from yumen.screen import display
 from yumen.settings import Settings
 from yumen.tensors.models import State
-
-HEALTH_S = 30.0
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +50,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 @click.pass_obj
 def list_(settings: Settings, policies: str | None, load: bool, as_json: bool) -> None:
-    """Print name, distribution and version of every installed engine, and what evaluates rules here.
+    """Print every installed engine with its distribution, file and hash, and what evaluates rules here.
 
     With a bundle its engines are loaded in this process, beside any gateway that runs, and listed with where each model
     really runs. Engines that are remote are loaded too; nothing of an exchange is sent to them.
@@ -59,22 +59,36 @@ def list_(settings: Settings, policies: str | None, load: bool, as_json: bool) -
     if load or policies:
         wanted = specs(settings, policies)
         lines = asyncio.run(_lines(parts(settings), wanted))
-    states = {one.name: registry.evaluator_state(one.name) for one in registry.listings("evaluator")}
+    found = uses(settings)
+    engines = installed("engine", found)
+    for problem in (*found.problems, *filter(None, (pinned_otherwise("engine", one, found) for one in engines))):
+        click.echo(f"yumen: {plain(problem)}", err=True)
+    states = {one.name: _state(one, found) for one in registry.listings("evaluator")}
     if as_json:
-        found: list[object] = [{**msgspec.to_builtins(one), "kind": "engine"} for one in registry.listings("engine")]
-        found += [
+        shown: list[object] = [{**msgspec.to_builtins(one), "kind": "engine"} for one in engines]
+        shown += [
             {**msgspec.to_builtins(one), "kind": "evaluator", "runs": not states[one.name], "why": states[one.name]}
             for one in registry.listings("evaluator")
         ]
-        click.echo(msgspec.json.encode([*found, *lines]).decode())
+        click.echo(msgspec.json.encode([*shown, *lines]).decode())
         return
-    show("engine", as_json)
-    table = Table("evaluator of rules", "runs here", "why not")
+    display(table([columns(one) for one in engines], "name", "distribution", "version", "bundles", "hash", "file"))
+    for line in without_hash(engines):
+        click.echo(line)
+    evaluators = Table("evaluator of rules", "runs here", "why not")
     for name, why in states.items():
-        table.add_row(name, "no" if why else "yes", why)
-    display(table)
+        evaluators.add_row(name, "no" if why else "yes", why)
+    display(evaluators)
     if load or policies:
         display(_table(lines))
+
+
+def _state(evaluator: registry.Listing, found: Uses) -> str:
+    """Why an evaluator does not run here, or empty; one of a distribution that no bundle uses is not asked."""
+    named = {owner for kind, name in found.names for owner in pins.owners(kind, name)} - found.refused
+    if evaluator.distribution == OWN or evaluator.distribution in named:
+        return registry.evaluator_state(evaluator.name)
+    return f"not asked: no bundle names a plugin or engine of {evaluator.distribution}"
 
 
 async def _lines(parts: Parts, wanted: list[EngineSpec]) -> list[Line]:
@@ -86,28 +100,22 @@ async def _of(parts: Parts, spec: EngineSpec) -> list[Line]:
     line = Line(name=spec.name, adapter=spec.adapter, egress=spec.egress, state="READY")
     try:
         async with loaded(parts, spec) as engine:
-            try:
-                async with asyncio.timeout(HEALTH_S):
-                    reason = await engine.health()
-                    models = engine.models()
-                    index = await models.index() if models is not None else ()
-            except Exception as error:  # an adapter may raise anything, and its words may hold anything
-                reason, index = f"it does not say how it is: {type(error).__name__}", ()
-            placements = engine.placements()
+            state = await told(engine)
     except CannotStart as error:
         return [replace(line, state="UNAVAILABLE", reason=str(error))]
+    reason = f"it does not say how it is: {state.failed}" if state.failed else state.ill
     line = replace(line, state="UNAVAILABLE" if reason else "READY", reason=reason)
     lines = [
         replace(
             line, model=one.model, version=one.version, device=one.device, providers=one.providers, runtime=one.runtime,
             detail=one.detail,
         )
-        for one in placements
+        for one in state.placements
     ]  # fmt: skip
     # What a catalogue knows of and does not serve is what somebody may be looking for.
     lines += [
         replace(line, model=one.name, version=one.version, state=one.state, reason=one.reason)
-        for one in index
+        for one in state.index
         if one.state != "READY"
     ]
     return lines or [line]

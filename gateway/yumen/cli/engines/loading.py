@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -11,11 +12,27 @@ import msgspec
 
 from yumen.engine import Engine
 from yumen.errors import CannotStart, PolicyError
+from yumen.foreign import tamed
 from yumen.parts import Parts
 from yumen.policy.bundle import Bundle, EngineSpec
 from yumen.policy.load import load_bundle
 from yumen.settings import Secret, Settings
 from yumen.telemetry import configure_logging
+from yumen.tensors.models import ModelState, Placement
+
+HEALTH_S = 30.0
+
+
+class Told(msgspec.Struct, frozen=True):
+    """How a loaded engine is: `ill` as `Engine.health` says it, and the models that it knows of and runs.
+
+    `failed` is the type of the error with which it failed to say so: its words may hold anything.
+    """
+
+    ill: str = ""
+    index: Sequence[ModelState] = ()
+    placements: Sequence[Placement] = ()
+    failed: str = ""
 
 
 def specs(settings: Settings, policies: str | None, names: Sequence[str] = ()) -> list[EngineSpec]:
@@ -64,3 +81,19 @@ async def loaded(parts: Parts, spec: EngineSpec) -> AsyncIterator[Engine[Any]]:
         yield part.made
     finally:
         await parts.give_back(part)
+
+
+async def told(engine: Engine[Any]) -> Told:
+    """What an engine says of itself; an adapter may raise anything, or never come to an end."""
+    try:
+        return await tamed(lambda: _told(engine))
+    except Exception as error:
+        return Told(failed=type(error).__name__)
+
+
+async def _told(engine: Engine[Any]) -> Told:
+    async with asyncio.timeout(HEALTH_S):
+        ill = await engine.health()
+        models = engine.models()
+        index = await models.index() if models is not None else ()
+    return Told(ill, tuple(index), tuple(engine.placements()))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-
 import click
+
+from yumen.cli.verbs import VerbFiles
 
 VERBS = {
     "check": "Say everything that is wrong with a bundle.",
@@ -20,25 +20,6 @@ VERBS = {
 }
 
 
-class PolicyVerbs(click.Group):
-    """Loads a verb when it is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in VERBS:
-            return None
-        name = cmd_name.replace("-", "_")
-        command: click.Command = getattr(importlib.import_module(f"yumen.cli.policy.{name}"), name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the verbs without importing any of them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(VERBS.items()))
-
-
-@click.group(cls=PolicyVerbs)
+@click.group(cls=VerbFiles, package=__name__, verbs=VERBS)
 def policy() -> None:
     """Check, test, explain, compare, replay, sign and format policy bundles."""

@@ -9,8 +9,8 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from yumen.errors import CannotStart, PolicyError
-from yumen.policy.folder import SIGNATURE, read_folder
-from yumen.policy.sigfile import is_inside, named_bases, unread, write_signature
+from yumen.policy.folder import SIGNATURE, is_inside, read_folder
+from yumen.policy.sigfile import named_bases, unread, write_signature
 from yumen.policy.signature import Unsignable
 from yumen.policy.signature import sign as signed
 from yumen.policy.signers import PublicKey, UnusableKey, public_path, read_private, save_key

@@ -59,6 +59,9 @@ def _knobs(new: Side, then: Instance, now: Instance) -> Iterator[Change]:
     rejects = (now.on_unsupported == "reject") - (then.on_unsupported == "reject")
     yield from change("on_unsupported", then.on_unsupported, now.on_unsupported, stricter(rejects))
     yield from change("timeout_ms", then.timeout_ms, now.timeout_ms, "unsure")
+    apart = (now.isolation == "process") - (then.isolation == "process")
+    yield from change("isolation", then.isolation, now.isolation, stricter(apart))
+    yield from change("memory_mib", then.memory_mib, now.memory_mib, "unsure")
     for name in ("routes", "tenants", "models"):
         was, is_ = getattr(then.match, name), getattr(now.match, name)
         yield from change(f"match.{name}", " ".join(was), " ".join(is_), reach(was, is_))

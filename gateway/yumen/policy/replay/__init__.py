@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from yumen.foreign import end_if_cancelled
 from yumen.ledger import LedgerReader, Progress
 from yumen.policy.bundle import Bundle
 from yumen.policy.replay.recorded import ALLOWED, Recorded, moment_of, packed, unpacked
@@ -138,6 +139,7 @@ class _Replay:
 
     async def _next(self) -> None:
         """Run the exchange that began first of those that wait."""
+        end_if_cancelled()
         at, _, record = heapq.heappop(self._waiting)
         recorded = unpacked(record, at)
         options = self._options

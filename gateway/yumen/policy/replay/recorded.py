@@ -9,7 +9,8 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import msgspec
 
-from yumen.exchange import Finding, Kind, Trace, Usage
+from yumen.exchange import Finding, Trace, Usage
+from yumen.text import Kind
 
 KINDS = frozenset(get_args(Kind))
 DIGEST = re.compile(r"hmac:[0-9a-f]{32}")

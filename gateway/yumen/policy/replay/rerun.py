@@ -8,7 +8,6 @@ from typing import cast
 import msgspec
 
 from yumen.chain import SENT, Chain, Run
-from yumen.channels import FilterSlot
 from yumen.dialects import Payload
 from yumen.dialects.document import Document
 from yumen.dialects.json import Json
@@ -16,11 +15,12 @@ from yumen.engine import Native
 from yumen.errors import STATUS, Code, Problem
 from yumen.exchange import Answer, Block, Finding, Principal, Respond, Trace
 from yumen.exchange import Decision as HookDecision
+from yumen.foreign import interrupted
 from yumen.forms import ExchangeState, TextState
 from yumen.policy.bundle import Route
 from yumen.policy.replay.recorded import ALLOWED, Decision, Recorded
 from yumen.policy.replay.stage import ReplayStep, Stage
-from yumen.policy.replay.texts import answered, channel, replied, request_texts
+from yumen.policy.replay.texts import answered, replied, request_texts
 from yumen.step import Hook, Step, traced
 from yumen.target import Target
 from yumen.view import View
@@ -109,6 +109,10 @@ class Rerun(Run):
                 self.decided = Decision("failed", "", "raw text stopped")
             raise
 
+    def version_of(self, target: Target) -> str:
+        """Engines of routes are not loaded, and what would have answered is not known."""
+        return target.adapter_version
+
     async def finish(self) -> None:
         """Run the response hooks on the recorded reply, where there is one, and the completion hooks."""
         self.stage.running = self
@@ -139,44 +143,20 @@ class Rerun(Run):
                 self.kept, self.decided = True, was
 
     async def response(self) -> None:
-        """Run the response hooks in reverse; a streamed reply goes whole through filters that have no hook beside them."""
+        """Run the response hooks in reverse, on a streamed reply too: whoever has a filter has the hook beside it."""
         known = self.exchange.reply is not None
-        filtered = known and self.recorded.form.streamed and not self._held_whole()
         for step, view in reversed(self._steps):
             try:
-                if known and ("on_response" in step.hooks or step.stores):
+                if known and ("on_response" in step.hooks or step.not_run):
                     decision = await step.call("on_response", self.exchange, view)
                 else:
-                    before = len(self.exchange.findings)
-                    if filtered and step.streams and step.directed("stream"):
-                        self._filter(step, view)
-                    decision = self.called(step, "on_response", view, before, None)
+                    decision = self.called(step, "on_response", view, len(self.exchange.findings), None)
                 if isinstance(decision, Block):
                     raise Problem(decision.code, retry_after_s=decision.retry_after_s)
                 if isinstance(decision, Respond):
                     self.receive(decision.answer, author=step)
             except Problem as problem:
                 self.fail(problem)
-
-    def _held_whole(self) -> bool:
-        """Whether a stream is held back for plugins that want to see it whole, and filters are not asked at all."""
-        return any(
-            "on_response" in step.hooks and (not step.streams or step.wants_whole(view)) for step, view in self._steps
-        )
-
-    def _filter(self, step: ReplayStep, view: View) -> None:
-        reply = self.exchange.reply
-        if self.problem is not None or reply is None or step.stores:
-            return
-        for text in reply.texts:
-            slot = FilterSlot(step, view, self.exchange, channel(text.path), self.chain.limits.hold_chars)
-            before = self.problem
-            try:
-                slot.feed(text.masked or "" if slot.sees_masked else text.raw, last=True)
-            except Problem:
-                if before is None and self.decided == ALLOWED:
-                    self.decided = Decision("blocked", step.name, self.exchange.trace[-1].reason)
-                raise
 
     def receive(self, result: Answer | Native, *, author: Step | None) -> None:
         """A reply that a plugin made up."""
@@ -285,7 +265,8 @@ class Rerun(Run):
         for finding in lost:
             try:
                 decision = step.plugin.judge(view, finding)
-            except Exception as error:  # a plugin may raise anything; what it means is policy
+            except BaseException as error:  # a plugin may raise anything; what it means is policy
+                interrupted(error)
                 step.failed(hook, self.exchange, 0.0, error, view.shadow)
                 continue
             if isinstance(decision, Block):
@@ -310,7 +291,7 @@ class Rerun(Run):
                 raise Problem("plugin_fault")
             return None
         if was.kind == "answered":
-            self.kept = step.stores or self.recorded.absent or self.recorded.masked
+            self.kept = step.not_run or self.recorded.absent or self.recorded.masked
             return Respond(Answer([])) if self.kept else None
         if was.kind != "blocked" or self._mode(step, view, was.rule) != "enforce" or not self._unseen(step, hook, lost):
             return None
@@ -322,7 +303,7 @@ class Rerun(Run):
 
     def _unseen(self, step: ReplayStep, hook: Hook, lost: list[Finding]) -> bool:
         """Whether what a block rested on is not to be had, neither from the record nor from the plugin."""
-        if step.stores:
+        if step.not_run:
             return True
         rested = any(one.rule == self.recorded.decision.rule for one in lost)
         if step.judges and rested:
@@ -338,7 +319,7 @@ def _opened(stage: Stage, chain: Chain, recorded: Recorded, texts: list[TextStat
     principal = Principal(form.tenant, form.app, form.key, form.trusted)
     exchange = ExchangeState(form.id, recorded.at, principal, payload)
     exchange.request_bytes, exchange.path, exchange.subject = form.request_bytes, form.path, form.subject
-    exchange.versions, exchange.engine_version = chain.versions, chain.target.version
+    exchange.versions, exchange.engine_version = chain.versions, chain.target.adapter_version
     exchange.route, exchange.engine = route.id, route.engine
     exchange.accept_raw, exchange.policy_hash = chain.accept_raw, stage.bundle.hash[:12]
     exchange.digest_mac = stage.digest_mac(form.tenant)

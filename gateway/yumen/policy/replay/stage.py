@@ -7,11 +7,10 @@ finds, so it is loaded where it is local; nothing is asked of a remote one.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import structlog
 
@@ -20,25 +19,26 @@ from yumen.digest import Hmac
 from yumen.engine import Engine
 from yumen.errors import CannotStart, Problem, Unsupported
 from yumen.exchange import Decision, Trace
+from yumen.foreign import contained, interrupted, pass_on
 from yumen.forms import ExchangeState
 from yumen.operators import Erasure
 from yumen.parts import Unasked
 from yumen.plugin import Metrics, Plugin
-from yumen.policy.bundle import Bundle, Instance, Route
+from yumen.policy.bundle import Bundle, EngineSpec, Instance, Route
 from yumen.settings import Secret
 from yumen.state import Store
 from yumen.step import Hook, Step
 from yumen.store.memory import MemoryStore
 from yumen.subject import session_id, subject_id
 from yumen.target import Target
+from yumen.telemetry import error_name
 from yumen.view import View
 
 if TYPE_CHECKING:
     from yumen.policy.replay.rerun import Rerun
 
-# A filter measures itself against its step's timeout: this one is none.
-FILTER_TIMEOUT_S = 3600.0
 DIGEST_MACS_MAX = 4096
+MadeT = TypeVar("MadeT")
 
 
 def _drop(*_: Any) -> NoReturn:
@@ -126,6 +126,11 @@ class ReplayHost:
         return {}
 
 
+def not_run(instance: Instance) -> bool:
+    """Whether a plugin is taken to do what it did: what it has stored, and the headers that it reads, are not on record."""
+    return instance.manifest.stores != "nothing" or bool(instance.headers)
+
+
 class ReplayStep(Step):
     """A plugin whose hooks are asked first, and then what was found once and cannot be found again.
 
@@ -135,8 +140,7 @@ class ReplayStep(Step):
 
     def __init__(self, instance: Instance, plugin: Plugin[Any], stage: Stage) -> None:
         super().__init__(instance, plugin)
-        self.timeout_s = FILTER_TIMEOUT_S
-        self.stores = plugin.manifest.stores != "nothing"
+        self.not_run = not_run(instance)
         self.judges = type(plugin).judge is not Plugin.judge
         self._stage = stage
 
@@ -146,28 +150,22 @@ class ReplayStep(Step):
         assert rerun is not None
         before = len(exchange.findings)
         decision: Decision | None = None
-        if hook in self.hooks and not self.stores:
+        if hook in self.hooks and not self.not_run:
             try:
-                decision, edits = self.committed(await self.hooks[hook](view), view)
-            except (Exception, asyncio.CancelledError) as error:  # a plugin may raise anything; what it means is policy
+                decision, edits = self.committed(await contained(self.hooks[hook](view)), view)
+            except BaseException as error:  # a plugin may raise anything; what it means is policy
+                interrupted(error)
                 self.raised(hook, exchange, view, 0.0, error)
                 return None
             decision = self.finished(hook, exchange, view, 0.0, decision, edits)
         return rerun.called(self, hook, view, before, decision)
 
-    def wants_whole(self, view: View) -> bool:
-        """As in a chain, but nobody is told where the plugin fails to say so."""
-        try:
-            return not self.stores and self.plugin.whole(view)
-        except Exception:  # a plugin may raise anything; its response hook will have the whole reply to judge
-            return True
-
-    def failed(self, hook: Hook, exchange: ExchangeState, started: float, error: Exception, shadow: bool) -> None:
+    def failed(self, hook: Hook, exchange: ExchangeState, started: float, error: BaseException, shadow: bool) -> None:
         """As in a chain, but nobody is told beside the replay."""
         unsupported = isinstance(error, Unsupported)
         action = self.instance.on_unsupported if unsupported else self.instance.on_error
         kind = "unsupported" if unsupported else "fault"
-        exchange.trace.append(Trace(self.name, hook, 0.0, kind, type(error).__name__, 0, shadow))
+        exchange.trace.append(Trace(self.name, hook, 0.0, kind, error_name(error), 0, shadow))
         ends = not shadow and action not in ("open", "warn", "skip")
         assert self._stage.running is not None
         self._stage.running.failed(self, kind, ends=ends)
@@ -188,9 +186,7 @@ class Stage:
         # Chains by route: whole ones, and those without the plugins that are not run.
         self._whole: dict[str, Chain] = {}
         self._run: dict[str, Chain] = {}
-        self.not_run = frozenset(
-            one.name for route in bundle.routes for one in route.chain if one.manifest.stores != "nothing"
-        )
+        self.not_run = frozenset(one.name for route in bundle.routes for one in route.chain if not_run(one))
         self._plugins: list[Plugin[Any]] = []
         # Those that plugins ask for.
         self.engines: dict[str, Engine[Any]] = {}
@@ -205,11 +201,11 @@ class Stage:
                     steps[instance.name] = await self._step(instance)
             chain = [steps[instance.name] for instance in route.chain if instance.mode != "off"]
             self._whole[route.id] = self._chain(route, chain)
-            self._run[route.id] = self._chain(route, [step for step in chain if not step.stores])
+            self._run[route.id] = self._chain(route, [step for step in chain if not step.not_run])
 
     async def _step(self, instance: Instance) -> ReplayStep:
-        plugin: Plugin[Any] = instance.plugin_class(instance.config)
-        if plugin.manifest.stores == "nothing":
+        plugin: Plugin[Any] = _made(lambda: instance.plugin_class(instance.config), f"plugin {instance.name}")
+        if not not_run(instance):
             for name in instance.engines:
                 if name not in self.engines:
                     self.engines[name] = await self._engine(name)
@@ -220,14 +216,14 @@ class Stage:
 
     async def _engine(self, name: str) -> Engine[Any]:
         spec = self.bundle.engines[name]
-        engine: Engine[Any] = Unasked() if spec.egress == "remote" else spec.engine_class(spec.config)
+        engine: Engine[Any] = Unasked() if spec.egress == "remote" else _engine_of(spec)
         await _started(engine.load(ReplayHost(self, name)), f"engine {name}")
         return engine
 
     def _chain(self, route: Route, steps: list[ReplayStep]) -> Chain:
         # None is ever loaded: what an engine would have answered is not asked again.
         every = [self.bundle.engines[name] for name in (route.engine, *route.detours)]
-        own, *others = (Target(spec.name, spec.engine_class(spec.config), spec.egress) for spec in every)
+        own, *others = (Target(spec.name, _engine_of(spec), spec.egress) for spec in every)
         detours = {target.name: target for target in others}
         return Chain(route, list[Step](steps), own.engine, own.egress, self.bundle.limits, detours)
 
@@ -264,16 +260,37 @@ class Stage:
         return mac
 
 
+def _engine_of(spec: EngineSpec) -> Engine[Any]:
+    return _made(lambda: spec.engine_class(spec.config), f"engine {spec.name}")
+
+
+def _made(make: Callable[[], MadeT], what: str) -> MadeT:
+    """A plugin or engine. Error: `CannotStart`."""
+    try:
+        return make()
+    except BaseException as error:  # a plugin may raise anything
+        interrupted(error)
+        raise _cannot(error, what) from None
+
+
 async def _started(starting: Awaitable[None], what: str) -> None:
     try:
-        await starting
-    except Exception as error:  # a plugin may raise anything
-        why = str(error) if isinstance(error, CannotStart) else type(error).__name__
-        raise CannotStart(f"{what} does not start for a replay: {why}") from None
+        await contained(starting)
+    except BaseException as error:  # as above
+        interrupted(error)
+        pass_on(error)
+        raise _cannot(error, what) from None
+
+
+def _cannot(error: BaseException, what: str) -> CannotStart:
+    why = str(error) if isinstance(error, CannotStart) else error_name(error)
+    return CannotStart(f"{what} does not start for a replay: {why}")
 
 
 async def _stopped(stopping: Awaitable[None]) -> None:
     try:
-        await stopping
-    except Exception as error:  # a plugin may raise anything; there is nothing that it could spoil here
-        SILENT.error("stop_failed", error=type(error).__name__)
+        await contained(stopping)
+    except BaseException as error:  # a plugin may raise anything; there is nothing that it could spoil here
+        interrupted(error)
+        pass_on(error)
+        SILENT.error("stop_failed", error=error_name(error))

@@ -5,16 +5,14 @@ What is on record is the masked form. It stands for the raw one too, brought to 
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple, cast
 
-from yumen.exchange import Answer, Finding, Kind
+from yumen.exchange import Answer, Finding
 from yumen.forms import ReplyState, TextState
-from yumen.plugin import Channel
 from yumen.policy.replay.lengths import as_long
 from yumen.policy.replay.recorded import DIGEST_CHARS, ENGINE_FAILED, KINDS, Form, Recorded, TextForm
+from yumen.text import Kind
 
-STREAMED = re.compile(r"choices\[(\d{1,4})\]\.message(?:\.tool_calls\[(\d{1,4})\])?\.([a-z_]+)")
 # What stands in the place of texts that are not on record is at most this long, all texts of an exchange together.
 STAND_IN_CHARS_MAX = 16 << 20
 # What JSON needs around a text, roughly: quotation marks, braces, the names of its members.
@@ -66,7 +64,7 @@ def answered(answer: Answer) -> ReplyState:
         for index, text in enumerate(answer.texts)
     ]
     reply = ReplyState(200, "", texts)
-    reply.usage, reply.finish_reason = answer.usage, answer.finish_reason
+    reply.usage, reply.finish_reason = answer.usage, answer.reason(0)
     return reply
 
 
@@ -121,9 +119,3 @@ def _evened(entry: TextForm, value: str, spots: dict[str, list[Finding]]) -> str
 
 def _kind(entry: TextForm) -> Kind:
     return cast(Kind, entry.kind) if entry.kind in KINDS else "extra"
-
-
-def channel(path: str) -> Channel:
-    """The channel of a streamed reply whose text has this path."""
-    match = STREAMED.fullmatch(path)
-    return Channel(int(match[1]), match[3], int(match[2] or 0)) if match else Channel(-1, "loose")

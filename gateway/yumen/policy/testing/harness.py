@@ -11,7 +11,8 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -40,6 +41,9 @@ MEMORY = Path("/dev/shm")  # noqa: S108  # a folder with a random name is made i
 ROOM_BYTES = 1 << 30
 # How fast this machine is must not decide a test, so no timeout of a plugin or stream is shorter.
 PATIENCE_MS = 30_000
+# Where the id of an exchange is noted for whoever sends it: who leaves at once is not told it. Ids only, since tasks that a
+# plugin begins keep their context, and must lead to no text.
+OPENED: ContextVar[list[str] | None] = ContextVar("opened", default=None)
 PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 
 
@@ -73,6 +77,8 @@ class Plane(DataPlane):
     ) -> ExchangeState:
         exchange = super().open(exchange_id, received_at, principal, payload, chain, bundle)
         self.opened[exchange_id] = exchange
+        if (opened := OPENED.get()) is not None:
+            opened.append(exchange_id)
         return exchange
 
 
@@ -81,24 +87,30 @@ class Harness:
 
     `script` says what the engines answer, `clock` what time it is. The engines of routes are not loaded, so neither models
     nor upstreams need to be there. A local engine that a plugin asks for is part of what decides, and is loaded; a remote
-    one fails when it is asked.
+    one fails when it is asked. The timeouts of plugins are raised to what no slow machine reaches, but for the instances
+    named in `timed`.
     """
 
-    def __init__(self, bundle: Bundle, settings: Settings | None = None) -> None:
-        self.bundle = patient(bundle)
+    def __init__(self, bundle: Bundle, settings: Settings | None = None, *, timed: Collection[str] = ()) -> None:
+        self.bundle = patient(bundle, timed)
         self.clock = FakeClock()
         self.script = Script()
+        self._callers: set[Caller] = set()
         self._settings = settings or Settings()
 
-    async def __aenter__(self) -> Harness:
-        self._make_folder()
-        self.settings = msgspec.structs.replace(self._settings, data_dir=self.data_dir, workers=1)
+    def make_parts(self, secret: Secret) -> Parts:
+        """What plugins and engines are started from."""
         engines = {
             name: scripted(self.script, spec.engine_class.manifest.dialects)
             for name, spec in self.bundle.engines.items()
         }
+        return Parts(self.settings, secret, clock=self.clock, engines=engines, live=False)
+
+    async def __aenter__(self) -> Harness:
+        self._make_folder()
+        self.settings = msgspec.structs.replace(self._settings, data_dir=self.data_dir, workers=1)
         secret = Secret(SECRET)
-        self.parts = Parts(self.settings, secret, clock=self.clock, engines=engines, live=False)
+        self.parts = self.make_parts(secret)
         self._door = Door()
         try:
             self.runtime = await self.start(self.bundle)
@@ -149,6 +161,11 @@ class Harness:
         self.script.reset()
         self._plane.opened.clear()
 
+    def leave(self) -> None:
+        """Have the callers of all exchanges under way leave."""
+        for caller in self._callers:
+            caller.gone.set()
+
     async def send(
         self,
         path: str,
@@ -157,8 +174,12 @@ class Harness:
         session: str = "",
         subject: str = "",
         headers: Iterable[tuple[bytes, bytes]] = (),
+        frames: int | None = None,
     ) -> Outcome:
-        """One exchange, from the first byte to the last. `subject` goes into every header that names one in some route."""
+        """One exchange, from the first byte to the last. `subject` goes into every header that names one in some route.
+
+        With `frames` the caller leaves when that many pieces of the reply's body have come.
+        """
         self._door.entry = Entry(
             id=principal.key_id, hash="", tenant=principal.tenant, app=principal.app, trusted=principal.trusted
         )
@@ -171,36 +192,53 @@ class Harness:
             named += [(name.encode(), subject.encode()) for name in sorted(told)]
         scope = {"type": "http", "method": "POST", "raw_path": raw_path.encode(), "client": ("127.0.0.1", 0),
                  "headers": [(b"content-type", b"application/json"), length, *named]}  # fmt: skip
-        caller = Caller(body)
-        await self._plane(scope, caller.receive, caller.send)
+        caller = Caller(body, frames)
+        self._callers.add(caller)
+        opened: list[str] = []
+        before = OPENED.set(opened)
+        try:
+            await self._plane(scope, caller.receive, caller.send)
+        finally:
+            OPENED.reset(before)
+            self._callers.discard(caller)
+            exchange_id = opened[0] if opened else ""
+            exchange = self._plane.opened.pop(exchange_id, None)
+            given = self.script.given.pop(exchange_id, None)
         replied = {name.decode(): value.decode() for name, value in caller.headers}
-        exchange_id = replied["x-request-id"]
-        exchange, given = self._plane.opened.pop(exchange_id, None), self.script.given.pop(exchange_id, None)
         return Outcome(raw_path, caller.status, replied, b"".join(caller.parts), exchange, given)
 
 
 class Caller:
     """The other end of an ASGI connection."""
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: bytes, frames: int | None = None) -> None:
         self._body: bytes | None = body
+        self._frames = frames
+        self.gone = asyncio.Event()
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self.parts: list[bytes] = []
+        if frames == 0:
+            self.gone.set()
 
     async def receive(self) -> dict[str, Any]:
-        """The request; then nothing, for as long as somebody listens."""
+        """The request; then nothing for as long as somebody listens, or until the caller leaves."""
         if self._body is None:
-            await asyncio.get_running_loop().create_future()
+            await self.gone.wait()
+            return {"type": "http.disconnect"}
         body, self._body = self._body, None
         return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(self, message: dict[str, Any]) -> None:
-        """What comes back."""
+        """What comes back. A connection that is closed takes what is written to it."""
+        if self.gone.is_set():
+            return
         if message["type"] == "http.response.start":
             self.status, self.headers = message["status"], message["headers"]
         else:
             self.parts.append(message["body"])
+            if len(self.parts) == self._frames:
+                self.gone.set()
 
 
 def _room(folder: Path) -> bool:
@@ -211,11 +249,15 @@ def _room(folder: Path) -> bool:
         return False
 
 
-def patient(bundle: Bundle) -> Bundle:
-    """The bundle with timeouts that no slow machine reaches; a scripted engine never takes any time."""
+def patient(bundle: Bundle, timed: Collection[str] = ()) -> Bundle:
+    """The bundle with timeouts that no slow machine reaches, but for the instances that are `timed`.
+
+    A scripted engine never takes any time.
+    """
     slow = {
         name: msgspec.structs.replace(instance, timeout_ms=max(PATIENCE_MS, instance.timeout_ms))
         for name, instance in bundle.instances.items()
+        if name not in timed
     }
     limits = msgspec.structs.replace(bundle.limits, stream_ms=max(PATIENCE_MS, bundle.limits.stream_ms))
     return msgspec.structs.replace(with_instances(bundle, slow), limits=limits)

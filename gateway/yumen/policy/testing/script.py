@@ -109,9 +109,9 @@ class ScriptedEngine(Engine[NoConfig]):
         if request.streamed:
             return _events(said, payload, request.exchange_id, native, error)
         if said.arguments:
-            return Native(200, encode_json(_tool_reply(said, payload, request.exchange_id)))
+            return Native(200, encode_json(tool_reply(said, payload, request.exchange_id)))
         if native and payload.path == "embeddings":
-            return Native(200, encode_json(_vectors(payload)))
+            return Native(200, encode_json(vectors(payload)))
         texts = said.content if request.dialect == "json" else ["".join(said.content)]
         answer = Answer(texts, usage=USAGE)
         if not native:
@@ -138,7 +138,7 @@ async def _events(
     dialect = dialect_of(ROOTS[payload.dialect])
     reason = "tool_calls" if said.arguments else "stop"
     steps: list[Delta | bytes] = [Delta(text) for text in said.content]
-    steps += [encode_json(_tool_event(index, text, payload, exchange_id)) for index, text in enumerate(said.arguments)]
+    steps += [encode_json(tool_event(index, text, payload, exchange_id)) for index, text in enumerate(said.arguments)]
     steps += [] if error else [Delta(finish_reason=reason), Delta(usage=USAGE)]
     for step in steps:
         if native and isinstance(step, Delta):
@@ -163,21 +163,23 @@ def _usage() -> dict[str, int]:
     return {"prompt_tokens": USAGE.input_tokens, "completion_tokens": USAGE.output_tokens, "total_tokens": total}
 
 
-def _tool_reply(said: Said, payload: Payload, exchange_id: str) -> dict[str, Any]:
+def tool_reply(said: Said, payload: Payload, exchange_id: str) -> dict[str, Any]:
+    """A plain reply of the `openai` dialect with a tool call."""
     content = "".join(said.content) or None
     message = {"role": "assistant", "content": content, "tool_calls": [_call("".join(said.arguments))]}
     choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
     return {**_envelope("chat.completion", payload, exchange_id), "choices": [choice], "usage": _usage()}
 
 
-def _tool_event(index: int, arguments: str, payload: Payload, exchange_id: str) -> dict[str, Any]:
+def tool_event(index: int, arguments: str, payload: Payload, exchange_id: str) -> dict[str, Any]:
     """One event of a tool call: the first names the call, all of them add to its arguments."""
     call = _call(arguments) if index == 0 else {"function": {"arguments": arguments}}
     choice = {"index": 0, "delta": {"tool_calls": [{"index": 0, **call}]}, "finish_reason": None}
     return {**_envelope("chat.completion.chunk", payload, exchange_id), "choices": [choice]}
 
 
-def _vectors(payload: Payload) -> dict[str, Any]:
+def vectors(payload: Payload) -> dict[str, Any]:
+    """Embeddings of a request's inputs, all of them alike."""
     inputs = sum(text.kind == "message" for text in payload.texts)
     data = [{"object": "embedding", "index": index, "embedding": [0.0, 1.0]} for index in range(inputs)]
     return {"object": "list", "model": payload.model, "data": data, "usage": _usage()}

@@ -114,14 +114,14 @@ class _Runner:
         key = f"key-{self.name}" + ("" if cut is None else f"-{cut}")
         principal = Principal(caller.tenant or f"test-{self.name}", caller.app, caller.key or key, caller.trusted)
         for request in case.before:
-            await harness.send(request.path, body_of(request, False), principal, caller.session, caller.subject)
+            await harness.send(request.path, body_of(request, False), principal, *self._said)
         if case.at_once:
             return await self._at_once(principal)
         outcome: Outcome | None = None
         for index in range(case.repeat):
             if index:
                 harness.clock.move(seconds(case.every))
-            outcome = await harness.send(case.request.path, self._body, principal, caller.session, caller.subject)
+            outcome = await harness.send(case.request.path, self._body, principal, *self._said)
             if not self._judged(outcome, index):
                 return None
         return outcome
@@ -153,9 +153,18 @@ class _Runner:
         return outcomes[-1]
 
     def _sending(self, principal: Principal) -> asyncio.Task[Outcome]:
-        case, caller = self.case, self.case.caller
-        sending = self.harness.send(case.request.path, self._body, principal, caller.session, caller.subject)
+        sending = self.harness.send(self.case.request.path, self._body, principal, *self._said)
         return asyncio.create_task(sending)
+
+    @property
+    def _said(self) -> tuple[str, str, list[tuple[bytes, bytes]]]:
+        """What the caller says in headers: of which session, about whom, and whatever else."""
+        caller = self.case.caller
+        return (
+            caller.session,
+            caller.subject,
+            [(name.encode(), value.encode()) for name, value in caller.headers.items()],
+        )
 
     def _judged(self, outcome: Outcome, index: int) -> bool:
         """Note what one exchange came to; whether it is as the case expects."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from yumen.dataplane import OPENAI, dialect_of
@@ -92,10 +93,7 @@ def stream_words(body: bytes) -> Stream:
     channels: dict[Channel, list[str]] = {}
     loose: list[str] = []
     code = ""
-    for line in body.split(b"\n\n"):
-        data = line.removeprefix(b"data: ")
-        if not line.startswith(b"data: ") or data == b"[DONE]":
-            continue
+    for data in _events(body):
         event = OPENAI.decode_event(data)
         if event.failed:
             code = code or error_code(decode_json(data))
@@ -108,6 +106,20 @@ def stream_words(body: bytes) -> Stream:
     contents = tuple(text for channel, text in texts.items() if channel.name == "content")
     spoken = [text for text in texts.values() if text]
     return Stream(Words("\n".join(spoken), "\n".join([*spoken, *loose]), contents), code)
+
+
+def stream_pieces(body: bytes) -> list[str]:
+    """The texts that the events of a streamed reply bring, each event's joined; those that bring none are left out."""
+    pieces = ("".join(piece.text for piece in OPENAI.decode_event(data).pieces) for data in _events(body))
+    return [piece for piece in pieces if piece]
+
+
+def _events(body: bytes) -> Iterator[bytes]:
+    """The data of the events of a stream."""
+    for line in body.split(b"\n\n"):
+        data = line.removeprefix(b"data: ")
+        if line.startswith(b"data: ") and data != b"[DONE]":
+            yield data
 
 
 def error_code(tree: Any) -> str:

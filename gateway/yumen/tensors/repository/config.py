@@ -17,6 +17,7 @@ from msgspec import Meta
 
 from yumen.policy.reader import BYTES_MAX, read
 from yumen.policy.shape import build
+from yumen.tensors.repository.inside import LEADS_OUT, Outside, open_inside
 from yumen.tensors.types import Datatype, Signature, TensorSpec
 
 CONFIG = "config.yaml"
@@ -33,7 +34,16 @@ Labels = Mapping[str, tuple[str, ...]]
 class RepositoryConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where a repository is, and which of its models are served. For an adapter's own configuration."""
 
-    path: Annotated[str, Meta(min_length=1, max_length=4096, description="Absolute path of a folder with models.")]
+    # What a relative path names would depend on where the gateway was started.
+    path: Annotated[
+        str,
+        Meta(
+            pattern=r"^/",
+            max_length=4096,
+            examples=["/srv/models"],
+            description="Absolute path of a folder with models.",
+        ),
+    ]
     load: Annotated[
         tuple[Annotated[str, Meta(pattern=f"^{NAME}$")], ...],
         Meta(max_length=1000, description="The models that are loaded at start, and have to be there; all if empty."),
@@ -42,11 +52,6 @@ class RepositoryConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         float,
         Meta(ge=0, le=86_400, description="Seconds between two looks for what is new; 0: only when it is asked for."),
     ] = 5.0
-
-    def __post_init__(self) -> None:
-        """Error: ValueError for a relative path: what it names would depend on where the gateway was started."""
-        if not Path(self.path).is_absolute():
-            raise ValueError("`path` is an absolute path")
 
 
 class TensorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -104,38 +109,40 @@ class ConfigWrong(Exception):
     """A model's configuration cannot be used. The message is for the operator."""
 
 
-def read_config(folder: Path) -> tuple[ModelConfig, Labels]:
+def read_config(folder: Path, root: str = "") -> tuple[ModelConfig, Labels]:
     """The configuration of the model in a folder, and the labels of its outputs. Error: `ConfigWrong`.
 
-    Whoever calls has seen that the files are files, and lie where they belong.
+    No file is read that does not lie below `root`, a real path; below the folder itself where none is named.
     """
-    content = _content(folder / CONFIG, folder.name)
+    root = root or os.path.realpath(folder)
+    content = _content(folder / CONFIG, folder.name, root)
     if content is None:
         return ModelConfig(), {}
     source = read(f"{folder.name}/{CONFIG}", content)
     config = None if source.diagnostics else build(source, (), source.data, ModelConfig)
     if config is None:
         raise ConfigWrong("\n".join(str(one) for one in sorted(set(source.diagnostics))[:WRONG_MAX]))
-    return config, {output: _labels(folder / file, folder.name) for output, file in config.labels.items()}
+    return config, {output: _labels(folder / file, folder.name, root) for output, file in config.labels.items()}
 
 
-def _content(path: Path, model: str) -> bytes | None:
+def _content(path: Path, model: str, root: str) -> bytes | None:
     """At most one byte more than is taken. Error: `ConfigWrong` where it cannot be read; None where there is none."""
     try:
-        # Opening a pipe would wait for whoever writes to it.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        with open(open_inside(str(path), root), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ConfigWrong(f"{model}/{path.name}: it is no file; write it anew")
             return file.read(BYTES_MAX + 1)
     except FileNotFoundError:
         return None
+    except Outside:
+        raise ConfigWrong(f"{model}/{path.name} {LEADS_OUT}") from None
     except OSError as error:
         raise ConfigWrong(f"{model}/{path.name}: {error.strerror or type(error).__name__}; make it readable") from None
 
 
-def _labels(path: Path, model: str) -> tuple[str, ...]:
+def _labels(path: Path, model: str, root: str) -> tuple[str, ...]:
     where = f"{model}/{path.name}"
-    content = _content(path, model)
+    content = _content(path, model, root)
     if content is None:
         raise ConfigWrong(f"{where}: `labels` names it, and it is not there; put it beside {CONFIG}")
     if len(content) > BYTES_MAX:

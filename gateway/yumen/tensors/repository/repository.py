@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 
 from yumen.engine import EngineError
 from yumen.errors import CannotStart
+from yumen.foreign import tamed
 from yumen.plugin import Host
-from yumen.telemetry import place
+from yumen.telemetry import error_name, place
 from yumen.tensors.models import Metadata, ModelState, Placement
 from yumen.tensors.repository.config import Labels, ModelConfig
 from yumen.tensors.repository.served import RETIRE_S, Served
@@ -77,7 +78,7 @@ class Repository:
             if version in ("", str(number)):
                 return served
         if shelf is not None and shelf.wanted and not version:
-            raise EngineError("the model is not ready", again=True)
+            raise EngineError("the model is not ready", again=True, well=True)
         raise LookupError(UNKNOWN)
 
     def opened(self) -> Iterable[Served]:
@@ -176,7 +177,19 @@ class Repository:
     async def open(self, name: str, version: int, config: ModelConfig, labels: Labels) -> Served:
         """See `Care`."""
         async with self._turns, asyncio.timeout(OPEN_S):
-            return await self._open_version(self._source.files(name, version, config), labels)
+            await self._look_at(name, version)
+            files = self._source.files(name, version, config)
+            return await tamed(lambda: self._open_version(files, labels))
+
+    async def _look_at(self, name: str, version: int) -> None:
+        """Its turn may have come long after it was found. Error: `Wrong` where it is not to be opened any more."""
+        found = await self.look(name)
+        if found is None or version not in found.versions:
+            raise Wrong(
+                found.reason if found is not None and found.reason else f"{name}/{version} has gone; put it back"
+            )
+        if version in found.wrong:
+            raise Wrong(found.wrong[version])
 
     async def retire(self, *served: Served) -> None:
         """See `Care`. What does not end in time is left to itself, so that new versions are not held up by old ones."""
@@ -206,7 +219,7 @@ class Repository:
         try:
             await served.close()
         except Exception as error:  # an adapter may raise anything
-            self._host.log.error("model_close_failed", model=served.name, error=type(error).__name__)
+            self._host.log.error("model_close_failed", model=served.name, error=error_name(error))
 
     def _shelf(self, name: str) -> Shelf:
         shelf = self._shelves.get(name)
@@ -228,7 +241,7 @@ class Repository:
                 before = await self._look_again(before)
                 self._unseen = ""
             except Exception as error:  # whatever it is, what serves goes on, and the next look may be better
-                what = str(error) if isinstance(error, Wrong) else type(error).__name__
+                what = str(error) if isinstance(error, Wrong) else error_name(error)
                 if what != self._unseen:
                     self._unseen = what
                     self._host.log.warning("models_unseen", reason=what)
@@ -263,7 +276,7 @@ class Repository:
         def settled(ended: asyncio.Task[str]) -> None:
             shelf.settling -= 1
             if not ended.cancelled() and (error := ended.exception()) is not None:
-                self._host.log.error("model_unsettled", model=shelf.name, error=type(error).__name__, at=place(error))
+                self._host.log.error("model_unsettled", model=shelf.name, error=error_name(error), at=place(error))
 
         task.add_done_callback(settled)
         return task

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from yumen.batching import Batcher
+from yumen.foreign import tamed
 from yumen.tensors.models import TensorModel
 from yumen.tensors.repository.config import Labels
 from yumen.tensors.types import Signature
@@ -81,4 +82,4 @@ class Served:
         try:
             await self.batcher.close()
         finally:
-            await self.model.close()
+            await tamed(self.model.close)

@@ -7,6 +7,7 @@ when the last request that uses it has been answered. A version that cannot be o
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 from yumen.engine import EngineError
@@ -27,7 +28,10 @@ class Care(Protocol):
 
     async def look(self, name: str) -> Found | None: ...
     async def config(self, name: str) -> tuple[ModelConfig, Labels]: ...
-    async def open(self, name: str, version: int, config: ModelConfig, labels: Labels) -> Served: ...
+    async def open(self, name: str, version: int, config: ModelConfig, labels: Labels) -> Served:
+        """Error: `Wrong` where the version is no longer what was found; and those of the adapter."""
+        ...
+
     async def retire(self, *served: Served) -> None:
         """Close each when nobody uses it any more; goes on when nobody waits for it."""
         ...
@@ -85,11 +89,9 @@ class Shelf:
         states: list[ModelState] = []
         for number in sorted({*self._slots, *found.versions}):
             slot = self._slots.get(number)
-            if slot is not None:
-                states.append(ModelState(self.name, str(number), slot.state, slot.reason or self._why(slot)))
-            else:
-                why = found.wrong.get(number) or reason or self._why(None)
-                states.append(ModelState(self.name, str(number), "UNAVAILABLE", why))
+            why, state = found.wrong.get(number, ""), slot.state if slot is not None else "UNAVAILABLE"
+            why = why or (slot.reason if slot is not None else reason) or self._why(slot)
+            states.append(ModelState(self.name, str(number), state, why))
         return states or [ModelState(self.name, "", "UNAVAILABLE", reason or self._why(None))]
 
     def _why(self, slot: Slot | None) -> str:
@@ -103,7 +105,7 @@ class Shelf:
         Returns what could not be done and why, or empty.
         """
         async with self._lock:
-            self.found, self._changed_meanwhile = found, False
+            before, self.found, self._changed_meanwhile = self.found, found, False
             wrong: list[str] = []
             if found is None or not self.wanted:
                 await self._retire(self.open)
@@ -113,11 +115,12 @@ class Shelf:
                 wrong = [found.reason]
                 self._care.changed(self.name, 0, "unavailable", found.reason)
             else:
-                wrong = await self._settle(found, asked=asked)
+                wrong = await self._settle(found, before.wrong if before is not None else {}, asked=asked)
             self.settled = None if self._changed_meanwhile else found
             return "\n".join(wrong)[:REASON_CHARS_MAX]
 
-    async def _settle(self, found: Found, *, asked: bool) -> list[str]:
+    async def _settle(self, found: Found, before: Mapping[int, str], *, asked: bool) -> list[str]:
+        """`before` is what was wrong with versions on disk at the look before."""
         try:
             config, labels = await self._care.config(self.name)
         except (ConfigWrong, Wrong) as error:
@@ -135,16 +138,20 @@ class Shelf:
                 break
             slot = self._slots.setdefault(number, Slot())
             key = Key(found.versions[number], config.serving, labels)
-            if number in found.wrong:
-                if slot.reason != found.wrong[number]:
-                    slot.reason = found.wrong[number]
-                    self._care.changed(self.name, number, "unavailable", slot.reason)
-            elif slot.key != key or (asked and slot.served is None):
+            # What is wrong on disk is the disk's to say: it is past as soon as it is mended, whatever serves meanwhile.
+            reason = found.wrong.get(number, "")
+            if reason and reason != before.get(number):
+                self._care.changed(self.name, number, "unavailable", reason)
+            elif not reason and (slot.key != key or (asked and slot.served is None)):
                 await self._make_room(kept, number, count)
                 await self._open(number, slot, key, config, labels)
-            wrong += [slot.reason] if slot.reason else []
+            reason = reason or slot.reason
+            wrong += [reason] if reason else []
             if slot.served is not None:
                 kept.append(number)
+        if wrong and not kept:
+            # A slip in `versions`, or files that cannot be opened, close nothing that answers.
+            kept = [number for number in self.open if number in found.versions]
         await self._retire({number: served for number, served in self.open.items() if number not in kept})
         for number in [*self._slots]:
             if number not in found.versions or (number not in kept and not self._slots[number].reason):
@@ -181,6 +188,10 @@ class Shelf:
             served = await self._care.open(self.name, number, config, labels)
         except (CannotStart, ConfigWrong, EngineError) as error:
             return f"{where}: {error}"[:REASON_CHARS_MAX]
+        except Wrong as error:
+            # Before it was its turn to be opened: whatever is there by the next look is another matter.
+            slot.key, self._changed_meanwhile = None, True
+            return str(error)[:REASON_CHARS_MAX]
         except TimeoutError:
             return f"{where}: it took too long to open; try again, or use a smaller model"
         except Exception as error:  # an adapter may raise anything, and its words may hold anything

@@ -24,6 +24,7 @@ from yumen.tensors.repository.config import (
     RepositoryConfig,
     read_config,
 )
+from yumen.tensors.repository.inside import LEADS_OUT, Outside, real_inside
 
 MODELS_MAX = 1_000
 # Of one folder; of one version with all folders in it; and how deep these may lie in each other.
@@ -31,7 +32,8 @@ ENTRIES_MAX, FILES_MAX, DEPTH_MAX = 10_000, 1_000, 4
 SHOWN_CHARS_MAX = 80
 MODEL, VERSION = re.compile(NAME), re.compile(r"[1-9][0-9]{0,17}")
 
-# The files of a folder: where each lies, its bytes, and when it was last written (ns).
+# The files of a folder: where each lies, its bytes, and when it was last written (ns); of a link its inode, and when it was
+# made or moved (ns), under a name with `@` behind it.
 Mark = tuple[tuple[str, int, int], ...]
 
 
@@ -82,7 +84,7 @@ class Source(Protocol):
         ...
 
     def config(self, name: str) -> tuple[ModelConfig, Labels]:
-        """Error: `ConfigWrong`."""
+        """Errors: `ConfigWrong`, `Wrong`."""
         ...
 
     def files(self, name: str, version: int, config: ModelConfig) -> VersionFiles: ...
@@ -114,7 +116,7 @@ class Folder:
 
     def config(self, name: str) -> tuple[ModelConfig, Labels]:
         """See `Source`."""
-        return read_config(self._root / name)
+        return read_config(self._root / name, self._real())
 
     def files(self, name: str, version: int, config: ModelConfig) -> VersionFiles:
         """See `Source`."""
@@ -130,8 +132,14 @@ class Folder:
     def _found(self, root: str, name: str) -> Found | None:
         """What there is of a model; None for what is no folder, or has gone meanwhile."""
         folder = f"{root}/{name}"
-        if not os.path.isdir(folder):
+        try:
+            if not stat.S_ISDIR(os.stat(folder).st_mode):
+                return None
+        except FileNotFoundError:
             return None
+        except OSError as error:
+            # What cannot be looked at has not gone: what serves goes on.
+            return Found(name, reason=f"{name} cannot be read ({_said(error)}); make it readable")
         try:
             _check_inside(folder, root, name)
             own, numbers = _own(folder, root, name)
@@ -150,7 +158,8 @@ class Folder:
     def _version(self, root: str, name: str, number: int) -> Mark:
         where = f"{name}/{number}"
         _check_inside(f"{root}/{where}", root, where)
-        mark = tuple(sorted(_files(f"{root}/{where}", root, where)))
+        link = [_link(f"{root}/{where}", "")] if os.path.islink(f"{root}/{where}") else []
+        mark = tuple(sorted([*link, *_files(f"{root}/{where}", root, where)]))
         if not any(file == self._file for file, _, _ in mark):
             raise Wrong(f"{where} has no file {self._file}; put it there")
         return mark
@@ -237,6 +246,7 @@ def _files(path: str, root: str | None, where: str) -> Iterator[tuple[str, int, 
                 raise Wrong(f"{where} has more than {FILES_MAX} files; remove what does not belong there")
             if root is not None and entry.is_symlink():
                 _check_inside(entry.path, root, f"{where}/{name}")
+                yield _link(entry.path, name)
             if not entry.is_dir():
                 yield _mark(entry.path, name)
             elif depth == DEPTH_MAX:
@@ -255,14 +265,23 @@ def _mark(path: str, name: str) -> tuple[str, int, int]:
     return name, status.st_size, status.st_mtime_ns
 
 
+def _link(path: str, name: str) -> tuple[str, int, int]:
+    """The mark of a link itself: where it leads to may be another file of the same size and time. Error: `Wrong`."""
+    try:
+        status = os.lstat(path)
+    except OSError as error:
+        raise Wrong(f"{_shown(name or path)} cannot be read ({_said(error)}); write it again, or remove it") from None
+    return f"{name}@", status.st_ino, status.st_ctime_ns
+
+
 def _check_inside(path: str, root: str, where: str) -> None:
     """Error: `Wrong` for what leads out of the root."""
     try:
-        real = os.path.realpath(path, strict=True)
+        real_inside(path, root)
     except OSError as error:
         raise Wrong(f"{_shown(where)} cannot be read ({_said(error)}); write it again, or remove it") from None
-    if os.path.commonpath((real, root)) != root:
-        raise Wrong(f"{_shown(where)} is a link that leads out of the repository; put the files themselves there")
+    except Outside:
+        raise Wrong(f"{_shown(where)} {LEADS_OUT}") from None
 
 
 def _shown(name: str) -> str:

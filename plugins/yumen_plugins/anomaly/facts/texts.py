@@ -278,14 +278,16 @@ def classes(codes: Codes) -> npt.NDArray[np.uint8]:
 @cache
 def _table() -> npt.NDArray[np.uint8]:
     """The class of every code point below the planes of Han, and Han; built once."""
-    table = np.fromiter(map(_class_of, map(chr, range(HAN_PLANES))), np.uint8, HAN_PLANES)
+    table = np.full(HAN_PLANES + 1, HAN, np.uint8)
+    start = 0
+    for first, last in (*HAN_BLOCKS, (HAN_PLANES, HAN_PLANES)):
+        table[start:first] = np.fromiter(map(_class_of, map(chr, range(start, first))), np.uint8, first - start)
+        start = last + 1
     for blocks, narrow, wide in ((UNSPACED_BLOCKS, LETTER, UNSPACED), (WIDE_BLOCKS, SYMBOL, WIDE_SYMBOL)):
         for first, last in blocks:
             block = table[first : last + 1]
             block[block == narrow] = wide
-    for first, last in HAN_BLOCKS:
-        table[first : last + 1] = HAN
-    return np.append(table, np.uint8(HAN))
+    return table
 
 
 def _class_of(char: str) -> int:

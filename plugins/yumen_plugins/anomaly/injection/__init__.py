@@ -100,7 +100,7 @@ def signals_of(said: str, fetched: str) -> Signals:
 
 
 def prepare() -> None:
-    """Read the phrases, which takes a second or two; otherwise the first request waits for it."""
+    """Read the phrases, which takes a second where nothing is kept; otherwise the first request waits for it."""
     _phrases()
     _solid_phrases()
     _discussion()

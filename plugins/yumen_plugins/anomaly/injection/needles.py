@@ -7,7 +7,7 @@ in most texts are left out where an expression has others, since they tell nothi
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, TypeAlias
 
 import hyperscan
@@ -33,20 +33,23 @@ FLAGS = hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FL
 
 
 class Needles:
-    """Expressions, numbered in this order. Those that need no word are looked for as they are."""
+    """Expressions, numbered in this order, and what `chosen` says of each.
 
-    def __init__(self, expressions: Sequence[str]) -> None:
+    Those that need no word are looked for as they are.
+    """
+
+    def __init__(self, expressions: Sequence[str], needed: Sequence[Sequence[Collection[str]]]) -> None:
         self._wanted: list[int] = [0] * len(expressions)
         places: dict[str, list[tuple[int, int]]] = {}
-        for number, expression in enumerate(expressions):
-            sets = chosen(expression) or [frozenset((expression,))]
+        for number, (expression, several) in enumerate(zip(expressions, needed, strict=True)):
+            sets = several or [(expression,)]
             self._wanted[number] = (1 << len(sets)) - 1
             for bit, patterns in enumerate(sets):
                 for pattern in patterns:
                     places.setdefault(pattern, []).append((number, 1 << bit))
         # In one order everywhere: what is kept of it is looked up by all of it.
         places = dict(sorted(places.items()))
-        self._places = [tuple(several) for several in places.values()]
+        self._places = [tuple(at) for at in places.values()]
         self._database = kept({number: (pattern.encode(), FLAGS) for number, pattern in enumerate(places)})
 
     def candidates(self, data: bytes) -> list[int]:

@@ -26,6 +26,7 @@ import msgspec
 import re2
 
 from yumen_plugins.anomaly.injection.needles import Needles
+from yumen_plugins.anomaly.injection.readings import options, readings
 from yumen_plugins.anomaly.words.fold import fold
 
 FOLDER = Path(__file__).parent / "phrases"
@@ -72,9 +73,13 @@ class Phrases:
     ) -> None:
         listed = [(kind, one) for kind, several in phrases.items() for one in several]
         listed += [(kind, one) for kind, several in hints.items() for one in several]
-        self._each = [(kind, re2.compile(one, _options(one))) for kind, one in listed]
+        read = readings([one for _, one in listed])
+        self._each = [
+            (kind, re2.compile(one, _options(known.instructions)))
+            for (kind, one), known in zip(listed, read, strict=True)
+        ]
         self._hints = frozenset(hints)
-        self._needles = Needles([one for _, one in listed])
+        self._needles = Needles([one for _, one in listed], [known.needed for known in read])
 
     def find(self, data: bytes, leave_out: str = "") -> Found:
         """What stands in a folded text, but for one kind; phrases of one kind that overlap are one."""
@@ -136,12 +141,8 @@ def _lists() -> Mapping[str, str]:
     return {name.strip(): words for name, _, words in pairs}
 
 
-def _options(expression: str = "") -> Any:
+def _options(instructions: int) -> Any:
     """How an expression is read; its automaton gets memory in proportion to its size, and is made anew beyond that."""
-    options = re2.Options()
-    options.never_capture = True
-    options.one_line = False
-    options.log_errors = False
-    if expression:
-        options.max_mem = MEMORY + MEMORY_EACH * re2.compile(expression, options).programsize
-    return options
+    made = options()
+    made.max_mem = MEMORY + MEMORY_EACH * instructions
+    return made

@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from yumen import plain_file
 from yumen_plugins.anomaly.words.fold import letters
 
 WORDS_MAX = 200_000
@@ -87,7 +88,7 @@ def read_words(files: Sequence[Path]) -> list[Word]:
 def _content(path: Path, problems: list[Problem]) -> str:
     """The text of a file, or nothing and a problem."""
     try:
-        with path.open("rb") as file:
+        with plain_file(path) as file:
             data = file.read(FILE_BYTES_MAX + 1)
     except OSError as error:
         fix = "check the path and its permissions"

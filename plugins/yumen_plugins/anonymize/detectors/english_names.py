@@ -54,10 +54,8 @@ def _behind(words: tuple[str, ...], gaps: tuple[str, ...]) -> str:
         lengths.setdefault(len(word), []).append(word)
     # How any of them ends is asked once for all lengths.
     ends = trie({word[-2:] for word in words})
-    whole = (
-        rf"(?<=(?i:{ends}){gap}.)(?:" + "|".join(rf"(?<=(?i:{trie(group)}){gap}.)" for group in lengths.values()) + ")"
-        for gap in gaps
-    )
+    tries = [trie(group) for group in lengths.values()]
+    whole = (rf"(?<=(?i:{ends}){gap}.)(?:" + "|".join(rf"(?<=(?i:{one}){gap}.)" for one in tries) + ")" for gap in gaps)
     return f"(?:{'|'.join(whole)})"
 
 

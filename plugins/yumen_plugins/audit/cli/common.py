@@ -32,6 +32,7 @@ from yumen_plugins.audit.subjects import Keyring, KeyringUnavailable
 
 FOLDER = "ledger"
 ACTOR = "cli"
+TAKE_IT = "take it from `yumen audit key`"
 # Fewer entries are indexed before a bar could be seen.
 PROGRESS_FROM = 5_000
 
@@ -86,10 +87,16 @@ def trusted_keys(settings: Settings, given: str, folder: Path) -> tuple[list[byt
             path = Path(given)
             lines = (path.read_text() if "+" not in given or path.is_file() else given).split()
             named = [public_of(line) for line in lines]
-            (gateway,) = {name.removeprefix(f"{NAME}/") for name, _ in named}
-            return [public for _, public in named], gateway
-        except (OSError, ValueError) as error:
-            raise CannotStart(f"cannot use the key: {error}; take it from `yumen audit key`") from None
+        except OSError as error:
+            raise CannotStart(f"cannot read the key: {error.strerror}; {TAKE_IT}") from None
+        except UnicodeDecodeError:
+            raise CannotStart(f"cannot use the key: the file is not text; {TAKE_IT}") from None
+        except ValueError as error:
+            raise CannotStart(f"cannot use the key: {error}; {TAKE_IT}") from None
+        gateways = {name.removeprefix(f"{NAME}/") for name, _ in named}
+        if len(gateways) != 1:
+            raise CannotStart(f"cannot use the key: it names {len(gateways)} gateways and not one; {TAKE_IT}")
+        return [public for _, public in named], gateways.pop()
     own = current_public(settings.data_dir)
     if own is None and not writer_folders(folder):
         return [], ""

@@ -9,10 +9,10 @@ import click
 import msgspec
 from rich.table import Table
 
-from yumen import CannotStart, Operation, Settings, display
+from yumen import CannotStart, Operation, Settings, display, plain_content
 from yumen_plugins.audit.cli.common import ACTOR, FOLDER, cell, folder_of, key_chain, recorded, writing
 from yumen_plugins.audit.folder import logs_in, writer_folders
-from yumen_plugins.audit.log.appender import HEAD
+from yumen_plugins.audit.log.appender import HEAD, HEAD_BYTES
 from yumen_plugins.audit.record import moment
 from yumen_plugins.audit.signing import KeyChain, Signing, replace_key
 
@@ -74,7 +74,7 @@ def _heads(ledger: Path, chain: KeyChain) -> dict[str, tuple[int, bytes]]:
     for writer in writer_folders(ledger):
         for log in logs_in(writer):
             name = f"{writer.name}/{log.name}"
-            found = chain.era_of((log / HEAD).read_bytes().rstrip(b" "), name)
+            found = chain.era_of(plain_content(log / HEAD, HEAD_BYTES).rstrip(b" "), name)
             if found is None:
                 raise CannotStart(f"the head of {name} does not hold; run `yumen audit verify` first")
             heads[name] = (found[1].size, found[1].root)

@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from yumen import CannotStart, Settings, display
+from yumen import CannotStart, Settings, display, plain_content
 from yumen_plugins.audit.cli.common import cell, folder_of, old_mac, trusted_keys
+from yumen_plugins.audit.log.note import NOTE_BYTES_MAX
 from yumen_plugins.audit.proving.ledger import verify_ledger
 from yumen_plugins.audit.proving.report import LedgerReport
 from yumen_plugins.audit.reader import size_of
@@ -80,12 +81,18 @@ def verify(
 
 
 def _kept(paths: tuple[Path, ...]) -> list[bytes]:
-    """The checkpoints in files and folders. Error: `CannotStart`."""
-    try:
-        files = [one for path in paths for one in (sorted(path.rglob("*")) if path.is_dir() else [path])]
-        return [path.read_bytes() for path in files if path.is_file()]
-    except OSError as error:
-        raise CannotStart(f"cannot read a checkpoint: {error.strerror}; name files or folders of them") from None
+    """The checkpoints in files and folders. Error: `CannotStart`, also where one holds none: nothing would be compared."""
+    kept = []
+    for path in paths:
+        try:
+            files = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
+            kept += [plain_content(one, NOTE_BYTES_MAX) for one in files]
+        except OSError as error:
+            what = f"cannot read a checkpoint of {path}: {error.strerror}"
+            raise CannotStart(f"{what}; name files or folders of them") from None
+        if not files:
+            raise CannotStart(f"there is no checkpoint in {path}; name the folder that a witness writes to")
+    return kept
 
 
 def _summary(found: LedgerReport) -> Table:

@@ -124,7 +124,7 @@ class PostgresIndex(Tables):
             try:
                 with self._connected().transaction():
                     yield
-            except (self._library.Error, msgspec.MsgspecError) as error:
+            except (self._library.Error, msgspec.MsgspecError, UnicodeDecodeError) as error:
                 # A new connection begins with a look at the tables.
                 self.close()
                 # A code of SQLSTATE says what is wrong, and unlike the message nothing else.

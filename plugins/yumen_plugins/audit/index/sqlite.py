@@ -52,6 +52,11 @@ SCHEMA = (
     "CREATE TABLE posting (word INTEGER NOT NULL, time_us INTEGER NOT NULL, place INTEGER NOT NULL, "
     "PRIMARY KEY (word, time_us, place)) WITHOUT ROWID",
 )
+# SQLite keeps what it is given, of whatever kind; what is read before anything else must be what was written.
+ODD = (
+    "SELECT 1 FROM meta WHERE typeof(epoch) <> 'blob' UNION ALL SELECT 1 FROM log WHERE typeof(name) <> 'text' "
+    "OR typeof(next) <> 'integer' OR typeof(floor) <> 'integer' LIMIT 1"
+)
 ENTRY = f"INSERT OR IGNORE INTO entry VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608  only question marks
 POSTING = "INSERT OR IGNORE INTO posting VALUES (?, ?, ?)"
 
@@ -74,6 +79,9 @@ class SqliteIndex(Tables):
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with self._lock:
                 self._connected()
+                if self._odd():
+                    self._set_aside()
+                    self._connected()
         except OSError as error:
             raise CannotStart(
                 f"cannot use {self.path}: {error.strerror}; make {self.path.parent} writable, or set YUMEN_DATA"
@@ -133,7 +141,7 @@ class SqliteIndex(Tables):
     def _failing(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, msgspec.MsgspecError) as error:
+        except (sqlite3.Error, msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise self._failed(error) from None
         except OSError as error:
             raise IndexUnavailable(f"the file of the index cannot be used: {error.strerror}") from None
@@ -180,8 +188,20 @@ class SqliteIndex(Tables):
         assert self._connection is not None
         self._connection.executemany("DELETE FROM posting WHERE word = ? AND time_us = ? AND place = ?", postings)
 
+    def _odd(self) -> bool:
+        try:
+            return bool(self._run(ODD))
+        except sqlite3.Error as error:
+            if self._damaged(error):
+                return True
+            raise
+
     def _damaged(self, error: Exception) -> bool:
-        return not isinstance(error, sqlite3.Error) or getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGED
+        if not isinstance(error, sqlite3.Error):
+            return True
+        # What Python says itself has no code: that it was used wrongly, or that a text in the file is none.
+        code = sqlite3.SQLITE_MISUSE if isinstance(error, sqlite3.ProgrammingError) else sqlite3.SQLITE_CORRUPT
+        return getattr(error, "sqlite_errorcode", code) & 0xFF in DAMAGED
 
     def _failed(self, error: Exception) -> IndexUnavailable:
         if self._damaged(error):

@@ -15,8 +15,18 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from yumen import plain_content
 from yumen_plugins.audit.log.growth import Growth, TileMissing
-from yumen_plugins.audit.log.journal import FOLDER, Frame, frame, frames, journal_path, journals, torn
+from yumen_plugins.audit.log.journal import (
+    FOLDER,
+    JOURNAL_BYTES_MAX,
+    Frame,
+    frame,
+    frames,
+    journal_path,
+    journals,
+    torn,
+)
 from yumen_plugins.audit.log.merkle import leaf_hash
 from yumen_plugins.audit.log.note import Checkpoint, checkpoint_of, parse_note
 from yumen_plugins.audit.log.tiles import sync_folder, write_whole
@@ -156,7 +166,7 @@ class Appender:
                 later.unlink()
                 sync_folder(later.parent)
         path = journal_path(self.folder, self._first)
-        content = path.read_bytes()
+        content = plain_content(path, JOURNAL_BYTES_MAX)
         if len(content) > self.durable:
             self._cut(path, self.durable, content[self.durable :])
 
@@ -244,7 +254,7 @@ class Appender:
         self.durable = self._size = newest.stat().st_size
 
     def _replay(self, first: int, path: Path, *, last: bool) -> None:
-        content = path.read_bytes()
+        content = plain_content(path, JOURNAL_BYTES_MAX)
         end = 0
         for one in frames(content):
             self._take(one)

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from yumen_plugins.audit.log.appender import HEAD
-from yumen_plugins.audit.log.journal import frames, journals
-from yumen_plugins.audit.log.merkle import consistency_proof, inclusion_proof, leaf_hash, root_of
+from yumen import plain_content, plain_file
+from yumen_plugins.audit.log.appender import HEAD, HEAD_BYTES
+from yumen_plugins.audit.log.journal import JOURNAL_BYTES_MAX, frames, journals
+from yumen_plugins.audit.log.merkle import HASH_BYTES, consistency_proof, inclusion_proof, leaf_hash, root_of
 from yumen_plugins.audit.log.note import checkpoint_of, parse_note
-from yumen_plugins.audit.log.tiles import ENTRIES, HEIGHT, WIDTH, hashes_in, tile_path, unbundled
+from yumen_plugins.audit.log.tiles import BUNDLE_BYTES_MAX, ENTRIES, HEIGHT, WIDTH, hashes_in, tile_path, unbundled
 
 # A journal may go, its entries being in bundles by then, between the moment it is listed and the moment it is read.
 READS = 5
@@ -25,7 +26,8 @@ class Missing(Exception):
 def head_size(log: Path) -> int | None:
     """How many entries a log's head speaks of, or None where there is no such head. Error: OSError."""
     try:
-        found = checkpoint_of(parse_note((log / HEAD).read_bytes().rstrip(b" ")))
+        with plain_file(log / HEAD) as file:
+            found = checkpoint_of(parse_note(file.read(HEAD_BYTES + 1).rstrip(b" ")))
     except FileNotFoundError:
         return None
     return found.size if found is not None else None
@@ -70,7 +72,7 @@ class LogFiles:
         self._tail, self.note = [], b""
         before = (0, b"")
         for _, path in found:
-            for one in frames(path.read_bytes()):
+            for one in frames(plain_content(path, JOURNAL_BYTES_MAX)):
                 known = self.size - one.first
                 if not 0 <= known <= self.size - self._start:
                     return
@@ -101,7 +103,7 @@ class LogFiles:
     def bundle(self, number: int) -> list[bytes] | None:
         """The entries of a full bundle, or None where it is not there or not whole."""
         try:
-            found = unbundled((self.folder / tile_path(ENTRIES, number)).read_bytes())
+            found = unbundled(plain_content(self.folder / tile_path(ENTRIES, number), BUNDLE_BYTES_MAX))
         except FileNotFoundError:
             return None
         return found if found is not None and len(found) == WIDTH else None
@@ -150,7 +152,7 @@ class LogFiles:
         key = (level, index)
         if key not in self._hashes:
             try:
-                found = hashes_in((self.folder / tile_path(level, index)).read_bytes())
+                found = hashes_in(plain_content(self.folder / tile_path(level, index), WIDTH * HASH_BYTES))
             except FileNotFoundError:
                 found = None
             if found is None or len(found) != WIDTH:

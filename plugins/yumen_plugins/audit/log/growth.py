@@ -7,13 +7,15 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from yumen_plugins.audit.log.merkle import Frontier, root_of
+from yumen import plain_content
+from yumen_plugins.audit.log.merkle import HASH_BYTES, Frontier, root_of
 from yumen_plugins.audit.log.tiles import (
     ENTRIES,
     HEIGHT,
     WIDTH,
     bundled,
     hashes_in,
+    is_number,
     sync_file,
     sync_folder,
     tile_path,
@@ -55,7 +57,7 @@ class Growth:
     def _tile(self, level: int, index: int) -> list[bytes]:
         path = self.folder / tile_path(level, index)
         try:
-            hashes = hashes_in(path.read_bytes())
+            hashes = hashes_in(plain_content(path, WIDTH * HASH_BYTES))
         except FileNotFoundError:
             hashes = None
         if hashes is None or len(hashes) != WIDTH:
@@ -115,7 +117,9 @@ class Growth:
     def drop_partials(self) -> None:
         """Remove tiles that are not full, but those of this checkpoint and of the one before, which somebody may read by."""
         for parent in self.folder.glob("tile/*/**/*.p"):
-            widths = sorted((path for path in parent.iterdir() if path.name.isdigit()), key=lambda path: int(path.name))
+            widths = sorted(
+                (path for path in parent.iterdir() if is_number(path.name)), key=lambda path: int(path.name)
+            )
             for path in widths[:-PARTIALS_KEPT]:
                 path.unlink()
 

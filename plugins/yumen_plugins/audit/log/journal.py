@@ -18,12 +18,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from yumen_plugins.audit.log.tiles import WIDTH, bundled
+from yumen_plugins.audit.log.tiles import WIDTH, bundled, is_number
 
 MAGIC = b"YMJ1"
 HEAD = struct.Struct(">4sIQHI")
 # A batch of as many entries as fit the count, each as long as it may be, would not fit; no writer makes one so large.
 BODY_BYTES_MAX = 64 << 20
+# A journal is as large as policy says, 1 GiB at most, and a batch.
+JOURNAL_BYTES_MAX = (1 << 30) + (128 << 20)
 FOLDER = "journal"
 
 
@@ -92,5 +94,5 @@ def journals(folder: Path) -> list[tuple[int, Path]]:
         names = [path.name for path in (folder / FOLDER).iterdir()]
     except FileNotFoundError:
         return []
-    firsts = sorted(int(name) for name in names if len(name) >= 12 and name.isascii() and name.isdigit())
+    firsts = sorted(int(name) for name in names if len(name) >= 12 and is_number(name))
     return [(first, journal_path(folder, first)) for first in firsts if first % WIDTH == 0]

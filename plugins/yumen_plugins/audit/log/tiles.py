@@ -16,6 +16,7 @@ WIDTH = 256
 HEIGHT = 8
 ENTRY_BYTES_MAX = 65_535
 ENTRIES = "entries"
+BUNDLE_BYTES_MAX = WIDTH * (ENTRY_BYTES_MAX + 2)
 
 
 def index_path(index: int) -> str:
@@ -55,18 +56,23 @@ def hashes_in(content: bytes) -> list[bytes] | None:
     return [content[start : start + HASH_BYTES] for start in range(0, len(content), HASH_BYTES)]
 
 
+def is_number(name: str) -> bool:
+    """Whether a file's name is a number. Of other digits than ASCII's some are none that can be counted with."""
+    return name.isascii() and name.isdigit()
+
+
 def full_indices(folder: Path, level: int | str) -> Iterator[int]:
     """The indices of the full tiles of a level, or of the full bundles, that are there, in no order."""
     root = folder / "tile" / str(level)
     for parent, _, files in os.walk(root):
         parts = Path(parent).relative_to(root).parts
-        if not all(len(part) == 4 and part[0] == "x" and part[1:].isdigit() for part in parts):
+        if not all(len(part) == 4 and part[0] == "x" and is_number(part[1:]) for part in parts):
             continue
         above = 0
         for part in parts:
             above = above * 1000 + int(part[1:])
         for name in files:
-            if len(name) == 3 and name.isascii() and name.isdigit():
+            if len(name) == 3 and is_number(name):
                 yield above * 1000 + int(name)
 
 

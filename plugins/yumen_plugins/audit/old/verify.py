@@ -6,6 +6,7 @@ there, so that one changed record does not hide the next.
 
 from __future__ import annotations
 
+import stat
 from collections import deque
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -214,8 +215,8 @@ def _read_head(folder: Path, mac: Hmac, report: WriterReport) -> Head:
 
 def read_lines(path: Path) -> Iterator[bytes]:
     """The lines of a file with their newlines; one that is longer than any of ours comes in pieces."""
-    if path.is_symlink():
-        yield b"(a link)"
+    if not stat.S_ISREG(path.lstat().st_mode):
+        yield b"(no file)"
         return
     with path.open("rb", buffering=READ_BYTES) as file:
         while line := file.readline(LINE_BYTES_MAX):

@@ -23,7 +23,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -37,6 +37,7 @@ SCHEMA = 1
 ALL = "*"
 BUSY_S = 30.0
 MONTHS_MAX = 120
+PRICE = re.compile(r"[0-9]{1,40}(/[1-9][0-9]{0,39})?")
 RESTORE = "restore it from a backup; without it nobody knows what has been released already"
 
 _TABLES = """
@@ -137,7 +138,7 @@ class Budget:
                 numbers = draw()
                 self._keep(base, question, months, numbers)
             else:
-                numbers = msgspec.json.decode(found[0], type=Numbers)
+                numbers = _numbers(found[0], question)
             spent, left = min((self._state(base, question.dataset, month) for month in months), key=lambda one: one[1])
         return Kept(numbers, spent, left, found is not None)
 
@@ -159,7 +160,7 @@ class Budget:
         """Spent and left. Of `*`, what is left is what the tenant can bear that has spent the most of its own."""
         spent = dict[str, Fraction]()
         for name, epsilon in base.execute("SELECT dataset, epsilon FROM charge WHERE month = ?", (month,)):
-            spent[name] = spent.get(name, Fraction(0)) + Fraction(epsilon)
+            spent[name] = spent.get(name, Fraction(0)) + _price(epsilon)
         of_all = spent.get(ALL, Fraction(0))
         names = spent.keys() | self._totals.keys() | {ALL} if dataset == ALL else {dataset}
         states = []
@@ -206,13 +207,29 @@ class Budget:
             yield
         except OSError as error:
             raise CannotStart(f"cannot use {self.path}: {error.strerror}; make its folder writable") from None
-        except sqlite3.OperationalError as error:
-            # Its name, because the message could quote what was asked.
-            raise CannotStart(
-                f"cannot use {self.path}: {error.sqlite_errorname}; make it writable, or try again"
-            ) from None
-        except sqlite3.DatabaseError:
+        except sqlite3.DatabaseError as error:
+            # Its name, because the message could quote what was asked. What is no text has none.
+            name = getattr(error, "sqlite_errorname", "")
+            if isinstance(error, sqlite3.OperationalError) and name:
+                raise CannotStart(f"cannot use {self.path}: {name}; make it writable, or try again") from None
             raise CannotStart(f"{self.path} is damaged; {RESTORE}") from None
+
+
+def _price(written: object) -> Fraction:
+    """What a release has cost. Error: `sqlite3.DatabaseError` for what nobody here has written: then nobody knows."""
+    if not isinstance(written, str) or not PRICE.fullmatch(written):
+        raise sqlite3.DatabaseError("no price")
+    return Fraction(written)
+
+
+def _numbers(written: object, question: Question) -> Numbers:
+    """The numbers of a release. Error: `sqlite3.DatabaseError` for what nobody here has written."""
+    if isinstance(written, str):
+        with suppress(msgspec.MsgspecError, ValueError):
+            numbers = msgspec.json.decode(written, type=Numbers)
+            if numbers.keys() == set(question.cells):
+                return numbers
+    raise sqlite3.DatabaseError("no numbers")
 
 
 def months_of(first: str, last: str) -> Iterator[str]:

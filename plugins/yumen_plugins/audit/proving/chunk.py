@@ -9,8 +9,8 @@ from hashlib import sha256
 import msgspec
 
 from yumen_plugins.audit.log.merkle import HASH_BYTES, root_of
-from yumen_plugins.audit.log.tiles import ENTRIES, HEIGHT, WIDTH, hashes_in, tile_path, unbundled
-from yumen_plugins.audit.proving.reading import BUNDLE_BYTES_MAX, content_of
+from yumen_plugins.audit.log.tiles import BUNDLE_BYTES_MAX, ENTRIES, HEIGHT, WIDTH, hashes_in, tile_path, unbundled
+from yumen_plugins.audit.proving.reading import content_of
 from yumen_plugins.audit.proving.scan import Scan, scan
 
 TILE_BYTES = WIDTH * HASH_BYTES

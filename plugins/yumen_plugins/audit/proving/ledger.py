@@ -128,11 +128,13 @@ class _Ledger:
                 self._findings.add("future", what, file=f"{KEYS}/{era.number}.note")
         return Keys(chain, statements, self._keys_again)
 
-    def _keys_again(self) -> KeyChain | None:
+    def _keys_again(self, known: Sequence[bytes]) -> Keys | None:
         try:
-            return read_keys(self.folder)[0]
+            chain, statements = read_keys(self.folder)
         except (OSError, ValueError):
             return None
+        grown = len(statements) > len(known) and statements[: len(known)] == list(known)
+        return Keys(chain, statements, self._keys_again) if grown else None
 
     def _trusts(self, chain: KeyChain, trusted: Sequence[bytes] | None, gateway: str) -> bool:
         if trusted is None:

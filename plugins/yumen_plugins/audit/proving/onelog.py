@@ -40,11 +40,11 @@ class Said(NamedTuple):
 
 
 class Keys(NamedTuple):
-    """The gateway's keys, the notes that state them, and how to read the keys anew."""
+    """The gateway's keys, the notes that state them, and how to read them anew: None where there are no more than these."""
 
     chain: KeyChain
     statements: Sequence[bytes]
-    again: Callable[[], KeyChain | None]
+    again: Callable[[Sequence[bytes]], Keys | None]
 
 
 class LogCheck:
@@ -57,14 +57,12 @@ class LogCheck:
         self.matching = Matching(self.findings)
         self._said, self._keys, self._against = said, keys, against
         self._anchors, self._trees = Anchors(), Trees()
-        self._timeline = Timeline(log, keys.chain, keys.statements, self.findings, now)
+        self._timeline = Timeline(log, keys.chain, keys.statements, self._grow, self.findings, now)
         self._drops = Drops(log, self.findings)
         # Who signed what: size, number of the key, and where it stands.
         self._signers: list[tuple[int, int, str, int]] = []
         self._odd: list[Bundle] = []
         self._must_reach: list[tuple[int, str]] = []
-        # Whether a key was seen that is newer than this reading.
-        self._newer = False
 
     def check(self, chunks: Chunks, progress: Progress) -> None:
         """Verify everything that is there."""
@@ -143,15 +141,24 @@ class LogCheck:
     def _opened(self, note: bytes) -> tuple[int, Checkpoint] | None:
         """A checkpoint of this log, and the number of the key that signed it."""
         found = self._keys.chain.era_of(note, self.log)
+        if found is None and self._grow():
+            found = self._keys.chain.era_of(note, self.log)
         return (found[0].number, found[1]) if found else None
+
+    def _grow(self) -> bool:
+        """Whether the gateway, which goes on meanwhile, has stated keys since they were read; they are known then."""
+        # Where nothing runs nothing grows, and a forger's many notes would each have the keys read again.
+        newer = self._keys.again(self._keys.statements) if self.report.running else None
+        if newer is None:
+            return False
+        self._keys = newer
+        self._timeline.know(newer.chain, newer.statements)
+        return True
 
     def _batch(self, size: int, note: bytes, file: str) -> None:
         """The note of a batch must be of the size that the batch ends with."""
         found = self._opened(note)
         if found is None:
-            if self.report.running and (newer := self._keys.again()) is not None and newer.era_of(note, self.log):
-                self._newer = True
-                return
             self._unsigned(note, file, size)
         elif found[1].size != size:
             self.findings.add("changed", f"a batch ends at {size}, and its checkpoint is of {found[1].size}", file=file)
@@ -263,7 +270,7 @@ class LogCheck:
             self.findings.add("head-missing", "it is empty, and the log is not", file=HEAD)
         self._reached(size)
         self._compared()
-        if self._anchors.holds < size and not self._newer and not self.findings.wrong:
+        if self._anchors.holds < size and not self.findings.wrong:
             what = "no checkpoint covers it and what follows"
             self.findings.add("signature", what, seq=self._anchors.holds)
         self._drops.conclude(self._trees, self._anchors.holds)

@@ -3,46 +3,30 @@
 from __future__ import annotations
 
 import errno
-import os
-import stat
 from pathlib import Path
 from typing import NamedTuple
 
+from yumen import plain_content
 from yumen_plugins.audit.log.appender import HEAD, HEAD_BYTES
 from yumen_plugins.audit.log.files import READS
-from yumen_plugins.audit.log.journal import FOLDER, frames, journals, torn
+from yumen_plugins.audit.log.journal import FOLDER, JOURNAL_BYTES_MAX, frames, journals, torn
 from yumen_plugins.audit.log.note import parse_note
-from yumen_plugins.audit.log.tiles import ENTRY_BYTES_MAX, WIDTH
 
-BUNDLE_BYTES_MAX = WIDTH * (ENTRY_BYTES_MAX + 2)
-# A journal is as large as policy says, 1 GiB at most, and a batch.
-JOURNAL_BYTES_MAX = (1 << 30) + (128 << 20)
 # The head is written in place, so whoever reads beside a running gateway might see half of an old and half of a new one.
 HEAD_READS = 3
-# What opening says where a folder or a file stands in the other's place, or a link or a socket.
-NO_FILE = (errno.ENOTDIR, errno.ELOOP, errno.ENXIO)
+# What opening says where something else stands in a file's place: a folder, a link, a socket, a pipe, or far too much.
+NO_FILE = (errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EINVAL, errno.EFBIG)
 
 
 def content_of(path: Path | str, bytes_max: int) -> bytes | None:
     """What a file holds, or None where it is no plain file or larger than that. Errors: FileNotFoundError; OSError."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+        # A file that grows meanwhile is read as far as it went; one that shrinks ends early.
+        return plain_content(path, bytes_max, links=False)
     except OSError as error:
         if error.errno in NO_FILE:
             return None
         raise
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > bytes_max:
-            return None
-        parts, left = [], status.st_size
-        # A file that grows meanwhile is read as far as it went; one that shrinks ends early.
-        while left and (part := os.read(descriptor, left)):
-            parts.append(part)
-            left -= len(part)
-        return b"".join(parts) if len(parts) != 1 else parts[0]
-    finally:
-        os.close(descriptor)
 
 
 def read_head(folder: Path) -> bytes | None:

@@ -8,10 +8,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from yumen_plugins.audit.log.merkle import leaf_hash
-from yumen_plugins.audit.log.tiles import ENTRIES, HEIGHT, WIDTH, bundled, hashes_in, index_path, tile_path, unbundled
+from yumen_plugins.audit.log.tiles import (
+    BUNDLE_BYTES_MAX,
+    ENTRIES,
+    HEIGHT,
+    WIDTH,
+    bundled,
+    hashes_in,
+    index_path,
+    tile_path,
+    unbundled,
+)
 from yumen_plugins.audit.proving.anchors import Trees
 from yumen_plugins.audit.proving.chunk import TILE_BYTES
-from yumen_plugins.audit.proving.reading import BUNDLE_BYTES_MAX, Snapshot, content_of
+from yumen_plugins.audit.proving.reading import Snapshot, content_of
 from yumen_plugins.audit.proving.report import Findings
 
 PLACE = re.compile(r"tile/(entries|0|[1-9][0-9]?)/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from yumen_plugins.audit.proving.report import Findings
@@ -30,7 +30,10 @@ class Timeline:
     on; number 0 where that is not known, behind records that were dropped.
     """
 
-    def __init__(self, log: str, chain: KeyChain, statements: Sequence[bytes], findings: Findings, now: float) -> None:
+    def __init__(
+        self, log: str, chain: KeyChain, statements: Sequence[bytes], grow: Callable[[], bool],
+        findings: Findings, now: float,
+    ) -> None:  # fmt: skip
         self.log = log
         self.eras: list[tuple[int, int]] = []
         self.runs: list[Run] = []
@@ -38,9 +41,9 @@ class Timeline:
         self.kinds: dict[str, int] = {}
         # What starts say of writers of version 1.
         self.old: list[tuple[int, dict[str, OldHead]]] = []
-        self._chain, self._statements = chain, statements
+        self._grow = grow
         self._findings = findings
-        self._since = [seconds(era.since) or 0.0 for era in chain.eras]
+        self.know(chain, statements)
         self._early, self._future = moment(self._since[0] - CLOCK_S), moment(now + FUTURE_S)
         self._now = now
         # None: not known, since nothing before is there.
@@ -50,6 +53,15 @@ class Timeline:
         self._latest = 0.0
         self._marked: float | None = None
         self._parts: int | None = 0
+
+    def know(self, chain: KeyChain, statements: Sequence[bytes]) -> None:
+        """The gateway's keys, with the notes that state them."""
+        self._chain, self._statements = chain, statements
+        self._since = [seconds(era.since) or 0.0 for era in chain.eras]
+
+    def _stated(self, number: int) -> bool:
+        """Whether there is a key of a number: the gateway may have made it since keys were read."""
+        return number >= 1 and (number <= len(self._chain.eras) or (self._grow() and number <= len(self._chain.eras)))
 
     def gap(self, end: int) -> None:
         """Records before `end` are not there."""
@@ -173,7 +185,7 @@ class Timeline:
         broken = event.broken if isinstance(event.broken, list) else [event.broken]
         for one in broken:
             self._findings.add("found-broken", f"a start found this broken: {one}", seq=event.seq)
-        if not 1 <= event.key <= len(self._chain.eras):
+        if not self._stated(event.key):
             self._findings.add("key", f"it names key {event.key}, of which there is no statement", seq=event.seq)
         elif self.era == 0:
             self.eras.append((event.seq, event.key))
@@ -182,8 +194,8 @@ class Timeline:
 
     def _key(self, event: Event, at: float) -> None:
         """A new key takes over: its statement must be the gateway's, and the key before must have signed all up to here."""
-        eras, number, seq = self._chain.eras, event.number, event.seq
-        if not 1 < number <= len(eras):
+        number, seq = event.number, event.seq
+        if number == 1 or not self._stated(number):
             self._findings.add("key", f"it takes up key {number}, of which there is no statement", seq=seq)
             return
         if event.statement.encode() != self._statements[number - 1]:

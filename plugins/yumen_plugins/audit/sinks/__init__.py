@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -44,7 +45,7 @@ def target_of(config: SinkConfig, data_dir: Path) -> Target:
 def _check_apart(configs: Sequence[SinkConfig], data_dir: Path) -> None:
     """Error: `CannotStart` where two sinks would share a cursor, or cut each other's lines off."""
     names = [config.name for config in configs]
-    paths = [(data_dir / config.path).resolve() for config in configs if isinstance(config, FileSink)]
+    paths = [os.path.realpath(data_dir / config.path) for config in configs if isinstance(config, FileSink)]
     if len(set(names)) < len(names):
         raise CannotStart("two sinks have one name; give each a name of its own")
     if len(set(paths)) < len(paths):

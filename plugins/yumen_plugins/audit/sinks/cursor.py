@@ -10,10 +10,12 @@ from pathlib import Path
 
 import msgspec
 
+from yumen import plain_content
 from yumen_plugins.audit.log.tiles import sync_folder
 from yumen_plugins.audit.sinks.target import Refused, Unreached, errno_of
 
 FOLDER = "sinks"
+BYTES_MAX = 16 << 20
 # Names of logs end up in keys, paths and headers.
 LOG = re.compile(r"[0-9a-z-]{1,32}(/[0-9a-z-]{1,32})?")
 
@@ -31,7 +33,7 @@ class Cursor:
     def read(self) -> dict[str, int]:
         """How far the sink has come. Errors: `Refused` for what is no cursor, `Unreached` for what cannot be read."""
         try:
-            content = self.path.read_bytes()
+            content = plain_content(self.path, BYTES_MAX)
         except FileNotFoundError:
             return {}
         except OSError as error:

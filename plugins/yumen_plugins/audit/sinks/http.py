@@ -6,17 +6,15 @@ import asyncio
 import time
 from collections.abc import Mapping
 from datetime import timedelta
-from email.utils import parsedate_to_datetime
 
 from pyreqwest import exceptions
-from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.client import Client
 
+from yumen_plugins import posting
 from yumen_plugins.audit.sinks.config import HttpSink, check_url, headers_of
-from yumen_plugins.audit.sinks.target import BACKOFF_S_MAX, Batch, Refused, Unreached
+from yumen_plugins.audit.sinks.target import Batch, Refused, Unreached
 
 CONTENT_TYPES = {"jsonl": "application/x-ndjson", "ocsf": "application/x-ndjson", "cef": "text/plain; charset=utf-8"}
-# Of a reply only the status is read; a short body is taken with it, so that its connection can be used again.
-REPLY_BYTES_MAX = 4_096
 # Statuses after which the same request may be taken later (RFC 9110 and RFC 6585), beside those from 500 on.
 LATER = frozenset((408, 425, 429))
 FIXES = {
@@ -25,8 +23,6 @@ FIXES = {
     404: "check `url`",
     413: "set `batch_bytes` lower, or let the server take more",
 }
-# The HTTP library's threads may still hold Python objects just after closing, and abort an interpreter that ends then.
-CLOSE_GRACE_S = 0.05
 
 
 class Poster:
@@ -41,17 +37,17 @@ class Poster:
 
     async def post(self, body: bytes, headers: Mapping[str, str]) -> None:
         """Return after a status from 200 to 299. Errors: `Unreached`, `Refused`."""
-        client = self._client = self._client or _client(self._timeout)
+        client = self._client = self._client or posting.client(self._timeout)
         request = (
             client.post(self._url)
             .headers({**self._headers, **headers})
             .body_bytes(body)
-            .streamed_read_buffer_limit(REPLY_BYTES_MAX)
+            .streamed_read_buffer_limit(posting.REPLY_BYTES_MAX)
             .build_streamed()
         )
         try:
             async with request as response:
-                _judge(response.status, response.get_header("retry-after") or "")
+                _judge(response.status, posting.retry_after(response))
         except exceptions.PyreqwestError as error:
             raise Unreached(_kind(error)) from None
         task = asyncio.current_task()
@@ -64,7 +60,7 @@ class Poster:
         client, self._client = self._client, None
         if client is not None:
             await client.close()
-            await asyncio.sleep(CLOSE_GRACE_S)
+            await asyncio.sleep(posting.CLOSE_GRACE_S)
 
 
 class HttpTarget:
@@ -86,41 +82,11 @@ def _judge(status: int, retry_after: str) -> None:
     if 200 <= status < 300:
         return
     if status >= 500 or status in LATER:
-        raise Unreached(f"status {status}", _wait_s(retry_after))
+        raise Unreached(f"status {status}", posting.wait_s(retry_after, time.time()))
     raise Refused(f"status {status}", FIXES.get(status, "see what the server's log says about it"))
-
-
-def _wait_s(retry_after: str) -> float:
-    """The seconds that a Retry-After header (RFC 9110, section 10.2.3) asks for, which may be a date; 60 at most."""
-    if retry_after.isascii() and retry_after.isdigit():
-        return min(float(retry_after[:9]), BACKOFF_S_MAX)
-    try:
-        left_s = parsedate_to_datetime(retry_after).timestamp() - time.time()
-    except (ValueError, OverflowError):
-        return 0.0
-    return min(max(left_s, 0.0), BACKOFF_S_MAX)
 
 
 def _kind(error: exceptions.PyreqwestError) -> str:
     if isinstance(error, TimeoutError):
         return "timeout"
     return "connection" if isinstance(error, exceptions.NetworkError) else type(error).__name__
-
-
-def _client(timeout: timedelta) -> Client:
-    return (
-        ClientBuilder()
-        .runtime_multithreaded(False)
-        .user_agent("yumen")
-        .follow_redirects(False)
-        .referer(False)
-        .gzip(False)
-        .brotli(False)
-        .zstd(False)
-        .deflate(False)
-        .timeout(timeout)
-        .connect_timeout(timeout)
-        .pool_max_idle_per_host(1)
-        .no_proxy()
-        .build()
-    )

@@ -17,7 +17,8 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from yumen_plugins.audit.log.tiles import sync_folder
+from yumen import plain_content
+from yumen_plugins.audit.log.tiles import is_number, sync_folder
 from yumen_plugins.audit.sinks.config import FileWitness, HttpWitness, S3Witness, WitnessConfig
 from yumen_plugins.audit.sinks.cursor import LOG
 from yumen_plugins.audit.sinks.http import Poster
@@ -197,7 +198,7 @@ class FilePlace:
 
     def _keep(self, path: Path, checkpoint: Checkpoint) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if max((name for name in os.listdir(path.parent) if name.isdigit()), default="") > path.name:
+        if max((name for name in os.listdir(path.parent) if is_number(name)), default="") > path.name:
             raise SMALLER
         temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         try:
@@ -208,7 +209,7 @@ class FilePlace:
                 os.fsync(descriptor)
             os.link(temporary, path)
         except FileExistsError:
-            if not checkpoint.agrees(path.read_bytes()):
+            if not checkpoint.agrees(plain_content(path, NOTE_BYTES_MAX)):
                 raise OTHER from None
         finally:
             temporary.unlink(missing_ok=True)

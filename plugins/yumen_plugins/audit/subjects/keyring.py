@@ -193,7 +193,9 @@ class Keyring:
         known = self._database.rows("SELECT 1 FROM keys WHERE tenant = ? AND subject = ? LIMIT 1", (tenant, subject))
         if not known:
             self._database.rows("INSERT OR IGNORE INTO tenants VALUES (?, 0)", (tenant,))
-            subjects: int = self._database.rows("SELECT subjects FROM tenants WHERE tenant = ?", (tenant,))[0][0]
+            subjects: int = self._database.rows(
+                "SELECT CAST(subjects AS INTEGER) FROM tenants WHERE tenant = ?", (tenant,)
+            )[0][0]
             if subjects >= self._subjects_max:
                 raise SubjectsFull(
                     f"the tenant has {self._subjects_max} subjects; erase some, or allow more, or see who invents them"

@@ -119,9 +119,10 @@ class Wrapping:
         """The key. Error: `KeyringUnavailable`, where somebody changed what is stored."""
         try:
             material = unseal(self._aead(key_id), wrapped, _name(key_id, tenant, subject))
-        except DoesNotOpen:
+        # In a file of SQLite a column may hold something of any kind.
+        except (DoesNotOpen, TypeError, ValueError, AttributeError):
             raise KeyringUnavailable(
-                f"the stored key {key_id} was changed; restore subjects.sqlite from a backup, and repeat erasures since"
+                "a stored key was changed; restore subjects.sqlite from a backup, and repeat erasures since"
             ) from None
         return SubjectKey(key_id, tenant, subject, material)
 

@@ -13,7 +13,7 @@ from yumen_plugins.cache.flights.flight import Flight, size_of_whole
 from yumen_plugins.cache.flights.parts import PART_BYTES_MAX, Parts, part_of
 from yumen_plugins.cache.flights.theirs import CARE_S, Names
 
-# A key is this process's so long, and is asked for again each `RENEW_S`.
+# A key is this process's so long, and is asked for again each `RENEW_S`; so often those who listen hear something.
 CLAIM_S, RENEW_S = 3.0, 1.0
 # How often items are written down while somebody listens, and how often it is looked whether somebody does.
 WRITE_S, LOOK_S = 0.025, 0.1
@@ -90,8 +90,8 @@ class Owned:
         if self._listened is None:
             return
         await self._write()
-        if self._number and now - self._wrote_at > PARTS_S / 3:
-            await self._push([], "")  # lest the list be forgotten while nothing comes
+        if now - self._wrote_at > RENEW_S:
+            await self._push([], "")  # that somebody is here; and lest the list be forgotten while nothing comes
 
     async def _renew(self, now: float) -> None:
         """Hold the key; where another process has taken it meanwhile, both go on."""

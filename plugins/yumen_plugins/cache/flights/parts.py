@@ -42,6 +42,11 @@ class Part(msgspec.Struct, frozen=True, array_like=True):
         """The plain reply, if it is one."""
         return self.answer if self.body is None else Native(200, self.body, {}, self.json_bytes)
 
+    @property
+    def sign_of_life(self) -> bool:
+        """Whether it says nothing but that its owner is there."""
+        return not (self.items or self.end) and self.answer is None and self.body is None
+
 
 def part_of(now: float, items: list[Item], whole: Answer | Native | None, end: Literal["", "whole", "broken"]) -> Part:
     """A part that is written now."""
@@ -70,7 +75,7 @@ class Parts:
         """The part at a place. Error: ValueError for anything else, and for one of another time."""
         try:
             part = _decoder.decode(self._seal.opened(data, self._place(number)))
-        except (msgspec.MsgspecError, RecursionError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise ValueError("this is no part of a reply") from None
         if not now - FRESH_S < part.written_at < now + AHEAD_S:
             raise ValueError("this part is of another time")

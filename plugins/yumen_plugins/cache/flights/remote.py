@@ -24,6 +24,8 @@ from yumen_plugins.cache.sealing import Seal
 
 ResultT = TypeVar("ResultT")
 OWNER = re.compile(rb"[0-9a-f]{32}")
+# How many owners that said nothing are remembered.
+SILENT_MAX = 1024
 
 
 class Remote:
@@ -47,6 +49,8 @@ class Remote:
         self._metrics = metrics
         self._timeout_s = timeout_s
         self._tasks: set[asyncio.Task[Any]] = set()
+        # Owners that said nothing, the first one first: whoever can write to the store may have made them up.
+        self._silent: dict[bytes, None] = {}
 
     async def board(self, space: str, key: bytes, flight: Flight, *, streamed: bool) -> Theirs | None:
         """The call that another process makes for a key; None where this one is to make it, which others hear of then."""
@@ -64,13 +68,13 @@ class Remote:
             self._spawn(self._release(claiming, key, owner))
             return None
         holder = claiming.result()
-        if holder is None or not OWNER.fullmatch(holder):
+        if holder is None or holder in self._silent or not OWNER.fullmatch(holder):
             self._metrics.count("flights_unshared")
             return None
         names, parts = names_of(key, holder), Parts(self._seals(space), key, holder)
         if holder != owner:
             self._metrics.count("flights_foreign")
-            return Theirs(self._store, names, holder, parts, self._now)
+            return Theirs(self._store, names, holder, parts, self._now, self._is_silent)
         owned = Owned(self._store, names, owner, parts, self._now, flight, streamed=streamed, claimed_at=claimed_at)
         self._spawn(self._tell(owned))
         return None
@@ -104,6 +108,11 @@ class Remote:
             ValueError,
         ):  # others see that nobody is there any more, and this process goes on without them
             self._metrics.count("flights_unshared")
+
+    def _is_silent(self, owner: bytes) -> None:
+        self._silent[owner] = None
+        if len(self._silent) > SILENT_MAX:
+            del self._silent[next(iter(self._silent))]
 
     def _spawn(self, work: Coroutine[Any, Any, ResultT]) -> asyncio.Task[ResultT]:
         task = asyncio.create_task(work)

@@ -18,6 +18,8 @@ POLL_S, POLL_S_MAX = 0.025, 0.1
 CARE_S = 1.0
 # How long an owner believes that somebody listens.
 LISTEN_S = 4.0
+# How long it is listened to an owner that says nothing: who is there says so each second to whoever listens.
+SILENT_S = 4.0
 
 
 class Names(NamedTuple):
@@ -35,14 +37,21 @@ def names_of(key: bytes, owner: bytes) -> Names:
 
 
 class Theirs:
-    """What another process's call gives. `given` is awaited once; `now` is in seconds since the epoch."""
+    """What another process's call gives. `given` is awaited once; `now` is in seconds since the epoch.
 
-    def __init__(self, store: Store, names: Names, owner: bytes, parts: Parts, now: Callable[[], float]) -> None:
+    `silent` is told of an owner that says nothing.
+    """
+
+    def __init__(
+        self, store: Store, names: Names, owner: bytes, parts: Parts, now: Callable[[], float],
+        silent: Callable[[bytes], None],
+    ) -> None:  # fmt: skip
         self._store = store
         self._names = names
         self._owner = owner
         self._parts = parts
         self._now = now
+        self._silent = silent
         self._number = 0
         self._care_at = 0.0
         self._gone = False
@@ -59,6 +68,8 @@ class Theirs:
     async def _coming(self) -> AsyncGenerator[Part, None]:
         """Parts up to the last one. Error: `EngineError`."""
         pause = POLL_S
+        # In pauses, and not by the clock: a process that is held up has heard nothing meanwhile.
+        waited_s = 0.0
         try:
             while True:
                 await self._care()
@@ -68,12 +79,17 @@ class Theirs:
                     self._number += 1
                     if part.end == "broken":
                         raise EngineError("the call of another process failed")
-                    yield part
+                    if not part.sign_of_life:
+                        yield part
                     if part.end:
                         return
                 # Its last parts, if there were any, were written before it let go of the key.
                 if self._gone and not written:
                     raise EngineError("the process that made the call is gone")
+                waited_s = 0.0 if written else waited_s + pause
+                if waited_s > SILENT_S:
+                    self._silent(self._owner)
+                    raise EngineError("the process that made the call says nothing")
                 pause = POLL_S if written else min(pause * 1.5, POLL_S_MAX)
                 await asyncio.sleep(pause)
         except StoreError:

@@ -8,6 +8,7 @@ it holds open, by its inode. All of this may wait for the disk, and runs in thre
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import threading
@@ -20,11 +21,14 @@ from typing import BinaryIO
 
 import msgspec
 
+from yumen import plain_content, plain_file
 from yumen_plugins.cache.folders import sync_folder
 from yumen_plugins.cache.marks.table import MARKS_MAX, Mark, Table
 
 NAME = "purges"
 LINES_MAX = 2 * MARKS_MAX
+# Some times what so many lines take.
+FILE_BYTES_MAX = 64 << 20
 # How long a process may hold the lock: another one is writing, or hangs.
 LOCK_S, LOCK_AGAIN_S = 5.0, 0.01
 encode = msgspec.json.Encoder().encode
@@ -54,13 +58,15 @@ class MarksFile:
             except FileNotFoundError:
                 self._close()
                 return
+            if status.st_size > FILE_BYTES_MAX:
+                raise OSError(errno.EFBIG, f"this is larger than {FILE_BYTES_MAX} bytes", str(self._path))
             if self._held is not None:
                 held = os.fstat(self._held.fileno())
                 same = (held.st_dev, held.st_ino) == (status.st_dev, status.st_ino)
                 if not same or status.st_size < self._held.tell():
                     self._close()
             if self._held is None:
-                self._held = self._path.open("rb")
+                self._held = plain_file(self._path)
                 self._lines, self._broken = 0, False
             for line in _whole_lines(self._held):
                 self._lines += 1
@@ -95,7 +101,7 @@ class MarksFile:
         if not self._path.exists():
             return
         with self._locked():
-            lines = self._path.read_bytes().split(b"\n")[:-1]
+            lines = plain_content(self._path, FILE_BYTES_MAX).split(b"\n")[:-1]
             table = Table()
             for line in lines:
                 table.add(self._read(line))

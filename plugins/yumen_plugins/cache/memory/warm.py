@@ -156,7 +156,7 @@ def _opened(sealed: bytes, seal: Seal, place: bytes) -> tuple[Item, ...]:
     """Error: ValueError where it was not sealed for this place."""
     try:
         return _decoder.decode(seal.opened(sealed, place))
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         raise ValueError("this is no chunk") from None
 
 

@@ -86,21 +86,21 @@ class Semantic:
         # Read it now, and not when the first question comes.
         lexicon()
 
-    async def question(self, text: str, context: bytes) -> Question | None:
-        """A question with its embedding; None where it is too long or the engine does not give one in time.
+    async def question(self, text: str, context: bytes, tenant: str = "") -> Question | None:
+        """A tenant's question with its embedding; None where it is too long or the engine does not give one in time.
 
         Who asks the same meanwhile waits for the same embedding, and whoever leaves leaves it to the others.
         """
         if not 0 < len(text) <= self.config.question_chars_max:
             return None
-        embedding = self._embedding.get((context, text)) or self._embed(text, context)
+        embedding = self._embedding.get((context, text)) or self._embed(text, context, tenant)
         if embedding is None:
             return None
         await asyncio.wait({embedding})
         vector = None if embedding.cancelled() else embedding.result()
         return None if vector is None else Question(text, context, vector)
 
-    def _embed(self, text: str, context: bytes) -> asyncio.Task[Vector | None] | None:
+    def _embed(self, text: str, context: bytes, tenant: str) -> asyncio.Task[Vector | None] | None:
         """Begin to ask the engine; None where it is not asked now."""
         if self._host.monotonic() < self._paused_until:
             self._failed("paused")
@@ -108,22 +108,23 @@ class Semantic:
         if len(self._embedding) >= EMBEDDING_MAX:
             self._failed("busy")
             return None
-        task = self._embedding[context, text] = asyncio.create_task(self._embedded(text))
+        task = self._embedding[context, text] = asyncio.create_task(self._embedded(text, tenant))
         task.add_done_callback(lambda _: self._embedding.pop((context, text)))
         return task
 
-    async def _embedded(self, text: str) -> Vector | None:
+    async def _embedded(self, text: str, tenant: str) -> Vector | None:
         """The embedding of a text, of length 1. Raises nothing."""
-        started = time.perf_counter()
+        started, limit_s = time.perf_counter(), self.config.timeout_ms / 1000
+        asked = {"texts": [text], "tenant": tenant, "deadline": self._host.monotonic() + limit_s}
         try:
-            async with asyncio.timeout(self.config.timeout_ms / 1000):
-                vector = self._checked(await self._engine.infer({"texts": [text]}))
+            async with asyncio.timeout(limit_s):
+                vector = self._checked(await self._engine.infer(asked))
         except TimeoutError:
             self._engine_failed("timeout")
         except (ValueError, TypeError, KeyError):
             self._engine_failed("shape")
         except Exception as error:  # an engine of others may raise anything, and its words might hold text
-            self._engine_failed("engine")
+            self._engine_failed("timeout" if isinstance(error, EngineError) and error.timeout else "engine")
             if not isinstance(error, EngineError):
                 self._host.log.warning("cache_embedding", error=type(error).__name__)
         else:

@@ -7,6 +7,7 @@ whoever can write there can make entries go, and put back one that he copied bef
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -134,13 +135,13 @@ class Shared:
 
     async def stats(self) -> Mapping[str, Any]:
         """Whether the store answers now, what waits to be written, and failures by reason since this process began."""
-        reachable = False
+        reachable = True
         try:
             async with asyncio.timeout(READ_S):
-                await self._store.get("reachable")
-            reachable = True
+                with contextlib.suppress(ValueError):  # whatever stands there, it has answered
+                    await self._store.get("reachable")
         except (StoreError, TimeoutError):
-            pass
+            reachable = False
         return {
             "reachable": reachable,
             "queue": self._writer.rows,

@@ -15,7 +15,7 @@ import pytest
 from tests.plugins.audit.ledgers import (
     EXCHANGE,
     OPERATION,
-    ClockHost,
+    LedgerHost,
     call,
     host,
     keyring,
@@ -36,12 +36,12 @@ WHO = "用户 17"
 
 
 @pytest.fixture
-def where(tmp_path: Path) -> ClockHost:
+def where(tmp_path: Path) -> LedgerHost:
     return host(tmp_path, live=True)
 
 
 @pytest.fixture
-async def plugin(where: ClockHost) -> AsyncIterator[Audit]:
+async def plugin(where: LedgerHost) -> AsyncIterator[Audit]:
     """The plugin with everything beside it, and one exchange about somebody."""
     found = await started(where)
     await say(found, "你好", subject=where.subject_id("tenant", WHO))
@@ -61,7 +61,7 @@ async def shown(plugin: Audit) -> dict[str, Any]:
 
 
 async def test_whoever_waits_for_the_index_keeps_no_exchange_waiting(
-    plugin: Audit, where: ClockHost, monkeypatch: pytest.MonkeyPatch
+    plugin: Audit, where: LedgerHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the index is made anew, operators who ask again and again get what there is, and exchanges pass."""
     monkeypatch.setattr(operating, "CATCH_UP_S", 0.05)
@@ -83,7 +83,7 @@ async def test_whoever_waits_for_the_index_keeps_no_exchange_waiting(
     assert (answer["complete"], len(answer["records"])) == (True, 2)
 
 
-async def test_an_erasure_is_recorded_whether_or_not_its_operator_waits(plugin: Audit, where: ClockHost) -> None:
+async def test_an_erasure_is_recorded_whether_or_not_its_operator_waits(plugin: Audit, where: LedgerHost) -> None:
     """Who asks for it may leave, or be told that it takes too long: the key goes, others forget, and both are on record."""
     with closing(sqlite3.connect(where.data_dir / "subjects.sqlite", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -96,7 +96,7 @@ async def test_an_erasure_is_recorded_whether_or_not_its_operator_waits(plugin: 
     assert where.told == [Erasure("tenant", where.subject_id("tenant", WHO))]
 
 
-async def test_what_cannot_be_recorded_is_forgotten_all_the_same(plugin: Audit, where: ClockHost) -> None:
+async def test_what_cannot_be_recorded_is_forgotten_all_the_same(plugin: Audit, where: LedgerHost) -> None:
     """Once a key is destroyed the other plugins forget, also while the ledger cannot say so."""
     plugin._writer.failure = "the ledger cannot be written: no disk"
     with pytest.raises(LedgerUnavailable):
@@ -105,7 +105,7 @@ async def test_what_cannot_be_recorded_is_forgotten_all_the_same(plugin: Audit, 
     assert where.told == [Erasure("tenant", where.subject_id("tenant", WHO))]
 
 
-async def test_keys_that_cannot_be_used_are_said_to_be_that(plugin: Audit, where: ClockHost) -> None:
+async def test_keys_that_cannot_be_used_are_said_to_be_that(plugin: Audit, where: LedgerHost) -> None:
     """An operator is not told that a plugin failed, and nothing is erased."""
     path = where.data_dir / "subjects.sqlite"
     path.rename(path.with_name("elsewhere"))
@@ -122,7 +122,7 @@ async def test_a_page_of_whole_records_is_bounded(plugin: Audit) -> None:
 
 
 @pytest.mark.parametrize("file", ["subjects.sqlite", "index/ledger.sqlite"])
-async def test_starting_keeps_no_loop_waiting(where: ClockHost, file: str) -> None:
+async def test_starting_keeps_no_loop_waiting(where: LedgerHost, file: str) -> None:
     """A gateway that serves loads another policy: files that others are just writing to are waited for in a thread."""
     path = where.data_dir / file
     path.parent.mkdir(exist_ok=True)
@@ -146,7 +146,7 @@ async def test_starting_keeps_no_loop_waiting(where: ClockHost, file: str) -> No
 
 
 async def test_what_fails_beside_the_writer_is_tried_again_and_the_ledger_closes_in_order(
-    where: ClockHost, monkeypatch: pytest.MonkeyPatch
+    where: LedgerHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever is wrong with an index, the next look is another try, and the last record is the stop."""
     tries: list[float] = []
@@ -182,7 +182,7 @@ async def test_missed_erasures_do_not_hold_up_new_ones(tmp_path: Path) -> None:
         keys.close()
 
 
-class Slow(ClockHost):
+class Slow(LedgerHost):
     """A host whose other plugins take their time to forget."""
 
     async def erase(self, erasure: Erasure) -> dict[str, int]:
@@ -190,7 +190,7 @@ class Slow(ClockHost):
         return await super().erase(erasure)
 
 
-async def test_a_busy_log_does_not_keep_sinks_from_the_others(where: ClockHost) -> None:
+async def test_a_busy_log_does_not_keep_sinks_from_the_others(where: LedgerHost) -> None:
     """What is furthest behind is carried first."""
     plugin = await started(where, routes={"chat": RouteConfig(keep_days=30)})
     for number in range(20):
@@ -206,7 +206,7 @@ async def test_a_busy_log_does_not_keep_sinks_from_the_others(where: ClockHost) 
 
 @pytest.mark.parametrize(("ahead_s", "codes"), [(0.0, []), (60.0, ["old-key"])])
 async def test_a_gateway_that_runs_has_a_moment_to_take_up_a_key(
-    where: ClockHost, monkeypatch: pytest.MonkeyPatch, ahead_s: float, codes: list[str]
+    where: LedgerHost, monkeypatch: pytest.MonkeyPatch, ahead_s: float, codes: list[str]
 ) -> None:
     """What is written before it looks at its key again is not wrong; what comes a minute later under the old key is."""
     monkeypatch.setattr(writer, "TICK_S", 600.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -36,6 +37,33 @@ def test_what_is_refused_is_no_crash(ledger: Path, arguments: tuple[str, ...]) -
     assert refused.exit_code == 1
     assert records(ledger)[-1]["kind"] == "stop"
     assert "killed" not in yumen_audit(ledger, "verify").output
+
+
+def test_what_cannot_be_compared_does_not_hold(ledger: Path, tmp_path: Path) -> None:
+    """A witness that is mistyped, empty or no file is no witness that agrees; a key that cannot be read names no reason."""
+    (tmp_path / "empty").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "round").symlink_to("round")
+    (tmp_path / "no-text").write_bytes(b"\xff13812345678")
+    (tmp_path / "nothing").touch()
+    told = {"nonesuch": "No such file", "empty": "no checkpoint", "pipe": "not a file", "round": "symbolic links"}
+    for name, says in told.items():
+        compared = yumen_audit(ledger, "verify", "--against", str(tmp_path / name))
+        assert (compared.exit_code, says in compared.output, "; name " in compared.output) == (1, True, True), name
+    for name, says in (("no-text", "is not text"), ("nothing", "names 0 gateways"), ("round", "symbolic links")):
+        trusted = yumen_audit(ledger, "verify", "--key", str(tmp_path / name))
+        assert (trusted.exit_code, says in trusted.output) == (1, True), name
+    (log,) = (tmp_path / "ledger").glob("*/forever/checkpoint")
+    assert yumen_audit(ledger, "verify", "--against", str(log)).exit_code == 0
+
+
+@pytest.mark.timeout(60)
+def test_a_pipe_is_no_secret(ledger: Path) -> None:
+    """A command does not wait for whoever writes to what stands in the place of the gateway's secret."""
+    (ledger / "secret").unlink(missing_ok=True)
+    os.mkfifo(ledger / "secret")
+    shown = yumen_audit(ledger, "show")
+    assert (shown.exit_code, "secret: this is not a file; run" in shown.output) == (1, True)
 
 
 def test_what_is_exported_is_for_its_user_alone(ledger: Path, tmp_path: Path) -> None:

@@ -65,6 +65,26 @@ def test_damage_in_the_middle_is_found_when_it_is_read(index: SqliteIndex, sqlit
     assert damaged(sqlite_path).exists()
 
 
+@pytest.mark.parametrize(
+    "change",
+    ["meta SET epoch = 9223372036854775807", "meta SET epoch = 'abc'", "log SET next = X'FF'", "log SET name = X'FF'",
+     "log SET floor = 9e999", "entry SET tenant = CAST(X'FFFE' AS TEXT)"],
+)  # fmt: skip
+def test_columns_of_another_kind_are_damage(
+    index: SqliteIndex, sqlite_path: Path, said: list[str], change: str
+) -> None:
+    """SQLite keeps what it is given, of whatever kind: what nobody here has written is no fault, and is made anew."""
+    fill(index, 20)
+    index.close()
+    with sqlite3.connect(sqlite_path) as base:
+        base.execute(f"UPDATE {change}")
+    index.open()
+    with contextlib.suppress(IndexUnavailable):
+        index.find(Query())
+    assert index.positions() == {}
+    assert said == ["the index of the ledger was damaged; it is kept as ledger.sqlite.damaged, and made anew"]
+
+
 def test_other_processes_follow_to_the_new_file(index: SqliteIndex, sqlite_path: Path) -> None:
     """A process that still has the old file open neither answers from it nor adds to it."""
     other = SqliteIndex(sqlite_path, lambda _: None)

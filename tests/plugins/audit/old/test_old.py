@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.plugins.audit.ledgers import ClockHost, files, kinds, only_writer, record, records, yumen_audit
+from tests.plugins.audit.ledgers import LedgerHost, files, kinds, only_writer, record, records, yumen_audit
 from tests.plugins.audit.old.written import OLD, body, copied, lines_of, mac_of, old_problems, sealed
 
 from yumen import Hmac, Secret
@@ -147,7 +147,7 @@ def test_segments_cannot_go_missing_or_change_places(data_dir: Path, writer: Pat
 async def test_a_gateway_goes_on_beside_it(data_dir: Path, writer: Path) -> None:
     """The new folder's first record says how far the old one had come; both are read, and the old one is not touched."""
     before = files(writer)
-    await record(ClockHost(data_dir, root=(data_dir / "secret").read_bytes()), ["new", "新"])
+    await record(LedgerHost(data_dir, root=(data_dir / "secret").read_bytes()), ["new", "新"])
     assert files(writer) == before
     assert [folder.name for folder in writer_folders(data_dir / "ledger")] == [only_writer(data_dir).name]
     head = json.loads((writer / "head").read_bytes())

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 from tests.plugins.audit.ledgers import host
-from tests.plugins.host import UnitHost
 
 from yumen import Hmac, Secret
+from yumen.testing import UnitHost
 from yumen_plugins.audit.folder import old_folders
 from yumen_plugins.audit.old.chain import START, head_start
 from yumen_plugins.audit.old.verify import Wrong, verify_writer

@@ -193,3 +193,31 @@ def test_a_file_that_cannot_be_used_says_what_to_do(tmp_path: Path) -> None:
     path.mkdir()
     with pytest.raises(CannotStart, match="cannot use"):
         Budget(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        f"{column} = {value}"
+        for column, values in {
+            "charge SET epsilon": (
+                "'-1'",
+                "'1/0'",
+                "'nan'",
+                "'1e999999999'",
+                "X'FF'",
+                "9e999",
+                "CAST(X'FFFE' AS TEXT)",
+            ),
+            "release SET numbers": ("''", "'[1]'", "'{}'", "'{\"ok\": 1e999}'", "17", "X'FF'", "CAST(X'FFFE' AS TEXT)"),
+        }.items()
+        for value in values
+    ],
+)
+def test_what_nobody_here_has_written_is_damage(tmp_path: Path, change: str) -> None:
+    """A price that is none is neither free nor a gain, and no number is handed out that was not drawn."""
+    share(Budget(tmp_path))
+    with sqlite3.connect(tmp_path / "privacy.sqlite") as base:
+        base.execute(f"UPDATE {change}")
+    with pytest.raises(CannotStart, match="is damaged; restore it from a backup"):
+        share(Budget(tmp_path))

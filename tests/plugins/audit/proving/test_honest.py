@@ -14,8 +14,11 @@ from tests.plugins.audit.proving.histories import DAY, FOREVER, KEEP, START, WRI
 
 from yumen_plugins.audit.log.files import LogFiles
 from yumen_plugins.audit.log.tiles import WIDTH
+from yumen_plugins.audit.proving import ledger as ledger_module
+from yumen_plugins.audit.proving.keys import read_keys
 from yumen_plugins.audit.proving.ledger import verify_ledger
 from yumen_plugins.audit.proving.report import WRONG_MAX, Findings, LedgerReport
+from yumen_plugins.audit.signing import KeyChain
 
 
 class Life:
@@ -127,6 +130,35 @@ def test_a_gateway_may_be_writing(tmp_path: Path) -> None:
     assert [one.code for one in report.continuity] == ["no-stop", "torn-tail"] or {"torn-tail"} <= {
         one.code for one in report.continuity
     }
+
+
+@pytest.mark.parametrize("published", [False, True], ids=["in the journal", "in bundles"])
+def test_a_key_that_takes_over_while_keys_and_logs_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, published: bool
+) -> None:
+    """What the new key has signed, and the record that takes it up, are read after the keys were."""
+    history = History(tmp_path, journal_bytes=1 << 13)
+    history.start(KEEP)
+    history.exchanges(KEEP, 300, batch=20)
+    turns: list[int] = []
+
+    def read_and_replaced(folder: Path) -> tuple[KeyChain, list[bytes]]:
+        found = read_keys(folder)
+        turns.append(len(found[1]))
+        if len(turns) == 1:
+            history.rotate()
+            history.take_up()
+            history.exchanges(KEEP, 300, batch=20)
+            if published:
+                history.logs[KEEP].publish()
+        return found
+
+    monkeypatch.setattr(ledger_module, "read_keys", read_and_replaced)
+    with (history.ledger / WRITER / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        report = verify_ledger(history.ledger, history.trusted, now=lambda: START + DAY)
+    assert report.wrong == []
+    assert turns[:2] == [1, 2]
 
 
 def test_a_ledger_holds_at_every_moment_while_it_is_written(tmp_path: Path) -> None:

@@ -195,6 +195,9 @@ def test_names_and_formats_are_checked_before_anything_starts(ledger: Lines, dat
         Sinks([config(), config(path="b")], ledger, FORMATS, data)
     with pytest.raises(CannotStart, match="two sinks write to one file; give"):
         Sinks([config(), config(name="other", path=str(data / "x" / ".." / "out.jsonl"))], ledger, FORMATS, data)
+    (data / "round").symlink_to("round")
+    with pytest.raises(CannotStart, match="wants the format cef"):
+        Sinks([config(format="cef", path="round")], ledger, FORMATS, data)
     with pytest.raises(CannotStart, match="wants the format cef, which is not there; use one of jsonl"):
         Sinks([config(format="cef")], ledger, FORMATS, data)
 

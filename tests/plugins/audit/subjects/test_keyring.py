@@ -95,6 +95,20 @@ def test_keys_in_the_file_cannot_be_exchanged(tmp_path: Path) -> None:
         ring(tmp_path).get_or_create("default", ANNA)
 
 
+@pytest.mark.parametrize(
+    "change", ["id = X'FF'", "id = '13812345678'", "wrapped = 9e999", "wrapped = ''", "wrapped = '身份证'"]
+)
+def test_columns_may_hold_anything(tmp_path: Path, change: str) -> None:
+    """SQLite keeps what it is given, of whatever kind: what is no key is said to be changed, and not quoted."""
+    one = ring(tmp_path)
+    one.get_or_create("default", LI_NA)
+    one.close()
+    sql(tmp_path, f"UPDATE keys SET {change}")
+    with pytest.raises(KeyringUnavailable, match="was changed") as caught:
+        ring(tmp_path).find("default", LI_NA)
+    assert "1381" not in str(caught.value)
+
+
 def test_a_file_that_is_replaced_stops_a_running_process(tmp_path: Path) -> None:
     """Keys that would go into a file nobody can find again are not made, nor used from memory for longer than a second."""
     one = ring(tmp_path)

@@ -6,21 +6,19 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
-from tests.kit import CHUNK, chunk, completion
+import msgspec
 
-from yumen import Engine, EngineError, EngineManifest, EngineRequest, Events, Native, NoConfig
-from yumen.dataplane import DataPlane
-from yumen.keyfile import Entry as KeyEntry
+from yumen import Engine, EngineError, EngineManifest, EngineRequest, Events, Native, NoConfig, Principal, Secret
 from yumen.parts import Parts
 from yumen.policy.load import load_bundle
-from yumen.policy.testing.harness import patient
-from yumen.runtime import Runtime
-from yumen.settings import SECRET_BYTES, Secret, Settings
+from yumen.policy.testing.harness import SECRET as ROOT
+from yumen.testing import Call, Harness, Outcome, RunningClock, chat, chunk, completion
+from yumen.testing.engine import RelayingEngine
+from yumen.testing.replies import CHUNK
 
 CHAT = "/v1/chat/completions"
 GATEWAY = """
@@ -45,55 +43,10 @@ config:
   detect: [cn.mobile, email]
   vault: {scope: exchange}
 """
-SECRET = Secret(b"s" * SECRET_BYTES)
+SECRET = Secret(ROOT)
 # However slow a machine is. What waits for longer waits for ever.
 LONG_S = 60.0
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
-
-
-class Got(NamedTuple):
-    """What a client got; `left` where it went before the end."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-    left: bool = False
-
-    @property
-    def streamed(self) -> bool:
-        return self.headers.get("content-type", "").startswith("text/event-stream")
-
-    @property
-    def events(self) -> list[Any]:
-        lines = self.body.decode().split("\n\n")
-        return [json.loads(line[6:]) for line in lines if line.startswith("data: {")]
-
-    @property
-    def code(self) -> str:
-        """The stable code of an error, or empty."""
-        if self.streamed:
-            codes = [event["error"]["code"] for event in self.events if "error" in event]
-            return codes[0] if codes else ""
-        code: str = json.loads(self.body)["error"]["code"] if self.status >= 400 else ""
-        return code
-
-    @property
-    def text(self) -> str:
-        """What the first choice says."""
-        if self.streamed:
-            choices = (one for event in self.events for one in event.get("choices", ()))
-            return "".join(one["delta"].get("content") or "" for one in choices)
-        text: str = json.loads(self.body)["choices"][0]["message"]["content"]
-        return text
-
-    @property
-    def whole(self) -> bool:
-        """Whether a reply came to its own end."""
-        return self.body.rstrip().endswith(b"data: [DONE]") if self.streamed else self.status == 200
-
-    @property
-    def cache(self) -> str:
-        return self.headers.get("x-cache", "")
 
 
 class Upstream(Engine[NoConfig]):
@@ -149,78 +102,43 @@ class Upstream(Engine[NoConfig]):
             self.running -= 1
 
 
-class Door:
-    """Lets everybody in; the tenant is what the header says."""
+class Live(Harness):
+    """One process of a gateway, but for HTTP, in real time. Several on one `data` folder and store are workers of one."""
 
-    def authenticate(self, headers: Iterable[tuple[bytes, bytes]]) -> KeyEntry:
-        named = {name: value.decode() for name, value in headers}
-        return KeyEntry(id="key", hash="", tenant=named[b"authorization"], app="app")
+    def __init__(self, folder: Path, engine: Engine[Any], data: Path) -> None:
+        super().__init__(load_bundle(str(folder)))
+        self.clock = RunningClock()
+        self.engine = RelayingEngine(engine)
+        self._data = data
 
-
-class Live:
-    """One process of a gateway, but for HTTP. Several on one `folder` and store are workers of one."""
-
-    def __init__(self, parts: Parts, runtime: Runtime) -> None:
-        self.parts = parts
-        self.plane = DataPlane(runtime, Door(), SECRET)
+    def make_parts(self, secret: Secret) -> Parts:
+        """On the folder that the test names."""
+        self.data_dir = self._data
+        self.settings = msgspec.structs.replace(self.settings, data_dir=self._data)
+        return super().make_parts(secret)
 
     @property
     def works(self) -> Any:
         """What the cache is made of."""
-        return self.plane.runtime.reachable("cache")["cache"]._works  # type: ignore[attr-defined]  # white box
+        return self.plugin("cache")._works  # white box
 
-    async def send(
+    async def say(
         self, text: str = "How do I return a parcel? 怎么退货", *, tenant: str = "acme", subject: str = "",
-        headers: dict[str, str] | None = None, leave_after: int | None = None, path: str = CHAT, body: bytes = b"",
-        **more: Any,
-    ) -> Got:  # fmt: skip
-        """One request; `leave_after` so many parts of its reply the client goes away."""
-        made = {"model": "m", "messages": [{"role": "user", "content": text}], **more}
-        return await self.ask(body or json.dumps(made).encode(), tenant, subject, headers or {}, leave_after, path)
-
-    async def ask(
-        self, body: bytes, tenant: str, subject: str, headers: dict[str, str], leave_after: int | None, path: str
-    ) -> Got:
-        named = {"authorization": tenant, "content-length": str(len(body)), **headers}
-        if subject:
-            named["x-subject"] = subject
-        gone = asyncio.Event()
-        sent: list[bytes] = []
-        start: dict[str, Any] = {}
-        parts = [body]
-
-        async def receive() -> dict[str, Any]:
-            if parts:
-                return {"type": "http.request", "body": parts.pop(), "more_body": False}
-            await gone.wait()
-            return {"type": "http.disconnect"}
-
-        async def send(message: dict[str, Any]) -> None:
-            if message["type"] == "http.response.start":
-                start.update(message)
-            elif message.get("body"):
-                sent.append(message["body"])
-                if leave_after is not None and len(sent) > leave_after:
-                    gone.set()
-                    await asyncio.sleep(0)
-
-        if leave_after is not None and leave_after < 0:
-            asyncio.get_running_loop().call_later(0.02, gone.set)
-        scope = {
-            "type": "http", "method": "POST", "raw_path": path.encode(), "client": ("127.0.0.1", 0),
-            "headers": [(name.encode(), value.encode()) for name, value in named.items()],
-        }  # fmt: skip
+        headers: dict[str, str] | None = None, leaves_after: int | None = None, path: str = CHAT, **more: Any,
+    ) -> Outcome:  # fmt: skip
+        """One request of a tenant; `more` are further members of its body."""
+        asked = chat(text, **{"model": "m", **more})
+        call = Call(
+            path=path, body=asked.body, caller=Principal(tenant, "app", "key"), subject=subject, headers=headers or {},
+            leaves_after=leaves_after,
+        )  # fmt: skip
         async with asyncio.timeout(LONG_S):
-            await self.plane(scope, receive, send)
-        replied = {name.decode(): value.decode() for name, value in start.get("headers", ())}
-        return Got(start.get("status", 0), replied, b"".join(sent), gone.is_set())
+            return await self.ask(call)
 
-    async def reload(self, folder: Path) -> None:
-        """Serve another bundle from now on; the one before ends behind its last exchange."""
-        old, runtime = self.plane.runtime, Runtime(patient(load_bundle(str(folder))), self.parts)
-        await runtime.start()
-        self.plane.runtime = runtime
-        await old.retire()
+
+def cached(outcome: Outcome) -> str:
+    """What the reply's header says of the cache."""
+    return outcome.headers.get("x-cache", "")
 
 
 def bundle(folder: Path, *, cache: str = "", redis: str = "", timeout_ms: int = 30_000, anonymize: str = "") -> Path:
@@ -236,19 +154,11 @@ def bundle(folder: Path, *, cache: str = "", redis: str = "", timeout_ms: int = 
     return folder
 
 
-@asynccontextmanager
-async def live(folder: Path, engine: Engine[Any], data: Path | None = None) -> AsyncIterator[Live]:
-    """A bundle that serves."""
-    settings = Settings(data_dir=data or folder / "data")
-    settings.data_dir.mkdir(exist_ok=True)
-    parts = Parts(settings, SECRET, engines={"*": engine})
-    runtime = Runtime(patient(load_bundle(str(folder))), parts)
-    await runtime.start()
-    gateway = Live(parts, runtime)
-    try:
-        yield gateway
-    finally:
-        await gateway.plane.runtime.stop()
+def live(folder: Path, engine: Engine[Any], data: Path | None = None) -> Live:
+    """A bundle that serves, once it is entered."""
+    data = data or folder / "data"
+    data.mkdir(exist_ok=True)
+    return Live(folder, engine, data)
 
 
 class Lag:

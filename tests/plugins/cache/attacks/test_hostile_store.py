@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
-from tests.plugins.cache.attacks.kit import SECRET, Lag, Upstream, bundle, live
+from tests.plugins.cache.attacks.kit import SECRET, Lag, Upstream, bundle, cached, live
 from tests.redis_server import RedisServer
 
 from yumen_plugins.cache.entry import Purge
@@ -88,7 +88,7 @@ async def test_what_is_put_in_the_place_of_an_entry_is_a_miss(
         async with live(folder, upstream) as first:
             for tenant in ("acme", "globex"):
                 for text in QUESTIONS:
-                    await first.send(text, tenant=tenant)
+                    await first.say(text, tenant=tenant)
             entries = await stored(redis, 2 * len(QUESTIONS))
         for name, value in entries.items():
             replace(redis, name, kind, value, [one for other, one in entries.items() if other[:40] != name[:40]])
@@ -96,12 +96,12 @@ async def test_what_is_put_in_the_place_of_an_entry_is_a_miss(
             upstream.calls = 0
             for tenant in ("acme", "globex"):
                 for text in QUESTIONS:
-                    got = await second.send(text, tenant=tenant)
-                    assert (got.status, got.cache, got.text) == (200, "miss", say(text))
+                    got = await second.say(text, tenant=tenant)
+                    assert (got.status, cached(got), got.text) == (200, "miss", say(text))
             assert upstream.calls == 2 * len(QUESTIONS)
         print(f"{kind}: the loop waited {lag.longest * 1000:.1f} ms at most")
         async with live(folder, upstream, tmp_path / "third") as third:
-            states = [(await third.send(text)).cache for text in QUESTIONS]
+            states = [cached(await third.say(text)) for text in QUESTIONS]
             assert states == ["hit"] * len(QUESTIONS), "what could not be read was written anew"
 
 
@@ -111,17 +111,17 @@ async def test_what_was_purged_and_is_put_back_is_not_given(redis_server: RedisS
     upstream = Upstream(say)
     with redis_server.client() as redis:
         async with live(folder, upstream, tmp_path / "one") as one, live(folder, upstream, tmp_path / "two") as two:
-            await one.send(subject="li")
+            await one.say(subject="li")
             entries = await stored(redis, 1)
             await one.works.purge(Purge("acme"))
             assert not redis.exists(*entries)
             redis.mset(entries)
             await asyncio.sleep(1.2)  # within a second a purge holds elsewhere
-            assert (await two.send(subject="li")).cache == "miss"
-            assert (await one.send(subject="wang")).cache == "hit", "it was asked anew after the purge"
+            assert cached(await two.say(subject="li")) == "miss"
+            assert cached(await one.say(subject="wang")) == "hit", "it was asked anew after the purge"
             redis.mset(entries)
         async with live(folder, upstream, tmp_path / "three") as three:
-            assert (await three.send()).cache == "miss"
+            assert cached(await three.say()) == "miss"
 
 
 @pytest.mark.parametrize("kind", ["list", "hash", "number", "stream", "empty"])
@@ -135,15 +135,15 @@ async def test_a_list_of_purges_that_is_none_keeps_nobody_from_purging(
         forged = b"forged" * 20
         replace(redis, PREFIX + b"purges", kind, forged, [])
         async with live(folder, upstream, tmp_path / "one") as one, live(folder, upstream, tmp_path / "two") as two:
-            assert (await one.send()).cache == "miss"
+            assert cached(await one.say()) == "miss"
             await stored(redis, 1)
-            assert (await two.send()).cache == "hit"
+            assert cached(await two.say()) == "hit"
             replace(redis, PREFIX + b"purges", kind, forged, [])
             assert await one.works.purge(Purge("acme")) == 1
             async with asyncio.timeout(30):
                 while len(two.works.tiers.memory):
                     await asyncio.sleep(0.05)
-            assert (await two.send()).cache == "miss"
+            assert cached(await two.say()) == "miss"
             replace(redis, PREFIX + b"purges", kind, forged, [])
         async with live(folder, upstream, tmp_path / "one") as again:
             await asyncio.sleep(1.2)
@@ -157,7 +157,7 @@ async def test_forged_marks_purge_nothing_and_hold_nobody_up(redis_server: Redis
     upstream = Upstream(say)
     with redis_server.client() as redis:
         async with live(folder, upstream) as gateway:
-            await gateway.send()
+            await gateway.say()
             await stored(redis, 1)
             async with Lag() as lag:
                 for _ in range(KEEP // 1000):
@@ -165,7 +165,7 @@ async def test_forged_marks_purge_nothing_and_hold_nobody_up(redis_server: Redis
                 async with asyncio.timeout(30):
                     while gateway.works.marks.stats()["refused"] < KEEP:
                         await asyncio.sleep(0.05)
-                assert (await gateway.send()).cache == "hit"
+                assert cached(await gateway.say()) == "hit"
             print(f"{KEEP} forged marks: the loop waited {lag.longest * 1000:.1f} ms at most")
             assert await gateway.works.purge(Purge("acme")) == 1
 
@@ -175,7 +175,7 @@ async def test_nothing_of_anybody_can_be_read_there(redis_server: RedisServer, t
     folder = bundle(tmp_path / "b", cache=CACHE.replace("null", "{}"), redis=redis_server.url)
     async with live(folder, Upstream(say)) as gateway:
         for stream in (False, True):
-            await gateway.send("Ruf 13812345678 an, 请回电", tenant="geheim-gmbh", subject="li.na", stream=stream)
+            await gateway.say("Ruf 13812345678 an, 请回电", tenant="geheim-gmbh", subject="li.na", stream=stream)
         await gateway.works.purge(Purge("geheim-gmbh", "x" * 32))
         with redis_server.client() as redis:
             await stored(redis, 1)
@@ -240,13 +240,13 @@ async def test_a_store_that_dribbles_keeps_nobody_waiting(
     async with dribbling(redis_server.port) as (port, slow):
         folder = bundle(tmp_path / "b", cache=cache, redis=f"redis://127.0.0.1:{port}/0")
         async with live(folder, upstream) as gateway, Lag() as lag:
-            await gateway.send()
+            await gateway.say()
             slow.set()
-            made = [gateway.send(f"{number % 20}", stream=number % 2 == 0) for number in range(100)]
+            made = [gateway.say(f"{number % 20}", stream=number % 2 == 0) for number in range(100)]
             for number, got in enumerate(await asyncio.gather(*made)):
                 assert (got.status, got.text) == (200, say(f"{number % 20}"))
-            again = [await gateway.send(f"{number}") for number in range(20)]
-            assert {got.cache for got in again} == {"hit"}, "what a process has itself needs no store"
+            again = [await gateway.say(f"{number}") for number in range(20)]
+            assert {cached(got) for got in again} == {"hit"}, "what a process has itself needs no store"
             failures = (await gateway.works.tiers.stats())["shared"]["failures"]
             assert failures.get("timeout") or failures.get("store")
         print(f"dribbling: the loop waited {lag.longest * 1000:.1f} ms at most; {failures}")

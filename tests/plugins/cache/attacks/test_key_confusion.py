@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
-from tests.plugins.host import UnitHost
 
 from yumen import Hmac, Principal
 from yumen.dialects.json import Json
 from yumen.dialects.openai import OpenAI
 from yumen.errors import Problem
 from yumen.forms import ExchangeState
+from yumen.testing import UnitHost
 from yumen.view import View
 from yumen_plugins.cache import Cache, CacheConfig
 from yumen_plugins.cache.config import WHO

@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from tests.plugins.cache.attacks.kit import Live, Upstream, bundle, live
+from tests.plugins.cache.attacks.kit import Live, Upstream, bundle, cached, live
 
 PHONES = [f"138{number:08d}" for number in range(12345670, 12345676)]
 RAW = re.compile("13812345[0-9]{3}")
@@ -49,10 +49,10 @@ class Remembering(Upstream):
 async def told(gateway: Live, who: tuple[str, str, str], text: str, *, stream: bool) -> tuple[str, str]:
     tenant, subject, session = who
     headers = {"x-session-id": session} if session else {}
-    got = await gateway.send(text, tenant=tenant, subject=subject, headers=headers, stream=stream)
+    got = await gateway.say(text, tenant=tenant, subject=subject, headers=headers, stream=stream)
     assert got.status == 200
-    assert got.whole
-    return got.text, got.cache
+    assert not got.streamed or got.body.endswith(b"data: [DONE]\n\n")
+    return got.text, cached(got)
 
 
 @pytest.mark.parametrize("vault", ["exchange", "session", "tenant"])

@@ -12,12 +12,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from tests.plugins.cache.attacks.kit import Live, Upstream, bundle, live
-from tests.plugins.host import UnitHost
+from tests.plugins.cache.attacks.kit import Live, Upstream, bundle, cached, live
 from tests.redis_server import RedisServer
 
 from yumen import Engine, EngineManifest, Kept, NoConfig
 from yumen.store.redis import RedisStore
+from yumen.testing import RunningClock, UnitHost
 from yumen_plugins.cache.config import CacheConfig, Memory, Semantic
 from yumen_plugins.cache.entry import Entry, Purge
 from yumen_plugins.cache.works import Works
@@ -53,16 +53,16 @@ async def test_nobody_finds_an_entry_of_another_one(redis_server: RedisServer, t
     async with live(folder, upstream, tmp_path / "one") as one, live(folder, upstream, tmp_path / "two") as two:
         for stream in (False, True):
             text = f"{TEXT} {stream}"
-            assert [(await one.send(text, tenant=name, stream=stream)).cache for name in TENANTS] == expected
+            assert [cached(await one.say(text, tenant=name, stream=stream)) for name in TENANTS] == expected
             await asyncio.sleep(0.3)  # until it is written
-            await two.send(text, tenant="east")
-            assert [(await two.send(text, tenant=name)).cache for name in TENANTS] == ["hit"] * len(TENANTS)
+            await two.say(text, tenant="east")
+            assert [cached(await two.say(text, tenant=name)) for name in TENANTS] == ["hit"] * len(TENANTS)
         calls = upstream.calls
         assert calls == 2 * len(TENANTS)
     redis_server.clear()
     async with live(folder, upstream, tmp_path / "one") as again:
-        assert (await again.send(f"{TEXT} False", tenant="west")).cache == "miss"
-        assert (await again.send(f"{TEXT} False", tenant="north")).cache == "hit"
+        assert cached(await again.say(f"{TEXT} False", tenant="west")) == "miss"
+        assert cached(await again.say(f"{TEXT} False", tenant="north")) == "hit"
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -73,7 +73,7 @@ async def test_nobody_follows_a_call_of_another_one(redis_server: RedisServer, t
     upstream.gate = asyncio.Event()
     async with live(folder, upstream, tmp_path / "one") as one, live(folder, upstream, tmp_path / "two") as two:
         tenants = TENANTS[1:]
-        asked = [gateway.send(TEXT, tenant=name, stream=stream) for name in tenants for gateway in (one, two, one, two)]
+        asked = [gateway.say(TEXT, tenant=name, stream=stream) for name in tenants for gateway in (one, two, one, two)]
         running = asyncio.gather(*asked)
         async with asyncio.timeout(30):
             while upstream.calls < len(tenants):
@@ -89,11 +89,11 @@ async def test_a_purge_of_one_tenant_takes_nothing_of_another(redis_server: Redi
     folder = bundle(tmp_path / "b", cache="config: {shared_timeout_ms: 5000}\n", redis=redis_server.url)
     async with live(folder, Upstream(say)) as gateway:
         for name in TENANTS:
-            await gateway.send(TEXT, tenant=name, subject="li")
+            await gateway.say(TEXT, tenant=name, subject="li")
         await asyncio.sleep(0.3)
         gateway.works.tiers.memory.only([])
         await gateway.works.purge(Purge("north"))
-        states = [(await gateway.send(TEXT, tenant=name, subject="li")).cache for name in TENANTS]
+        states = [cached(await gateway.say(TEXT, tenant=name, subject="li")) for name in TENANTS]
         assert states == ["miss", *["hit"] * (len(TENANTS) - 1)]
 
 
@@ -114,7 +114,7 @@ async def test_questions_of_one_tenant_answer_none_of_another(redis_server: Redi
     )
 
     async def opened(name: str) -> tuple[Works, Any]:
-        host = UnitHost(tmp_path / name, engines={"alike": Alike(NoConfig())})
+        host = UnitHost(clock=RunningClock(), data_dir=tmp_path / name, engines={"alike": Alike(NoConfig())})
         host.store = store.namespaced("cache")
         works = await Works.open(config, host)
         return works, works._semantic
@@ -152,8 +152,8 @@ async def test_questions_of_one_tenant_answer_none_of_another(redis_server: Redi
 
 async def seconds(gateway: Live, text: str, tenant: str) -> float:
     began = time.perf_counter()
-    got = await gateway.send(text, tenant=tenant)
-    assert got.cache == "miss"
+    got = await gateway.say(text, tenant=tenant)
+    assert cached(got) == "miss"
     return time.perf_counter() - began
 
 
@@ -169,7 +169,7 @@ async def test_the_clock_does_not_tell_what_another_tenant_has(
     async with live(folder, Upstream(say)) as gateway:
         with redis_server.client() as redis:
             for number in range(count):
-                await gateway.send(f"known {number:04}", tenant="acme")
+                await gateway.say(f"known {number:04}", tenant="acme")
             await asyncio.sleep(0.6)
             times: dict[str, list[float]] = {"known": [], "never": []}
             commands: dict[str, str] = {}

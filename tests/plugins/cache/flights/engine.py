@@ -7,12 +7,10 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from tests.kit import chunk, completion
-from tests.plugins.host import TestMetrics as Counts
-
 from yumen import Answer, Delta, EngineError, Events, Kept, Native
 from yumen.dialects.openai import OpenAI
 from yumen.kept import given_again, kept_of
+from yumen.testing import CapturedMetrics, chunk, completion
 from yumen_plugins.cache.flights import Flights, Flown, Remote, Whole
 
 SPACE = "tenant:北"
@@ -186,10 +184,16 @@ async def begun(flights: Flights, *ones: One) -> list[asyncio.Task[One]]:
 
 
 def made(
-    *, followers_max: int = 10_000, wait_s: float = LONG_S, bytes_max: int = 1 << 20, remote: Remote | None = None
+    *,
+    followers_max: int = 10_000,
+    wait_s: float = LONG_S,
+    bytes_max: int = 1 << 20,
+    remote: Remote | None = None,
+    measured: CapturedMetrics | None = None,
 ) -> Flights:
     """Flights that count."""
-    return Flights(followers_max=followers_max, wait_s=wait_s, bytes_max=bytes_max, remote=remote, metrics=Counts())
+    metrics = (measured or CapturedMetrics()).of("cache")
+    return Flights(followers_max=followers_max, wait_s=wait_s, bytes_max=bytes_max, remote=remote, metrics=metrics)
 
 
 async def settled(turns: int = 20) -> None:

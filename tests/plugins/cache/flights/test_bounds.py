@@ -30,6 +30,7 @@ from tests.plugins.cache.flights.engine import (
 )
 
 from yumen import EngineError, Native
+from yumen.testing import CapturedMetrics
 from yumen_plugins.cache import flights as flights_module
 from yumen_plugins.cache.flights import flight as flight_module
 from yumen_plugins.cache.flights import reader as reader_module
@@ -444,11 +445,11 @@ async def test_a_slow_leader_of_a_long_reply_who_leaves() -> None:
 
 async def test_a_flight_counts_what_it_does() -> None:
     """Operators see how many flights came to nothing, and how many exchanges were one too many."""
-    engine, flights = Engine(fails(), gives()), made(followers_max=1)
+    measured = CapturedMetrics()
+    engine, flights = Engine(fails(), gives()), made(followers_max=1, measured=measured)
     tasks = [task for one in many(engine, 3) for task in await begun(flights, one)]
     engine.go.set()
     await asyncio.gather(*tasks, return_exceptions=True)
-    counts = flights._metrics.counts  # type: ignore[attr-defined]
-    assert counts["flights_full"] == 1
-    assert counts["flights_failed"] == 1
+    assert measured.total("flights_full") == 1
+    assert measured.total("flights_failed") == 1
     await nothing_left(flights, engine)

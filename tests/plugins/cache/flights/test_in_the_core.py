@@ -7,10 +7,11 @@ import json
 from typing import Any, ClassVar
 
 import pytest
-from tests.kit import Outcome, ScriptedEngine, chunk, completion, exchange, request, step
+from tests.kit import Outcome, exchange, request, saying, step
 from tests.plugins.cache.flights.engine import USAGE, made, settled, until
 
 from yumen import Answer, Ask, Events, Exchange, Manifest, Native, NoConfig, Plugin
+from yumen.testing import Piece, ScriptedEngine, chunk, completion
 from yumen_plugins.cache.flights import Flights
 
 EVENTS = [chunk("你"), chunk("好"), chunk(finish="stop"), USAGE]
@@ -41,8 +42,8 @@ class Standing(Plugin[NoConfig]):
 def gated(first: bytes, *rest: bytes) -> tuple[asyncio.Event, ScriptedEngine]:
     """An engine whose stream, or reply, goes on once it may."""
     gate = asyncio.Event()
-    script: Any = [first, gate.wait, *rest] if rest else first
-    return gate, ScriptedEngine(script, None if rest else gate.wait)
+    said: list[Piece] = [first, gate.wait, *rest] if rest else [gate.wait, first]
+    return gate, saying(*said)
 
 
 async def left(flights: Flights) -> None:
@@ -99,7 +100,7 @@ async def test_a_client_that_leaves_alone() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert engine.closed
+    assert engine.streams_ended == 1
     await left(flights)
 
 
@@ -116,7 +117,7 @@ async def test_the_routes_timeout_ends_a_call() -> None:
 async def test_an_engine_that_fails() -> None:
     """Everybody hears of it as from his own call."""
     gate, engine = gated(completion("x"))
-    engine.reply = ValueError("身份证 11010519491231002X")
+    engine.says(gate.wait, ValueError("身份证 11010519491231002X"))
     flights = made()
     tasks = [asyncio.create_task(exchange([step(Standing(flights))], engine)) for _ in range(5)]
     await settled()

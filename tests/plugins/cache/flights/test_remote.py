@@ -24,13 +24,13 @@ from tests.plugins.cache.flights.engine import (
     streams,
     until,
 )
-from tests.plugins.host import TestMetrics as Counts
 from tests.redis_server import RedisServer
 
 from yumen import EngineError, Native, Store
 from yumen.store import redis as redis_module
 from yumen.store.memory import MemoryStore
 from yumen.store.redis import RedisStore
+from yumen.testing import CapturedMetrics
 from yumen_plugins.cache.flights import Flights, Remote, owned, remote, theirs
 from yumen_plugins.cache.flights.parts import Parts, part_of
 from yumen_plugins.cache.sealing import Seal
@@ -50,11 +50,15 @@ class Process:
 
     def __init__(self, store: Store, engine: Engine, *, seals: Callable[[str], Seal] = seal, **more: float) -> None:
         self.engine = engine
-        self.counts = Counts()
+        self.measured = CapturedMetrics()
         self.remote = Remote(
-            store, seals, now=time.time, metrics=self.counts, timeout_s=more.pop("timeout_s", PATIENT_S)
+            store,
+            seals,
+            now=time.time,
+            metrics=self.measured.of(INSTANCE),
+            timeout_s=more.pop("timeout_s", PATIENT_S),
         )
-        self.flights: Flights = made(remote=self.remote, **more)  # type: ignore[arg-type]
+        self.flights: Flights = made(remote=self.remote, measured=self.measured, **more)  # type: ignore[arg-type]
 
     async def begin(self, *ones: One, key: bytes = KEY) -> list[asyncio.Task[One]]:
         """Start exchanges of which the first leads, and let it see whose call it is."""
@@ -110,6 +114,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
         (owned, "PARTS_S", 1.0),
         (theirs, "CARE_S", 0.1),
         (theirs, "LISTEN_S", 1.0),
+        (theirs, "SILENT_S", 1.0),
         (owned, "CARE_S", 0.1),
     ):
         monkeypatch.setattr(module, name, seconds)
@@ -266,7 +271,9 @@ async def test_a_stream_whose_process_is_killed_breaks(store: Store) -> None:
 
 @pytest.mark.usefixtures("hasty")
 async def test_a_long_call_keeps_its_key(store: Store) -> None:
-    """A key that ends by itself is asked for again while the call goes on, whether or not anything comes of it."""
+    """A key that ends by itself is asked for again while the call goes on, whether or not anything comes of it; and those
+    who listen hear that somebody is there.
+    """
     for plan, streamed in ((gives(), False), (PAUSING, True)):
         engine = Engine(plan)
         one, two, three = (Process(store, engine) for _ in range(3))
@@ -319,7 +326,7 @@ async def test_a_leader_that_leaves_alone_lets_go_of_the_key(store: Store) -> No
         await leader
     await until(lambda: not one.remote._tasks)
     (task,) = await two.begin(One(two.engine))
-    assert two.counts.counts["flights_foreign"] == 0
+    assert two.measured.total("flights_foreign") == 0
     two.engine.go.set()
     await task
     await one.gone()
@@ -438,7 +445,7 @@ async def test_a_store_that_is_not_there(own_server: RedisServer) -> None:
     await asyncio.gather(*tasks)
     assert engine.calls == 1
     assert {one.text for one in ones} == {TEXT}
-    assert process.counts.counts["flights_unshared"] == 1
+    assert process.measured.total("flights_unshared") == 1
     await process.gone()
     await opened.close()
 
@@ -457,7 +464,7 @@ async def test_a_store_that_hangs(own_server: RedisServer, monkeypatch: pytest.M
         await asyncio.wait_for(One(engine).run(process.flights), 20)
     finally:
         own_server.go_on()
-    assert process.counts.counts["flights_unshared"] == 1
+    assert process.measured.total("flights_unshared") == 1
     await until(lambda: not process.remote._tasks)
     assert await space.get(f"f:{KEY.hex()}") is None
     await process.gone()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.kit import chunk, completion
 from tests.plugins.cache.flights.engine import (
     EVENTS,
     GO,
@@ -24,6 +23,7 @@ from tests.plugins.cache.flights.engine import (
 )
 
 from yumen import Answer, Delta, EngineError, Native, Usage
+from yumen.testing import chunk, completion
 
 THOUSAND = 1000
 PAUSING = streams(*EVENTS[:3], GO, *EVENTS[3:])

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.kit import chunk, completion
 from tests.lengths import times
 from tests.plugins.cache.flights.engine import DIALECT, USAGE, Engine, One, made, nothing_left, settled
 
 from yumen import Answer, EngineError, Events, Native
 from yumen.kept import kept_of
+from yumen.testing import chunk, completion
 
 TURNS = 12
 MANY = 12

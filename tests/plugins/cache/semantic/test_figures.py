@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from tests.plugins.cache.semantic.labelled import LABELS, embedder, judged, pairs, rates
-from tests.plugins.host import UnitHost
+
+from yumen.testing import RunningClock, UnitHost
 
 # Chosen on the pairs of dev.jsonl for the small model of tests/embedder.
 THRESHOLD = 0.65
@@ -15,7 +16,7 @@ FALSE_MAX, TRUE_MIN = 0.005, 0.6
 async def test_wrong_answers_are_rare_and_right_ones_are_not() -> None:
     """With a real model, at most 0.5 % of pairs of different meaning hit, and at least 60 % of those of one meaning."""
     engine = embedder()
-    await engine.load(UnitHost())
+    await engine.load(UnitHost(clock=RunningClock()))
     try:
         among = await judged(pairs("held_out"), engine)
     finally:

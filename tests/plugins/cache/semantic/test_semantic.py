@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from tests.plugins.cache.semantic.kit import CONTEXT
 from tests.plugins.cache.semantic.labelled import embedder
-from tests.plugins.host import UnitHost
 
 from yumen import Engine, EngineError, EngineManifest, Kept, NoConfig
 from yumen.store.memory import MemoryStore
+from yumen.testing import RunningClock, UnitHost
 from yumen_plugins.cache.config import Semantic as SemanticConfig
 from yumen_plugins.cache.entry import Entry, Purge
 from yumen_plugins.cache.semantic import Semantic
@@ -25,7 +25,7 @@ SPACE = "tenant:acme"
 async def host() -> AsyncIterator[UnitHost]:
     """A host with the real small model."""
     engine = embedder()
-    made = UnitHost(engines={"embedder": engine})
+    made = UnitHost(clock=RunningClock(), engines={"embedder": engine})
     await engine.load(made)
     yield made
     await engine.close()
@@ -120,9 +120,11 @@ class Scripted(Engine[NoConfig]):
         super().__init__(NoConfig())
         self.gives = gives
         self.calls = 0
+        self.batch: Mapping[str, Any] = {}
 
     async def infer(self, batch: Mapping[str, Any]) -> Mapping[str, Any]:
         self.calls += 1
+        self.batch = batch
         if self.gives is None:
             await asyncio.Event().wait()
         if isinstance(self.gives, Exception):
@@ -132,7 +134,7 @@ class Scripted(Engine[NoConfig]):
 
 def scripted(gives: Any, **settings: Any) -> tuple[Semantic, Scripted]:
     engine = Scripted(gives)
-    return Semantic(config(**settings), UnitHost(engines={"embedder": engine}), None), engine
+    return Semantic(config(**settings), UnitHost(clock=RunningClock(), engines={"embedder": engine}), None), engine
 
 
 @pytest.mark.parametrize(
@@ -141,6 +143,7 @@ def scripted(gives: Any, **settings: Any) -> tuple[Semantic, Scripted]:
         ("engine", EngineError("no")),
         ("engine", RuntimeError("words of a payload")),
         ("timeout", TimeoutError()),
+        ("timeout", EngineError("late", timeout=True)),
         ("shape", np.ones((2, 4), np.float32)),
         ("shape", np.ones(4, np.float32)),
         ("shape", np.ones((1, 0), np.float32)),
@@ -165,6 +168,15 @@ async def test_an_engine_that_hangs_is_a_miss_in_time() -> None:
     async with asyncio.timeout(30):
         assert await tier.question("How do I pay?", CONTEXT) is None
     assert tier.stats()["failures"] == {"timeout": 1}
+
+
+async def test_the_engine_knows_whose_question_it_is() -> None:
+    """Shares and isolation of tenants hold for embeddings too, and what comes too late need not be made."""
+    tier, engine = scripted(np.ones((1, 4), np.float32), timeout_ms=20_000)
+    before = tier._host.monotonic()
+    assert await tier.question("怎么付款？", CONTEXT, "acme") is not None
+    assert (engine.batch["texts"], engine.batch["tenant"]) == (["怎么付款？"], "acme")
+    assert before + 20 <= engine.batch["deadline"] <= tier._host.monotonic() + 20
 
 
 async def test_an_engine_that_keeps_failing_is_left_alone() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 from yumen_plugins.anonymize.detector import Detector
@@ -120,10 +121,16 @@ def sample(parts: Parts, seed: str) -> str:
 
 def characters(chars: str, length: int, seed: str) -> str:
     """So many characters of a set, the same for the same seed, with a digit in them if the set has any."""
-    alphabet = [char for char in map(chr, range(33, 127)) if re.fullmatch(f"[{chars}]", char) and char not in "-_"]
+    alphabet = _alphabet(chars)
     stream = hashlib.shake_128(seed.encode()).digest(length)
     text = "".join(alphabet[byte % len(alphabet)] for byte in stream)
     return text if length < 3 or "0" not in alphabet else text[:-2] + "7" + text[-1]
+
+
+@cache
+def _alphabet(chars: str) -> list[str]:
+    """The printable characters of a set, but for those that part words."""
+    return [char for char in re.findall(f"[{chars}]", "".join(map(chr, range(33, 127)))) if char not in "-_"]
 
 
 def token(

@@ -7,11 +7,14 @@ like the built-in ones.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
 import msgspec
 
-from yumen import Block, Channel, Decision, Exchange, Manifest, Plugin, StreamFilter
+from yumen import Channel, Decision, Exchange, Manifest, Plugin, Rule, StreamFilter
+
+REFUSED, REPLACED = "house_words.refused", "house_words.replaced"
 
 
 class HouseWordsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,22 +38,30 @@ class HouseWords(Plugin[HouseWordsConfig]):
         self._refused = pattern(config.refuse)
         self._replaced = pattern(config.replace)
 
+    def rules(self) -> Sequence[Rule]:
+        return [
+            Rule(REFUSED, "A request holds a word that must not leave the house.", ("refuse",)),
+            Rule(REPLACED, "A reply holds a word that stands for another.", ("replace",)),
+        ]
+
     async def on_request(self, exchange: Exchange) -> Decision | None:
         for text in exchange.texts:
             found = self._refused.search(text.value)
             if found:
-                exchange.find("house_words.refused", category="house", text=text, start=found.start(), end=found.end())
-                return Block(reason="house_words.refused")
+                exchange.find(REFUSED, category="house", text=text, start=found.start(), end=found.end())
+                return exchange.block(REFUSED)
         return None
 
-    def stream(self, exchange: Exchange, channel: Channel) -> StreamFilter:
+    def stream(self, exchange: Exchange, channel: Channel) -> StreamFilter | None:
+        if exchange.mode(REPLACED) != "enforce":
+            return None
         return WordFilter(self._replaced, self.config.replace)
 
     async def on_response(self, exchange: Exchange) -> Decision | None:
         assert exchange.reply is not None
         for text in exchange.reply.texts:
             for found in self._replaced.finditer(text.value):
-                text.replace(found.start(), found.end(), self.config.replace[found[0]])
+                text.replace(found.start(), found.end(), self.config.replace[found[0]], rule=REPLACED)
         return None
 
 
