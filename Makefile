@@ -7,6 +7,11 @@ KSERVE := .venv-kserve
 # pytest's own options because starting processes makes a run of one file slower and hides what it prints. Their order is that
 # of tests/conftest.py, slow ones first, and not the one with the most tests first.
 PYTEST := -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+# One of ten thousand tests may meet a machine that stands still for a while. In continuous integration, what failed is run once
+# more, alone, and fails if it fails again. Both runs name it, since a test that fails now and then is a fault to be found too.
+# Only exit status 1 says that all tests were run.
+AGAIN := -m pytest -v --last-failed --last-failed-no-failures=none
+ONCE_MORE = || { test "$$?" = 1 && test -n "$$CI" && $(1) $(AGAIN); }
 # The tests that meet compiled modules, of which pyproject.toml has the list. Batching, pools, reloads, the cache, tools for
 # policies, documents and the rules of the house would say the same twice.
 COMPILED_TESTS := $(wildcard tests/core/test_*.py) $(addprefix tests/,core/openinference dialects engines/openai identity) \
@@ -39,7 +44,7 @@ run: $(VENV)/.installed
 # Runs lint, types and every test, as continuous integration does; what checks sources does so side by side.
 test: $(VENV)/.installed
 	$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint types
-	$(BIN)/python $(PYTEST)
+	$(BIN)/python $(PYTEST) $(call ONCE_MORE,$(BIN)/python)
 
 # Repeats the tests that are marked long far more often than `make test` does: a few minutes, before a release for example.
 test-long: $(VENV)/.installed
@@ -78,7 +83,7 @@ $(COMPILED)/.installed: pyproject.toml hatch_build.py $(SOURCES)
 
 # Runs tests on the compiled program, as continuous integration does after `make test`, but for the very long ones.
 test-compiled: $(VENV)/.installed $(COMPILED)/.installed
-	$(COMPILED)/bin/python $(PYTEST) -m 'not slow' $(COMPILED_TESTS)
+	$(COMPILED)/bin/python $(PYTEST) -m 'not slow' $(COMPILED_TESTS) $(call ONCE_MORE,$(COMPILED)/bin/python)
 
 # Creates .venv-kserve, of 450 MB: KServe's own client pins what others need otherwise.
 $(KSERVE)/.installed:

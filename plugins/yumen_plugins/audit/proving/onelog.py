@@ -88,6 +88,11 @@ class LogCheck:
         """What records of the log say of writers of version 1, each with the record's seq."""
         return self._timeline.old
 
+    @property
+    def unstated(self) -> list[tuple[int, int]]:
+        """Bundles, from one number up to another, that are not there without a statement that says so."""
+        return self._drops.unstated
+
     def report_open(self) -> None:
         """Say which intents stayed open, when other logs have been asked."""
         self.matching.report(self._timeline.why)

@@ -150,10 +150,6 @@ class Findings:
         place = "/".join(part for part in (self.log, printable(file)) if part)
         self.found.append(Wrong(place, seq, code, printable(what[:WHAT_CHARS_MAX]), severity))
 
-    def has(self, code: str) -> bool:
-        """Whether something was found under a code."""
-        return code in self._counts
-
     def into(self, report: LedgerReport) -> None:
         """Put what was found into its lists."""
         for one in self.found:

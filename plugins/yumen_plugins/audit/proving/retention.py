@@ -24,6 +24,8 @@ class Drops:
         self._findings = findings
         self._missing: list[tuple[int, int]] = []
         self._statements: list[Event] = []
+        # Bundles, from one up to another, that are not there without a statement, once that is concluded.
+        self.unstated: list[tuple[int, int]] = []
         # How many records were dropped, and the latest time that a statement gives of one.
         self.count = 0
         self.dropped_to = ""
@@ -49,7 +51,8 @@ class Drops:
                 what = f"records {event.first} to {event.end - 1} of {event.from_time} to {event.to_time}"
                 self._findings.add("dropped", f"{what} were dropped after {event.days} days", seq=event.seq)
         there = _without(covered, self._missing)
-        for first, end in _without(self._missing, covered):
+        self.unstated = _without(self._missing, covered)
+        for first, end in self.unstated:
             what = (
                 f"records {first * WIDTH} to {end * WIDTH - 1} are not there, and no statement says they were dropped"
             )

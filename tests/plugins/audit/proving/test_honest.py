@@ -7,6 +7,7 @@ import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.lengths import times
@@ -15,6 +16,7 @@ from tests.plugins.audit.proving.histories import DAY, FOREVER, KEEP, START, WRI
 from yumen_plugins.audit.log.files import LogFiles
 from yumen_plugins.audit.log.tiles import WIDTH
 from yumen_plugins.audit.proving import ledger as ledger_module
+from yumen_plugins.audit.proving.chunk import Chunk, read_chunk
 from yumen_plugins.audit.proving.keys import read_keys
 from yumen_plugins.audit.proving.ledger import verify_ledger
 from yumen_plugins.audit.proving.report import WRONG_MAX, Findings, LedgerReport
@@ -159,6 +161,38 @@ def test_a_key_that_takes_over_while_keys_and_logs_are_read(
         report = verify_ledger(history.ledger, history.trusted, now=lambda: START + DAY)
     assert report.wrong == []
     assert turns[:2] == [1, 2]
+
+
+@pytest.mark.parametrize("stated", [True, False], ids=["stated", "not stated"])
+def test_bundles_that_are_dropped_each_time_the_log_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stated: bool
+) -> None:
+    """Retention may go on while the log is read anew because of it; what nobody stated stays missing all the same."""
+    history = History(tmp_path, journal_bytes=1 << 13)
+    history.start(KEEP)
+    history.exchanges(KEEP, 5 * WIDTH, batch=20)
+    history.logs[KEEP].publish()
+    assert LogFiles(history.ledger / KEEP).journaled // WIDTH >= 3
+    history.at += 190 * DAY
+    turns: list[int] = []
+
+    def read_and_dropped(*asked: Any) -> Chunk:
+        dropped = len(turns)
+        turns.append(dropped)
+        if dropped < 3:
+            if stated:
+                history.state(KEEP, (dropped + 1) * WIDTH)
+            history.drop(KEEP, dropped + 1, dropped)
+        return read_chunk(*asked)
+
+    monkeypatch.setattr(ledger_module, "read_chunk", read_and_dropped)
+    with (history.ledger / WRITER / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        report = verify_ledger(history.ledger, history.trusted, now=lambda: START + 1000 * DAY)
+    assert codes(report) == ([] if stated else ["bundle-missing"])
+    assert report.logs[0].dropped == 3 * WIDTH
+    # The statements of the third drop are read the fourth time; that there are none is known then.
+    assert len(turns) == 4
 
 
 def test_a_ledger_holds_at_every_moment_while_it_is_written(tmp_path: Path) -> None:
