@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from yumen import plain_content
 from yumen_engines.generate.protocol import (
     READ_BYTES,
     Drop,
@@ -40,6 +41,8 @@ from yumen_engines.generate.protocol import (
 
 # Of a message to the operator; of what a template writes, without the texts of the messages.
 WHY_CHARS, WRITTEN_CHARS_MAX = 300, 1 << 24
+# Of the model's configuration: some have a line for each of hundreds of layers.
+CONFIG_BYTES_MAX = 16 << 20
 # `prctl(2)`: the signal that a process gets when the thread that started it ends.
 PR_SET_PDEATHSIG = 1
 INSTALL = {
@@ -127,14 +130,7 @@ def opened(setup: Setup) -> Model:
     og.disable_telemetry_events()
     if setup.device == "cuda" and not og.is_cuda_available():
         raise ValueError(f"this onnxruntime-genai knows no CUDA; {INSTALL['cuda']}")
-    path = Path(setup.folder) / "genai_config.json"
-    try:
-        content = path.read_bytes()
-        described = json.loads(content)
-    except (OSError, ValueError):
-        raise ValueError(f"cannot read {path}; export the model again") from None
-    if b"custom_ops_library" in content:
-        raise ValueError(f"{path} names a library of its own to load, which this engine does not do")
+    described = _described(Path(setup.folder) / "genai_config.json")
     try:
         model = Model(og, setup, described)
         Answer(Start(0, np.array([min(model.ends)], "<i4").tobytes(), {}, 1)).step(model)
@@ -143,6 +139,25 @@ def opened(setup: Setup) -> Model:
         why = " ".join(str(error).split())[:WHY_CHARS]
         raise ValueError(f"cannot load the model in {setup.folder}: {why}; export it again") from None
     return model
+
+
+def _described(path: Path) -> dict[str, Any]:
+    """What the model's configuration says. Error: ValueError with a sentence for the operator."""
+    names: set[str] = set()
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        # All of them, since the library may see another one of two with the same name than is kept here.
+        names.update(name for name, _ in pairs)
+        return dict(pairs)
+
+    try:
+        content = plain_content(path, CONFIG_BYTES_MAX)
+        described: dict[str, Any] = json.loads(content, object_pairs_hook=members)
+    except (OSError, ValueError, RecursionError):
+        raise ValueError(f"cannot read {path}; export the model again") from None
+    if b"custom_ops_library" in content or "custom_ops_library" in names:
+        raise ValueError(f"{path} names a library of its own to load, which this engine does not do")
+    return described
 
 
 class Loop:

@@ -14,8 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from yumen import CannotStart, RequestRefused
+from yumen import CannotStart, RequestRefused, plain_content
 
+# Of `tokenizer.json`; those of the largest vocabularies have some 30 MB.
+FILE_BYTES_MAX = 256 << 20
 # No tokenizer takes what is no character; what takes its place has the same length.
 SURROGATE = re.compile("[\ud800-\udfff]")
 # A longer text has more tokens than any context: a token of text stands for fewer characters than this on the average.
@@ -55,7 +57,7 @@ class Prompter:
         """Read `tokenizer.json`. Error: `CannotStart` where it is missing or not a tokenizer."""
         path = folder / "tokenizer.json"
         try:
-            return cls(json.loads(path.read_bytes()), tokens_max)
+            return cls(json.loads(plain_content(path, FILE_BYTES_MAX)), tokens_max)
         except ImportError as error:
             raise CannotStart("the generate engine needs tokenizers; run: pip install 'yumen[generate]'") from error
         except Exception as error:  # the library raises bare exceptions, with the reason as text

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -102,7 +102,24 @@ def test_the_process_gets_no_secret_and_reports_to_nobody(monkeypatch: pytest.Mo
     assert (given["CUDA_VISIBLE_DEVICES"], given["ORT_DISABLE_TELEMETRY"]) == ("1", "1")
 
 
-@pytest.mark.parametrize("wrong", ["no folder", "no config", "no model", "bad config", "own library", "no tokenizer"])
+OWN = '"session_options": {"custom_ops_library": "/tmp/x.so"}'
+WRONG = {
+    "no folder": None,
+    "no config": "cannot read|there is no",
+    "no model": "cannot load",
+    "bad config": "cannot read",
+    "deep config": "cannot read",
+    "a list": "cannot load",
+    "a pipe": "there is no",
+    "own library": "library of its own",
+    "own library, escaped": "library of its own",
+    "own library, escaped, and none": "library of its own",
+    "no tokenizer": "Invalid file",
+    "tokenizer is a pipe": "is not a file",
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
 async def test_what_cannot_be_loaded_refuses_to_start(tmp_path: Path, wrong: str) -> None:
     """The operator is told what is missing or wrong, with the path."""
     folder = tmp_path / "model"
@@ -115,15 +132,27 @@ async def test_what_cannot_be_loaded_refuses_to_start(tmp_path: Path, wrong: str
         (folder / "model.onnx").write_bytes(b"not a model")
     elif wrong == "bad config":
         config.write_text("{")
-    elif wrong == "own library":
-        described = json.loads(config.read_text())
-        described["model"]["decoder"]["session_options"]["custom_ops_library"] = "/tmp/x.so"
-        config.write_text(json.dumps(described))
-    elif wrong == "no tokenizer":
+    elif wrong == "deep config":
+        config.write_text("[" * 200_000)
+    elif wrong == "a list":
+        config.write_text("[]")
+    elif wrong == "a pipe":
+        config.unlink()
+        os.mkfifo(config)
+    elif wrong.startswith("own library"):
+        own = OWN.replace("library", r"libr\u0061ry") if "escaped" in wrong else OWN
+        more = ', "session_options": {}' if "none" in wrong else ""
+        written = config.read_text()
+        assert '"session_options": {}' in written
+        config.write_text(written.replace('"session_options": {}', own + more))
+    elif "tokenizer" in wrong:
         (folder / "tokenizer.json").unlink()
+    if wrong == "tokenizer is a pipe":
+        os.mkfifo(folder / "tokenizer.json")
     engine = Generate(GenerateConfig(model=str(folder)))
-    with pytest.raises(CannotStart, match=str(tmp_path)):
+    with pytest.raises(CannotStart, match=str(tmp_path)) as told:
         await engine.load(host())
+    assert re.search(WRONG[wrong] or "", str(told.value))
     assert await engine.health()
 
 

@@ -176,15 +176,16 @@ class _Ledger:
         self, log: str, said: Said, keys: Keys, kept: list[bytes], chunks: Chunks, progress: Progress
     ) -> LogCheck:
         before: list[tuple[int, int]] = []
-        for _ in range(CHECKS):
+        left = CHECKS
+        while True:
             check = LogCheck(self.folder / log, log, said, keys, kept, self._now())
             check.check(chunks, progress)
-            if not check.report.running or check.unstated in ([], before):
-                break
+            left -= 1
+            if not left or not check.report.running or check.unstated in ([], before):
+                return check
             # Retention may have stated and dropped them while the log was read. Then the statement is found the next time,
             # when retention may have dropped more.
             before = check.unstated
-        return check
 
     def _kept(self, logs: dict[str, Said], chain: KeyChain) -> dict[str, list[bytes]]:
         """The checkpoints that were kept elsewhere, by log; and what is said of logs that are gone."""

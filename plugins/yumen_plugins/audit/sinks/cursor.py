@@ -12,6 +12,7 @@ import msgspec
 
 from yumen import plain_content
 from yumen_plugins.audit.log.tiles import sync_folder
+from yumen_plugins.audit.proving.reading import NO_FILE
 from yumen_plugins.audit.sinks.target import Refused, Unreached, errno_of
 
 FOLDER = "sinks"
@@ -33,15 +34,14 @@ class Cursor:
     def read(self) -> dict[str, int]:
         """How far the sink has come. Errors: `Refused` for what is no cursor, `Unreached` for what cannot be read."""
         try:
-            content = plain_content(self.path, BYTES_MAX)
+            after = msgspec.json.decode(plain_content(self.path, BYTES_MAX), type=dict[str, int])
+            if all(LOG.fullmatch(log) and 0 <= seq < 1 << 63 for log, seq in after.items()):
+                return after
         except FileNotFoundError:
             return {}
         except OSError as error:
-            raise Unreached(f"cursor {errno_of(error)}") from None
-        try:
-            after = msgspec.json.decode(content, type=dict[str, int])
-            if all(LOG.fullmatch(log) and 0 <= seq < 1 << 63 for log, seq in after.items()):
-                return after
+            if error.errno not in NO_FILE:
+                raise Unreached(f"cursor {errno_of(error)}") from None
         except (msgspec.DecodeError, ValueError):
             pass
         # The name of the file and not what is in it: that could be anything.
