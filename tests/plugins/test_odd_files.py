@@ -20,7 +20,7 @@ from yumen_plugins.audit.log.journal import journal_path
 from yumen_plugins.audit.log.tiles import ENTRIES, full_indices
 from yumen_plugins.audit.signing import KEYS, Signing
 from yumen_plugins.audit.sinks.cursor import Cursor
-from yumen_plugins.audit.sinks.target import Unreached
+from yumen_plugins.audit.sinks.target import Refused
 from yumen_plugins.cache.marks.file import MarksFile
 
 LOG = "0123abcd/forever"
@@ -66,7 +66,7 @@ def test_nothing_odd_is_waited_for(tmp_path: Path, odd: str) -> None:
         signing(tmp_path)
     with pytest.raises(OSError, match="journal"):
         LogFiles(log.folder)
-    with pytest.raises(Unreached):
+    with pytest.raises(Refused, match="cursor unreadable"):
         Cursor(tmp_path, "out").read()
     marks = MarksFile(tmp_path, lambda: 0.0)
     with pytest.raises(OSError, match="purges"):

@@ -12,6 +12,7 @@ from yumen.dialects.openai import OpenAI
 from yumen.kept import given_again, kept_of
 from yumen.testing import CapturedMetrics, chunk, completion
 from yumen_plugins.cache.flights import Flights, Flown, Remote, Whole
+from yumen_plugins.cache.flights.flight import Flight
 
 SPACE = "tenant:北"
 KEY = b"k" * 24
@@ -215,3 +216,14 @@ async def nothing_left(flights: Flights, engine: Engine) -> None:
     await until(lambda: len(asyncio.all_tasks()) == 1)
     assert (engine.running, engine.open) == (0, 0)
     assert not flights._flights
+
+
+def waits() -> tuple[asyncio.Event, Callable[[], object]]:
+    event = asyncio.Event()
+    return event, event.wait
+
+
+def the_flight(flights: Flights) -> Flight:
+    """The one under way."""
+    (flight,) = flights._tasks.values()
+    return flight
