@@ -27,7 +27,7 @@ from yumen import (
 from yumen_engines.generate import options
 from yumen_engines.generate.config import GenerateConfig
 from yumen_engines.generate.decoder import Decoder, Job, Piece
-from yumen_engines.generate.files import marks, revision, waits
+from yumen_engines.generate.files import marks, odd_file, revision
 from yumen_engines.generate.keeper import Keeper
 from yumen_engines.generate.prompt import Prompter
 from yumen_engines.generate.protocol import Ready
@@ -66,7 +66,7 @@ class Generate(Engine[GenerateConfig]):
         folder = Path(self.config.model)
         if not (folder / "genai_config.json").is_file():
             raise CannotStart(f"there is no genai_config.json in {folder}; export the model with onnxruntime-genai")
-        if odd := await asyncio.to_thread(waits, folder):
+        if odd := await asyncio.to_thread(odd_file, folder):
             raise CannotStart(f"{folder / odd} is not a file; export the model again")
         keeper = Keeper(self.config, host, await asyncio.to_thread(marks, folder))
         try:

@@ -23,7 +23,7 @@ def revision(folder: Path) -> str:
     return digest.hexdigest()[:REVISION_DIGITS]
 
 
-def waits(folder: Path) -> str:
+def odd_file(folder: Path) -> str:
     """The name of what is neither a file nor a folder, or empty: the library would wait for ever for what a pipe holds."""
     return next((path.name for path in sorted(folder.iterdir()) if not path.is_file() and not path.is_dir()), "")
 
