@@ -10,7 +10,7 @@ from yumen.deadline import Deadline
 from yumen.engine import EngineError, Events, Native, RequestRefused
 from yumen.errors import Problem
 from yumen.exchange import Answer, Trace
-from yumen.foreign import contained, pass_on
+from yumen.foreign import called, contained, pass_on
 from yumen.telemetry import error_name, log, metrics
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ async def close_stream(given: object, exchange_id: str) -> None:
         return
     try:
         with Deadline(GRACE_S):
-            await close()
+            await called(close)
     except BaseException as error:  # somebody else's code; it must not hide why nobody reads the stream
         pass_on(error)
         log.warning("engine_close_failed", exchange=exchange_id, error=error_name(error))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,9 @@ from yumen.dialects import Dialect, Payload
 from yumen.engine import Engine, EngineError, EngineRequest, Events, Native
 from yumen.errors import Problem
 from yumen.exchange import Answer, Block, Decision, Respond, Trace
-from yumen.foreign import pass_on
+from yumen.foreign import called, pass_on
 from yumen.forms import ExchangeState, ReplyState
+from yumen.said import check_given
 from yumen.step import Step
 from yumen.target import Target
 from yumen.telemetry import error_name, log, metrics
@@ -254,7 +256,9 @@ class Run:
         started = time.perf_counter()
         try:
             with Deadline(seconds):
-                return await target.engine.generate(request)
+                given = await called(partial(target.engine.generate, request))
+            check_given(given)
+            return given
         except (EngineError, Problem):
             raise
         except TimeoutError:
@@ -285,7 +289,7 @@ class Run:
             depth_max = self.chain.limits.json_depth
             payload = dialect.decode_reply(body, depth_max=depth_max, texts_max=REPLY_TEXTS_MAX, json_bytes=json_bytes)
         except Problem:
-            raise Problem("engine_unavailable") from None
+            raise self.engine_problem(EngineError("its reply cannot be read")) from None
         self.exchange.reply = self._reply(payload, status, author)
         self.exchange.reply.retry_after = retry_after if retry_after.isascii() and retry_after.isdigit() else ""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import types
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
 from typing import Any, TypeVar
 
 from yumen.deadline import OVERDUE
@@ -99,6 +99,20 @@ async def called(function: Callable[[], Awaitable[ResultT]]) -> ResultT:
 
 async def _called(function: Callable[[], Awaitable[ResultT]]) -> ResultT:
     return await function()
+
+
+async def following(events: AsyncIterator[ResultT]) -> ResultT | None:
+    """What an iterator of somebody else's gives next, None at its end; what it raises is its own.
+
+    Error: TypeError where it gives None.
+    """
+    try:
+        item = await called(events.__anext__)
+    except StopAsyncIteration:
+        return None
+    if item is None:
+        raise TypeError("an iterator of events gave None")
+    return item
 
 
 async def contained(awaitable: Awaitable[ResultT]) -> ResultT:

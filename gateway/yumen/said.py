@@ -1,16 +1,19 @@
-"""What plugins say, before anything is made of it: findings, decisions and headers are checked where they come in.
+"""What plugins and engines say, before anything is made of it: findings, decisions, headers and replies are checked where
+they come in.
 
-What is nonsense is then a fault of whoever said it, and not of the ledger or the engine that would stumble over it later.
+What is nonsense is then a fault of whoever said it, and not of the ledger, engine or plugin that stumbles over it later.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
+from yumen.engine import EngineError, Native
 from yumen.errors import STATUS
 from yumen.exchange import Allow, Answer, Block, Respond
 
@@ -85,9 +88,32 @@ def check_decision(decision: Any) -> None:
         if wait is not None and not (isinstance(wait, int | float) and math.isfinite(wait) and wait >= 0):
             raise ValueError("`retry_after_s` is a number of seconds")
     elif isinstance(decision, Respond):
-        answer = decision.answer
-        # There and back, every member has its type, and every text can be written.
-        if not isinstance(answer, Answer) or not _decode_answer(_encode(answer)).texts:
+        if not isinstance(decision.answer, Answer) or not _is_answer(decision.answer):
             raise TypeError("a plugin responds with an Answer of one text or more")
     elif not isinstance(decision, Allow):
         raise TypeError("a hook returns a Decision or None")
+
+
+def check_given(given: Any) -> None:
+    """Error: `EngineError` for what an engine gives and is no reply: an `Answer`, a `Native`, or an iterator of events."""
+    if isinstance(given, Answer):
+        if not _is_answer(given):
+            raise EngineError("it gave an Answer without texts, or with a member of another type")
+    elif isinstance(given, Native):
+        status, body, json_bytes = given.status, given.body, given.json_bytes
+        if type(status) is not int or not 200 <= status <= 599:
+            raise EngineError("it gave a Native whose status is none of a reply, 200 to 599")
+        if not isinstance(body, bytes) or type(json_bytes) is not int or not 0 <= json_bytes <= len(body):
+            raise EngineError("it gave a Native whose body is not bytes, or shorter than its JSON")
+        if not isinstance(given.headers, Mapping):
+            raise EngineError("it gave a Native whose headers are no mapping")
+    elif not hasattr(given, "__aiter__"):
+        raise EngineError("it gave neither an Answer nor a Native nor an iterator of events")
+
+
+def _is_answer(answer: Answer) -> bool:
+    """Whether, there and back, every member has its type, and every text can be written."""
+    try:
+        return bool(_decode_answer(_encode(answer)).texts)
+    except (msgspec.MsgspecError, TypeError, ValueError):
+        return False

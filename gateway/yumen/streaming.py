@@ -17,7 +17,7 @@ from yumen.dialects import Event, Piece
 from yumen.engine import Delta, EngineError, Events
 from yumen.errors import Problem
 from yumen.exchange import Answer
-from yumen.foreign import pass_on
+from yumen.foreign import called, following, pass_on
 from yumen.forms import ReplyState
 from yumen.kept import deltas
 from yumen.plugin import Channel
@@ -87,7 +87,8 @@ class StreamRun:
         exchange, dialect = self.exchange, self.run.dialect
         started, first = time.perf_counter(), True
         created = int(exchange.received_at)
-        async for item in self._events:
+        events = aiter(self._events)
+        while (item := await following(events)) is not None:
             if first:
                 first = False
                 seconds = time.perf_counter() - self.run.started
@@ -107,6 +108,8 @@ class StreamRun:
         await self._drain()
 
     def _note(self, delta: Delta) -> None:
+        if type(delta.text) is not str:
+            raise EngineError("a piece of its stream is no text")
         self.reply.usage = delta.usage or self.reply.usage
 
     async def _take(self, event: Event, size: int) -> None:
@@ -269,7 +272,7 @@ class StreamRun:
         close = getattr(self._events, "aclose", None)
         if close is not None:
             try:
-                await close()
+                await called(close)
             except BaseException as error:  # closing must not hide what ended the stream
                 pass_on(error)
                 log.warning("engine_close_failed", exchange=self.exchange.id, error=error_name(error))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any, ClassVar
 
 import pytest
+from structlog.testing import capture_logs
 from tests.core.probes import Masker
 from tests.kit import exchange, request, saying, step
 
-from yumen import Answer, Engine, EngineError, EngineManifest, Native, NoConfig
+from yumen import Answer, Delta, Engine, EngineError, EngineManifest, Native, NoConfig
+from yumen.target import Target
 from yumen.testing import completion
 
 
@@ -37,8 +40,70 @@ async def test_an_engine_that_takes_too_long_is_cancelled() -> None:
 @pytest.mark.parametrize("body", [b"", b"not json", b"[]", b"[" * 100_000, b'{"a":1,"a":2}', b"\xff"])
 async def test_a_reply_that_cannot_be_read_is_not_passed_on(body: bytes) -> None:
     """What cannot be inspected does not reach the client."""
-    outcome = await exchange([], saying(body))
+    with capture_logs() as logs:
+        outcome = await exchange([], saying(body))
     assert outcome.code == "engine_unavailable"
+    told = [one["detail"] for one in logs if one["event"] == "engine_failed"]
+    assert told == ["its reply cannot be read"]
+
+
+class Giving(Engine[NoConfig]):
+    """An engine that gives whatever it was told to."""
+
+    manifest: ClassVar[EngineManifest] = EngineManifest(name="giving", version="1", dialects=("openai",))
+
+    def __init__(self, given: Any) -> None:
+        super().__init__(NoConfig())
+        self.given = given
+
+    async def generate(self, request: Any) -> Any:
+        return self.given
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        None,
+        5,
+        b"{}",
+        Answer([]),
+        Answer(["\ud800"]),
+        Answer([5]),  # type: ignore[list-item]
+        Answer(["x"], usage=5),  # type: ignore[arg-type]
+        Native(999, completion("x")),
+        Native(101, completion("x")),
+        Native("200", completion("x")),  # type: ignore[arg-type]
+        Native(200, "{}"),  # type: ignore[arg-type]
+        Native(200, completion("x"), json_bytes=1 << 20),
+        Native(200, completion("x"), headers=5),  # type: ignore[arg-type]
+    ],
+    ids=repr,
+)
+async def test_what_is_no_reply_is_the_engines_fault(given: Any) -> None:
+    """It is told by the engine's name and a sentence, no plugin hears of it, and the route's other engine is asked."""
+    seen = Masker("m", [])
+    with capture_logs() as logs:
+        outcome = await exchange([step(seen)], Giving(given))
+        spare = Target("spare", saying(completion("instead")), "local")
+        instead = await exchange([step(Masker("m", []))], Giving(given), fallback=spare)
+    assert outcome.code == "engine_unavailable"
+    failed = [one for one in logs if one["event"] == "engine_failed"]
+    assert len(failed) == 2
+    assert all(one["engine"] == "llm" and one["detail"].startswith("it gave ") for one in failed)
+    assert "plugin_fault" not in {one["event"] for one in logs}
+    assert (instead.status, instead.content) == (200, "instead")
+
+
+async def test_a_piece_of_a_stream_that_is_no_text() -> None:
+    """It ends the stream with an error, as any failure of the engine does."""
+
+    async def pieces() -> AsyncIterator[Any]:
+        yield Delta("fi")
+        yield Delta(5)  # type: ignore[arg-type]
+
+    outcome = await exchange([], Giving(pieces()), request(stream=True))
+    assert outcome.code == "engine_unavailable"
+    assert "5" not in outcome.channel()
 
 
 async def test_an_upstreams_refusal_passes_with_its_status() -> None:
