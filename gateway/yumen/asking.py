@@ -11,7 +11,7 @@ from yumen.engine import EngineError, Events, Native, RequestRefused
 from yumen.errors import Problem
 from yumen.exchange import Answer, Trace
 from yumen.foreign import called, contained, pass_on
-from yumen.telemetry import error_name, log, metrics
+from yumen.telemetry import error_name, log, metrics, place
 
 if TYPE_CHECKING:
     from yumen.chain import Run
@@ -164,7 +164,7 @@ def problem_of(error: BaseException, engine: str, **about: str) -> Problem:
     """What the caller is told about a failed engine; the log gets the rest, without payload, and what it is `about`."""
     if isinstance(error, RequestRefused):
         return Problem(error.code, str(error), param=error.param)
-    detail = str(error)[:200] if isinstance(error, EngineError) else ""
+    detail = str(error)[:200] if isinstance(error, EngineError) else f"at {place(error)}"
     log.warning("engine_failed", **about, engine=engine, error=error_name(error), detail=detail)
     if not isinstance(error, EngineError):
         return Problem("engine_timeout" if isinstance(error, TimeoutError) else "engine_unavailable")

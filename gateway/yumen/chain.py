@@ -26,7 +26,7 @@ from yumen.forms import ExchangeState, ReplyState
 from yumen.said import check_given
 from yumen.step import Step
 from yumen.target import Target
-from yumen.telemetry import error_name, log, metrics
+from yumen.telemetry import log, metrics, wordless
 from yumen.view import View
 
 if TYPE_CHECKING:
@@ -265,7 +265,7 @@ class Run:
             raise EngineError("no answer in time", timeout=True) from None
         except BaseException as error:  # an engine is somebody else's code, like a plugin
             pass_on(error)
-            raise EngineError(f"it raised {error_name(error)}") from None
+            raise EngineError(f"it raised {wordless(error)}") from None
         finally:
             spent = time.perf_counter() - started
             exchange.timings_ms["engine"] = round(spent * 1000, 3)

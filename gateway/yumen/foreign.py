@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Gener
 from typing import Any, TypeVar
 
 from yumen.deadline import OVERDUE
+from yumen.telemetry import error_name
 
 ResultT = TypeVar("ResultT")
 
@@ -134,7 +135,7 @@ async def tamed(call: Callable[[], Awaitable[ResultT]]) -> ResultT:
     except (Exception, asyncio.CancelledError, GeneratorExit):
         raise
     except BaseException as error:
-        raise RuntimeError(f"it raised {type(error).__name__}") from None
+        raise RuntimeError(f"it raised {error_name(error)}") from None
 
 
 async def _awaited(awaitable: Awaitable[ResultT]) -> ResultT:

@@ -16,6 +16,7 @@ from yumen import RequestRefused
 STOPS_MAX, STOP_CHARS_MAX = 4, 256
 # A temperature below this is a choice of the best token, and would overflow as a number.
 TEMPERATURE_MIN = 0.01
+TOP_P_MIN = 1e-6
 ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 FIELD = re.compile(r"`\$\.([a-z_]+)")
 # What asks for something else than words, by the values that ask for nothing.
@@ -105,7 +106,8 @@ class Options(msgspec.Struct, kw_only=True):
             if options["do_sample"]:
                 options["temperature"] = self.temperature
         if self.top_p is not None:
-            options["top_p"] = self.top_p
+            # Below it one token is left as well; the library would take what its floats cannot hold for 0, which is all.
+            options["top_p"] = max(self.top_p, TOP_P_MIN)
         if self.top_k is not None:
             # More than all tokens are all tokens; the library would fail.
             options["top_k"] = min(self.top_k, vocabulary)

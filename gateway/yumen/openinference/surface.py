@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import version as installed
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -21,13 +21,14 @@ from yumen.keyfile import Entry
 from yumen.openinference.catalogue import answered, catalogue, catalogues, serving
 from yumen.operators import Operation
 from yumen.runtime import Runtime
-from yumen.tensors.models import Metadata, ModelState
+from yumen.tensors.models import Metadata, Models
 from yumen.tensors.types import TensorSpec
 from yumen.wire import Headers, Receive, read_body
 
 if TYPE_CHECKING:
     from yumen.dataplane import Doorkeeper
 
+T = TypeVar("T")
 PATH = re.compile(
     r"/v2/?(?P<server>)|/v2/health/(?P<health>live|ready)|/v2/models/(?P<all>stats)|/v2/repository/(?P<index>index)"
     r"|/v2/repository/models/(?P<changed>[^/]+)/(?P<change>load|unload)"
@@ -142,15 +143,29 @@ async def _health(runtime: Runtime, what: str) -> Answer:
 
 async def _index(runtime: Runtime, *, ready: bool, told: bool) -> list[dict[str, str]]:
     """Every version of every model that a route serves; `told`: with the reasons of states, which may name files."""
-    index: list[dict[str, str]] = []
+    return [
+        {"name": one.name, "version": one.version, "state": one.state, "reason": one.reason if told else ""}
+        for engine, states in await _each(runtime, lambda models: models.index())
+        for one in states
+        if _served_by(runtime, one.name, engine) and (one.state == "READY" or not ready)
+    ]
+
+
+async def _each(runtime: Runtime, ask: Callable[[Models], Awaitable[Sequence[T]]]) -> list[tuple[str, Sequence[T]]]:
+    """What catalogues answer, by the names of their engines. One that does not is in the log, and hides no other's models.
+
+    Error: `Problem` where none answers.
+    """
+    answers: list[tuple[str, Sequence[T]]] = []
+    failed: Problem | None = None
     for found in catalogues(runtime):
-        states: Sequence[ModelState] = await answered(found.models.index(), found.engine)
-        index += [
-            {"name": one.name, "version": one.version, "state": one.state, "reason": one.reason if told else ""}
-            for one in states
-            if _served_by(runtime, one.name, found.engine) and (one.state == "READY" or not ready)
-        ]
-    return index
+        try:
+            answers.append((found.engine, await answered(ask(found.models), found.engine)))
+        except Problem as problem:
+            failed = problem
+    if failed is not None and not answers:
+        raise failed
+    return answers
 
 
 def _served_by(runtime: Runtime, model: str, engine: str) -> bool:
@@ -160,11 +175,12 @@ def _served_by(runtime: Runtime, model: str, engine: str) -> bool:
 
 async def _statistics(runtime: Runtime) -> list[Any]:
     """Those of all models that a route serves."""
-    statistics: list[Any] = []
-    for found in catalogues(runtime):
-        given = await answered(found.models.statistics(), found.engine)
-        statistics += [one for one in given if _served_by(runtime, str(one.get("name", "")), found.engine)]
-    return statistics
+    return [
+        one
+        for engine, given in await _each(runtime, lambda models: models.statistics())
+        for one in given
+        if _served_by(runtime, str(one.get("name", "")), engine)
+    ]
 
 
 async def _about(runtime: Runtime, model: str, version: str, about: str) -> Answer:

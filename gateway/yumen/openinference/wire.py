@@ -28,6 +28,8 @@ TENSORS_MAX = 256
 DIMENSIONS_MAX = 32
 # Of one tensor, counting an empty dimension as one: so many of any type can be addressed.
 ELEMENTS_MAX = 1 << 30
+# Of all outputs of a reply: so many take the gateway a quarter of a second to write and to read again, and some 40 MB.
+JSON_NUMBERS_MAX = 1 << 20
 PARAMETERS_MAX, PARAMETER_CHARS_MAX = 32, 256
 PRIORITY_MAX, TIMEOUT_US_MAX = 1 << 31, 1 << 53
 SIZE = "binary_data_size"
@@ -275,11 +277,12 @@ def write(
 
     `batched`: the first dimension of outputs are rows, each of which has classes of its own; `labels` are the names of the
     classes of an output. Texts stand in the JSON, also where binary data are asked for: the gateway would bring them there.
-    Error: `EngineError` for what is not as `specs` say, or cannot be written.
+    Errors: `EngineError` for what is not as `specs` say, or cannot be written; `RequestRefused` where JSON cannot hold it.
     """
     by_name = {spec.name: spec for spec in specs}
     described: list[dict[str, Any]] = []
     tail: list[bytes] = []
+    numbers = 0
     for wanted in request.outputs or _all(request, specs):
         spec, array = by_name.get(wanted.name), outputs.get(wanted.name)
         if spec is None or array is None:
@@ -296,6 +299,10 @@ def write(
                 tail.append(to_bytes(array, datatype))
                 one["parameters"] = {SIZE: len(tail[-1])}
             else:
+                numbers += array.size if datatype != "BYTES" else 0
+                if numbers > JSON_NUMBERS_MAX:
+                    what = f"The outputs have more than {JSON_NUMBERS_MAX:,} numbers in JSON"
+                    raise _refused(f"{what}; ask for them with `binary_data`.", "outputs")
                 one["data"] = to_json(array, datatype)
         except ValueError as error:
             if wanted.classification or (array.dtype.kind == "f" and not wanted.binary):

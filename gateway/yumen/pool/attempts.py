@@ -13,7 +13,7 @@ from yumen.exchange import Answer
 from yumen.foreign import tamed
 from yumen.pool.lease import Lease, LeasedStream, verdict
 from yumen.pool.member import AVOID_S_MAX
-from yumen.telemetry import error_name
+from yumen.telemetry import wordless
 
 # Replies after which another replica may be asked: each says "not me, not now".
 ELSEWHERE = frozenset({429, 502, 503, 504})
@@ -55,7 +55,7 @@ async def attempt(ask: Ask, lease: Lease, clock: Callable[[], float], abandoned:
         raise EngineError("no answer in time", timeout=True) from None
     except Exception as error:  # an engine is somebody else's code
         lease.end("failed")
-        raise EngineError(f"it raised {error_name(error)}") from None
+        raise EngineError(f"it raised {wordless(error)}") from None
     except BaseException:
         lease.end("unknown")
         raise

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.engines.onnx.graphs import adder, saved
 
 from yumen.cli import main
 from yumen.cli.engines.agreement import difference
@@ -66,6 +67,27 @@ def test_an_engine_that_is_fine_passes(run: Any) -> None:
     assert [one["engine"] for one in report["engines"]] == ["numbers", "twins/left", "twins/right", "faq"]
     runs = report["engines"][0]["models"][0]["runs"]
     assert [(one["rows"], one["absolute"]) for one in runs] == [(rows, 0.0) for rows in (1, 2, 4, 8, 16, 32)]
+
+
+def test_versions_that_are_not_to_serve_are_fine(run: Any, tmp_path: Path) -> None:
+    """Earlier versions stay where they are, and a repository may name what it loads."""
+    for name, version in (("add", 1), ("add", 2), ("other", 1)):
+        (tmp_path / "models" / name / str(version)).mkdir(parents=True)
+        saved(tmp_path / "models" / name / str(version) / "model.onnx", adder())
+    folder = tmp_path / "policies"
+    folder.mkdir()
+    repository = f'{{path: "{tmp_path / "models"}", load: [add]}}'
+    (folder / "gateway.yaml").write_text(f"""version: 1
+engines:
+  models: {{adapter: onnx, egress: local, task: tensors, repository: {repository}}}
+routes:
+  - {{id: models, match: {{paths: ["/v2/*"]}}, engine: models, chain: [audit]}}
+""")
+    (folder / "audit.yaml").write_text("version: 1\nplugin: audit\n")
+    result = run("check", "--json", policies=folder)
+    assert result.exit_code == 0, result.output
+    (report,) = json.loads(result.stdout)["engines"]
+    assert [(one["model"], one["version"]) for one in report["models"]] == [("add", "2")]
 
 
 def test_an_engine_that_does_not_load_is_a_line_and_exit_2(run: Any) -> None:

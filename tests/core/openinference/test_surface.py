@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from structlog.testing import capture_logs
 from tests.e2e.openinference.calculator import Calculator
 
 from yumen import (
@@ -335,6 +336,29 @@ async def test_faults_of_an_engine_have_a_code_and_no_detail(
         got, body = await plane.ask(method, path)
         assert got == status
         assert "SECRET" not in body["error"]
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_an_engine_that_is_down_hides_no_others_models(
+    plane: Plane, monkeypatch: pytest.MonkeyPatch, first: bool
+) -> None:
+    """Those who answer are listed; what has happened to the other is in the log."""
+
+    class Down:
+        async def index(self) -> Any:
+            raise EngineError("refused")
+
+        async def statistics(self) -> Any:
+            raise EngineError("refused")
+
+    before = await plane.ask("POST", "/v2/repository/index"), await plane.ask("GET", "/v2/models/stats")
+    down, known = catalogue.Found("down", Down()), [*catalogue.catalogues(plane.runtime)]  # type: ignore[arg-type]
+    monkeypatch.setattr(surface, "catalogues", lambda _: [down, *known] if first else [*known, down])
+    with capture_logs() as logs:
+        after = await plane.ask("POST", "/v2/repository/index"), await plane.ask("GET", "/v2/models/stats")
+    assert before == after
+    assert before[0][1]
+    assert [one["engine"] for one in logs if one["event"] == "engine_failed"] == ["down", "down"]
 
 
 async def test_a_catalogue_that_hangs_is_not_waited_for(plane: Plane, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as shapes
 from tests.core.openinference.bodies import SIGNATURE, binary, body, packed, tensor
 
 from yumen import DATATYPES, Datatype, EngineError, RequestRefused, Tensor, TensorSpec
-from yumen.openinference.wire import InferRequest, Input, Wanted, check, read, write
+from yumen.openinference.wire import JSON_NUMBERS_MAX, InferRequest, Input, Wanted, check, read, write
 
 SECRET = "机密SECRET"
 TYPES: list[Datatype] = list(DATATYPES)  # type: ignore[arg-type]  # a mapping of theirs
@@ -345,6 +345,17 @@ def test_what_has_no_order_can_be_had_as_binary_data(datatype: Datatype, array: 
         write(asked, "m", "", specs, {"y": array})
     reply = write(InferRequest(inputs={}, outputs=(Wanted("y", True),)), "m", "", specs, {"y": array})
     assert reply.body[reply.json_bytes :] == array.tobytes()
+
+
+def test_many_numbers_can_be_had_as_binary_data() -> None:
+    """A short request may come to a reply of any size, which the gateway would write and read as JSON."""
+    half = np.ones(JSON_NUMBERS_MAX // 2, np.int8)
+    specs = [TensorSpec("y", "INT8", (-1,)), TensorSpec("z", "INT8", (-1,))]
+    write(InferRequest(inputs={}), "m", "", specs, {"y": half, "z": half})
+    more = {"y": half, "z": np.ones(JSON_NUMBERS_MAX // 2 + 1, np.int8)}
+    with pytest.raises(RequestRefused, match="binary_data"):
+        write(InferRequest(inputs={}), "m", "", specs, more)
+    assert write(InferRequest(inputs={}, binary_default=True), "m", "", specs, more).json_bytes
 
 
 def test_a_missing_output_is_the_engine_s_failure() -> None:

@@ -133,6 +133,8 @@ def test_other_paths_are_refused() -> None:
 
 def test_what_is_implemented_is_read() -> None:
     """Each option has its place in the search; what the request leaves out is left to the model."""
+    # As a float of 32 bits it would be 0, which the library takes for no limit at all.
+    assert read(top_p=1e-46).search(641) == {"top_p": 1e-6}
     asked = read(temperature=0.7, top_p=0.9, top_k=5, max_tokens=9, max_completion_tokens=4, seed=1 << 70, stop="。")
     assert asked.search(641) == {"do_sample": True, "temperature": 0.7, "top_p": 0.9, "top_k": 5}
     assert (asked.tokens_max, asked.stops) == (4, ("。",))

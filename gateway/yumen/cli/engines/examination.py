@@ -20,6 +20,7 @@ from yumen.policy.bundle import EngineSpec
 from yumen.tensors.engine import TensorEngine
 from yumen.tensors.models import TensorModel
 from yumen.tensors.repository import Served
+from yumen.tensors.repository.shelf import UNCHOSEN, UNLOADED
 from yumen.tensors.types import Rows, Signature, Tensors
 
 SIZES = (1, 2, 4, 8, 16, 32)
@@ -103,7 +104,7 @@ async def _look(engine: Engine[Any], report: EngineReport, shapes: Shapes) -> No
     if state.ill:
         report.add("health", state.ill, "correct what it names")
     for one in state.index:
-        if one.state == "UNAVAILABLE" and one.reason:
+        if one.state == "UNAVAILABLE" and one.reason not in ("", UNCHOSEN, UNLOADED):
             report.add("model", f"{one.name} {one.version}: {one.reason}", "correct it, or take the version away")
     for placement in state.placements:
         instead = placement.detail.get("instead_of")
