@@ -46,9 +46,9 @@ def words(kind: Kind, given: str, *, again: bool = False) -> Words:
     """
     shown = plain(given[:80])
     if len(given) > NAME_CHARS_MAX or NAME.fullmatch(given) is None:
+        one = "an engine" if kind == "engine" else "a plugin"
         raise CannotStart(
-            f"`{shown}` cannot be {'an engine' if kind == 'engine' else 'a plugin'}'s name: Python modules and policies are called "
-            f"by it; take at most "
+            f"`{shown}` cannot be the name of {one}: Python modules and policies are called by it; take at most "
             f"{NAME_CHARS_MAX} of a-z, 0-9, - and _, beginning with a letter, such as `house-words`"
         )
     name = given.replace("-", "_")
