@@ -105,6 +105,21 @@ def test_any_other_is_refused_unimported(site: Site, tmp_path: Path, pin: str, s
     assert imported() == set()
 
 
+def test_a_wrong_pin_of_a_built_in_is_all_that_is_said(tmp_path: Path) -> None:
+    """Engines of the same distribution are not imported either, and nobody is told to set a variable that there is not."""
+    gateway = GATEWAY.replace("[gate]", "[limits]")
+    folder = policy(
+        tmp_path / "b",
+        "{version: 1.0}",
+        gateway=gateway,
+        limits=f"version: 1\nplugin: limits\npin: {{sha256: {WRONG}}}\n",
+    )
+    (Path(folder) / "gate.yaml").unlink()
+    (told,) = said(folder)
+    assert "limits.yaml" in told
+    assert "policy.pin" in told
+
+
 def test_one_byte_is_enough(site: Site, tmp_path: Path) -> None:
     """A release of the same version with other bytes is not the pinned one."""
     folder = policy(tmp_path / "b", f"{{sha256: {hash_of()}}}")

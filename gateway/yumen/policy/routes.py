@@ -97,7 +97,8 @@ def _choose(gateway: Source, path: Path, item: RouteFile, engines: dict[str, Eng
     for name in wanted:
         _check_declared(gateway, (*path, "engine"), name, declared)
     available = [name for name in wanted if name in engines]
-    if not available and not gateway.diagnostics:
+    # One that depends on nothing is missing because of something else, which has been told.
+    if not available and not gateway.diagnostics and all(declared[name].get("when_env") for name in wanted):
         what = f"no engine of the route `{item.id}` is available"
         gateway.wrong(
             (*path, "engine"), "policy.no-engine", what, "set its `when_env` variable, or add an engine without"
