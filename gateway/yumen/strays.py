@@ -12,6 +12,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Iterable
+from functools import partial
 from types import CodeType
 from typing import Any, Literal, TextIO
 
@@ -36,17 +37,22 @@ def contain(loop: asyncio.AbstractEventLoop) -> None:
                 run()
                 return
             except (SystemExit, KeyboardInterrupt) as error:
-                tell("loop", error)
+                tell(log, "loop", error)
 
     # Whoever serves has made the loop already. What has raised is out of its queue, so it can be run again.
     loop.run_forever = run_forever  # type: ignore[method-assign]
-    loop.set_exception_handler(_of_loop)
-    threading.excepthook = _of_thread
-    sys.unraisablehook = _of_finalizer
-    warnings.showwarning = _of_warning
+    hear(loop, log)
 
 
-def tell(where: Where, error: BaseException) -> None:
+def hear(loop: asyncio.AbstractEventLoop, log: Any) -> None:
+    """Have `log` told, instead of Python, what nobody waits for in a loop and in the process around it."""
+    loop.set_exception_handler(partial(_of_loop, log))
+    threading.excepthook = partial(_of_thread, log)
+    sys.unraisablehook = partial(_of_finalizer, log)
+    warnings.showwarning = partial(_of_warning, log)
+
+
+def tell(log: Any, where: Where, error: BaseException) -> None:
     """Log an error that nobody has waited for."""
     at, distribution = origin(error)
     log.error("unhandled", where=where, error=error_name(error), at=at, distribution=distribution)
@@ -72,13 +78,13 @@ def _levels(error: BaseException) -> Iterable[tuple[Any, int]]:
     return levels if len(levels) <= LEVELS_MAX else [*levels[: LEVELS_MAX // 2], *levels[-LEVELS_MAX // 2 :]]
 
 
-def _of_loop(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+def _of_loop(log: Any, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """See `asyncio.loop.set_exception_handler`; the message of a context shows arguments."""
     error = context.get("exception")
     waiting = context.get("task") or context.get("future")
     where: Where = "callback" if waiting is None else "task"
     if isinstance(error, BaseException):
-        tell(where, error)
+        tell(log, where, error)
         return
     # Such as a task that is destroyed while it waits.
     code = getattr(getattr(waiting, "get_coro", lambda: None)(), "cr_code", None)
@@ -86,19 +92,19 @@ def _of_loop(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     log.error("unhandled", where=where, error="", at=at, distribution="")
 
 
-def _of_thread(failed: threading.ExceptHookArgs) -> None:
+def _of_thread(log: Any, failed: threading.ExceptHookArgs) -> None:
     if failed.exc_value is not None and not isinstance(failed.exc_value, SystemExit):
-        tell("thread", failed.exc_value)
+        tell(log, "thread", failed.exc_value)
 
 
-def _of_finalizer(failed: Any) -> None:
+def _of_finalizer(log: Any, failed: Any) -> None:
     """See `sys.unraisablehook`."""
     if failed.exc_value is not None:
-        tell("finalizer", failed.exc_value)
+        tell(log, "finalizer", failed.exc_value)
 
 
 def _of_warning(
-    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None,
+    log: Any, message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None,
     line: str | None = None,
 ) -> None:  # fmt: skip
     """See `warnings.showwarning`; Python shows a warning of one place once."""

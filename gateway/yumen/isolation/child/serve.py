@@ -38,6 +38,7 @@ from yumen.isolation.wire import (
 )
 from yumen.operators import Download, Right
 from yumen.plugin import Plugin
+from yumen.strays import hear
 from yumen.telemetry import error_name, place, wordless
 
 # Exchanges under way of which the plugin may have notes; the oldest are dropped, and their next hook is a fault.
@@ -90,6 +91,7 @@ class Server:
         self._want = Wants(wants)
         self._calls = Calls(self._link.send)
         self._host = IsolatedHost(self._setup, self._calls, self._want)
+        hear(loop, self._host.log)
         await self._link.open(orders)
         starting = loop.create_task(self._start())
         politely = await self._over
@@ -98,8 +100,14 @@ class Server:
             task.cancel()
         await asyncio.gather(starting, *self._tasks.values(), return_exceptions=True)
         if politely:
-            await self._plugin.stop()
+            await self._stop()
         self._link.finish()
+
+    async def _stop(self) -> None:
+        try:
+            await self._plugin.stop()
+        except BaseException as error:  # somebody else's code
+            self._host.log.error("stop_failed", error=error_name(error), at=place(error))
 
     def _end(self, politely: bool) -> None:
         if not self._over.done():
