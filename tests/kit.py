@@ -60,6 +60,10 @@ class Ledger(Plugin[NoConfig]):
         )
 
 
+class Panic(BaseException):
+    """What no handler of `Exception` sees."""
+
+
 def step(plugin: Plugin[Any], **knobs: Any) -> Step:
     """A plugin on the route, with the core's knobs; unless a test is about it, no slow machine makes a hook late."""
     name = knobs.pop("name", plugin.manifest.name)

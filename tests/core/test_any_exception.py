@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from structlog.testing import capture_logs
 from tests.core.askers import Asker, chain
 from tests.core.probes import Probe, engine
 from tests.core.streams import VALUE, TokenFilter, Tokens, contents, stream_request
 from tests.core.test_parts import instance
-from tests.kit import Ledger, exchange, request, saying, step
+from tests.kit import Ledger, Panic, exchange, request, saying, step
 
 from yumen import (
     Channel,
@@ -44,11 +42,6 @@ from yumen.registry import given
 from yumen.runtime import Runtime
 from yumen.target import Target
 from yumen.testing import ScriptedEngine, chunk, completion
-
-
-class Panic(BaseException):
-    """What no handler of `Exception` sees."""
-
 
 RAISED = [
     SystemExit(3),
@@ -175,67 +168,6 @@ async def test_who_stands_before_the_engine(error: BaseException) -> None:
     asked = engine()
     outcome = await exchange(chain(Asker(lambda *_: now(error)(None))), asked)
     assert (outcome.code, asked.requests) == ("plugin_fault", [])
-
-
-@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit("SECRET"), Panic("SECRET")])
-@pytest.mark.parametrize("at", ["once", "later", "first", "mid-stream"])
-async def test_engines(error: BaseException, at: str) -> None:
-    """An engine that raises it, at once or in mid-stream, is one that could not be reached."""
-    ledger = Ledger()
-
-    class Raising(ScriptedEngine):
-        async def generate(self, request: Any) -> Any:
-            if at == "later":
-                await asyncio.sleep(0)
-            if at in ("once", "later"):
-                raise error
-            return self._breaking()
-
-        async def _breaking(self) -> AsyncIterator[Any]:
-            if at == "mid-stream":
-                yield chunk("fi")
-            await asyncio.sleep(0)
-            raise error
-
-    stream = at in ("first", "mid-stream")
-    with capture_logs() as logs:
-        outcome = await exchange([step(ledger)], Raising(dialects=("openai",)), request(stream=stream))
-    assert outcome.code == "engine_unavailable"
-    assert [one["outcome"] for one in ledger.records] == ["engine_unavailable"]
-    (failed,) = (one for one in logs if one["event"] == "engine_failed")
-    # An engine's author finds the line; what stands in for a `GeneratorExit` is raised by the core.
-    where = "foreign.py" if isinstance(error, GeneratorExit) else Path(__file__).name
-    assert f"{where}:" in failed["detail"]
-    assert "SECRET" not in str(logs)
-
-
-async def test_an_engine_that_raises_while_its_stream_is_closed() -> None:
-    """A caller who leaves is on record, whatever the engine makes of it."""
-    ledger = Ledger()
-
-    class Raising(ScriptedEngine):
-        async def generate(self, request: Any) -> Any:
-            return self._breaking()
-
-        async def _breaking(self) -> AsyncIterator[Any]:
-            try:
-                yield chunk("fi")
-                await asyncio.sleep(60)
-            finally:
-                raise GeneratorExit("SECRET")
-
-    begun = asyncio.Event()
-
-    async def on_frame(frame: bytes) -> None:
-        begun.set()
-
-    asked = exchange([step(ledger)], Raising(dialects=("openai",)), request(stream=True), on_frame=on_frame)
-    going = asyncio.ensure_future(asked)
-    await begun.wait()
-    going.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await going
-    assert [one["outcome"] for one in ledger.records] == ["engine_unavailable"]
 
 
 class Unmasking(Tokens):

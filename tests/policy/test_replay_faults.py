@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from tests.kit import Panic
 from tests.policy.recording import ROOT, quiet
 from tests.policy.replaying import Case
 
@@ -22,10 +23,6 @@ from yumen.policy.replay.report import Report
 from yumen.registry import given
 
 __all__ = ["quiet"]
-
-
-class Panic(BaseException):
-    """What no handler of `Exception` sees."""
 
 
 class Panics(Plugin[NoConfig]):

@@ -8,14 +8,10 @@ from typing import Any
 
 import pytest
 from tests.core.pool.replicas import OK, Scripted, failing, host, in_flight, outcome, pool_of, request, running, sample
+from tests.kit import Panic
 
 from yumen import CannotStart, EngineError
 from yumen.plugin import Host
-
-
-class Panic(BaseException):
-    """What no handler of `Exception` sees."""
-
 
 WAYS = [pytest.param(one, id=type(one).__name__) for one in (SystemExit(3), KeyboardInterrupt(), Panic("秘密 SECRET"))]
 
