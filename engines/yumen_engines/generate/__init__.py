@@ -155,7 +155,7 @@ class Generate(Engine[GenerateConfig]):
             seeded = {} if asked.seed is None else {"random_seed": (asked.seed + number) & SEED_MASK}
             reading = Reading(self._prompter.decode, prompt, asked.stops)
             jobs.append(Job(choice, prompt, {**search, **seeded}, tokens_max, reading, said, tenant))
-        decoder.submit(jobs, tenant)
+        decoder.submit(jobs)
         return Replies(decoder, jobs, said, len(prompt))
 
     async def _run(self, work: Callable[[], T]) -> T:

@@ -111,7 +111,7 @@ class Decoder:
         """Answers that are written or wait."""
         return len(self._running) + len(self._waiting)
 
-    def check_room(self, tenant: str, answers: int = 1, prepared: int = 0, prepared_tenant: int = 0) -> None:
+    def check_room(self, tenant: str, answers: int, prepared: int = 0, prepared_tenant: int = 0) -> None:
         """Error: `EngineError` where the process is gone, or there is no room for so many more answers of a tenant.
 
         `prepared` is how many are about to be submitted, of which `prepared_tenant` are of the same tenant.
@@ -124,9 +124,9 @@ class Decoder:
         ):
             raise self.busy()
 
-    def submit(self, jobs: Sequence[Job], tenant: str) -> None:
-        """Write these answers of a tenant, all or none. Error: `EngineError`, as by `check_room`."""
-        self.check_room(tenant, len(jobs))
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """Write these answers, of one tenant, all or none. Error: `EngineError`, as by `check_room`."""
+        self.check_room(jobs[0].tenant, len(jobs))
         self._waiting += jobs
         self._fill()
 

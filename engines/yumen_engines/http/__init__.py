@@ -9,7 +9,7 @@ from yumen import Engine, EngineError, EngineManifest, EngineRequest, Host, Nati
 from yumen_engines.http.config import HttpConfig
 from yumen_engines.openai.client import CLOSE_GRACE_S, VERSION, Upstream, read_reply
 from yumen_engines.openai.config import root
-from yumen_engines.openai.headers import asked_for
+from yumen_engines.openai.headers import passed_on
 
 __all__ = ["Http", "HttpConfig"]
 
@@ -35,8 +35,7 @@ class Http(Engine[HttpConfig]):
             below(request.path), request.body, streamed=False, deadline=deadline
         )  # fmt: skip
         body = await read_reply(sent, response, self.config.reply_bytes_max)
-        seconds = asked_for(response)
-        return Native(response.status, body, {} if seconds is None else {"retry-after": str(seconds)})
+        return Native(response.status, body, passed_on(response))
 
     async def health(self) -> str:
         """What the last attempts to connect met, when all of them failed of late; else empty."""

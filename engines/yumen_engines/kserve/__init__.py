@@ -16,7 +16,7 @@ from yumen_engines.kserve.config import KServeConfig
 from yumen_engines.openai.client import CLOSE_GRACE_S, VERSION, Upstream, read_reply
 from yumen_engines.openai.config import origin
 from yumen_engines.openai.failures import refusal
-from yumen_engines.openai.headers import asked_for, headers_of
+from yumen_engines.openai.headers import headers_of, passed_on
 
 __all__ = ["KServe", "KServeConfig"]
 
@@ -108,11 +108,9 @@ class KServe(Engine[KServeConfig]):
 
 def _refused(response: Response, body: bytes) -> Native:
     """An error reply that the client may have. Error: `EngineError` for one that is not of the protocol."""
-    seconds = asked_for(response)
-    headers = {} if seconds is None else {"retry-after": str(seconds)}
     if not wire.is_refusal(body):
         if response.status != 429:
             raise refusal(response.status)
         # The status and its delay are worth passing on even where a proxy on the way has put a web page around them.
         body = RATE_LIMITED
-    return Native(response.status, body, headers)
+    return Native(response.status, body, passed_on(response))

@@ -212,7 +212,7 @@ class Onnx(TensorEngine[OnnxConfig]):
         finally:
             self._under_way -= 1
 
-    async def _read(self, texts: Sequence[str], tenant: str = "", deadline: float | None = None) -> Tensors:
+    async def _read(self, texts: Sequence[str], tenant: str, deadline: float | None) -> Tensors:
         """What the model says of texts, together with those of others. Error: `EngineError`."""
         if self._text is None:
             raise EngineError(NOT_LOADED)

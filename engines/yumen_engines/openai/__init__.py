@@ -12,7 +12,7 @@ from yumen import Engine, EngineError, EngineManifest, EngineRequest, Host, Nati
 from yumen_engines.openai.client import CLOSE_GRACE_S, VERSION, Upstream, read_reply
 from yumen_engines.openai.config import OpenAIConfig
 from yumen_engines.openai.failures import refusal
-from yumen_engines.openai.headers import asked_for, header
+from yumen_engines.openai.headers import header, passed_on
 from yumen_engines.openai.stream import EventStream
 
 __all__ = ["OpenAI", "OpenAIConfig"]
@@ -82,10 +82,7 @@ class OpenAI(Engine[OpenAIConfig]):
 
 def _native(response: Response, body: bytes) -> Native:
     """A reply that the client may have. Error: `EngineError` for one that is no JSON object."""
-    headers = {"content-type": header(response, "content-type") or "application/json"}
-    seconds = asked_for(response)
-    if seconds is not None:
-        headers["retry-after"] = str(seconds)
+    headers = {"content-type": header(response, "content-type") or "application/json", **passed_on(response)}
     if not _is_object(body):
         if response.status < 400:
             # Whoever answers so, and quickly, must not look like the best of several.

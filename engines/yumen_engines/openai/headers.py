@@ -41,6 +41,12 @@ def asked_for(response: Response) -> int | None:
     return retry_after_s(header(response, "retry-after"), time.time())
 
 
+def passed_on(response: Response) -> dict[str, str]:
+    """The header `retry-after` as a client gets it, in seconds; none where the reply does not say."""
+    seconds = asked_for(response)
+    return {} if seconds is None else {"retry-after": str(seconds)}
+
+
 def header(response: Response, name: str) -> str:
     """The value of a header; empty where there is none, or one that is not ASCII, which the HTTP library raises for."""
     try:
