@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 
+from pyreqwest import exceptions
 from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.request import StreamRequest
 from pyreqwest.response import Response
 
 # How long a server may ask to be left alone.
@@ -34,6 +38,30 @@ def client(timeout: timedelta) -> Client:
         .no_proxy()
         .build()
     )
+
+
+def request(client: Client, url: str, headers: Mapping[str, str], body: bytes) -> StreamRequest:
+    """A POST of whose reply only the status is read."""
+    return (
+        client.post(url)
+        .headers(headers)
+        .body_bytes(body)
+        .streamed_read_buffer_limit(REPLY_BYTES_MAX)
+        .build_streamed()
+    )  # fmt: skip
+
+
+async def close(client: Client) -> None:
+    """Close a client and its connections."""
+    await client.close()
+    await asyncio.sleep(CLOSE_GRACE_S)
+
+
+def kind_of(error: exceptions.PyreqwestError) -> str:
+    """What went wrong, in a word."""
+    if isinstance(error, TimeoutError):
+        return "timeout"
+    return "connection" if isinstance(error, exceptions.NetworkError) else type(error).__name__
 
 
 def retry_after(response: Response) -> str:

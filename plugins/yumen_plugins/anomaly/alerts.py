@@ -132,10 +132,9 @@ class Alerts:
         while not self._waiting.empty():
             self._waiting.get_nowait()
             self._drop("stopping")
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
-            await asyncio.sleep(posting.CLOSE_GRACE_S)
+        client, self._client = self._client, None
+        if client is not None:
+            await posting.close(client)
 
     async def _work(self, client: Client) -> None:
         """Deliver one alert after the other, whatever happens to any of them."""
@@ -171,18 +170,11 @@ class Alerts:
         self._drop("undelivered")
 
     async def _post(self, client: Client, alert: _Alert) -> _Failure | None:
-        request = (
-            client.post(self._config.url)
-            .headers(self._headers(alert))
-            .body_bytes(alert.body)
-            .streamed_read_buffer_limit(posting.REPLY_BYTES_MAX)
-            .build_streamed()
-        )
         try:
-            async with request as response:
+            async with posting.request(client, self._config.url, self._headers(alert), alert.body) as response:
                 return self._failure(response.status, posting.retry_after(response))
         except exceptions.PyreqwestError as error:
-            return _failure_of(error)
+            return _Failure(posting.kind_of(error), isinstance(error, TimeoutError | exceptions.NetworkError))
 
     def _headers(self, alert: _Alert) -> dict[str, str]:
         headers = {"content-type": "application/json", "x-yumen-delivery": alert.delivery}
@@ -228,14 +220,6 @@ def backoff_s(attempt: int) -> float:
     """
     ceiling_s = min(BACKOFF_S * 2 ** min(attempt - 1, 16), BACKOFF_S_MAX)
     return random.uniform(0.0, ceiling_s)  # noqa: S311 - spreads retries, guards nothing
-
-
-def _failure_of(error: exceptions.PyreqwestError) -> _Failure:
-    if isinstance(error, TimeoutError):
-        return _Failure("timeout", True)
-    if isinstance(error, exceptions.NetworkError):
-        return _Failure("connection", True)
-    return _Failure(type(error).__name__, False)
 
 
 def alert_lints(config: AlertsConfig | None) -> Sequence[Lint]:

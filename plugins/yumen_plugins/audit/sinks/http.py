@@ -38,18 +38,11 @@ class Poster:
     async def post(self, body: bytes, headers: Mapping[str, str]) -> None:
         """Return after a status from 200 to 299. Errors: `Unreached`, `Refused`."""
         client = self._client = self._client or posting.client(self._timeout)
-        request = (
-            client.post(self._url)
-            .headers({**self._headers, **headers})
-            .body_bytes(body)
-            .streamed_read_buffer_limit(posting.REPLY_BYTES_MAX)
-            .build_streamed()
-        )
         try:
-            async with request as response:
+            async with posting.request(client, self._url, {**self._headers, **headers}, body) as response:
                 _judge(response.status, posting.retry_after(response))
         except exceptions.PyreqwestError as error:
-            raise Unreached(_kind(error)) from None
+            raise Unreached(posting.kind_of(error)) from None
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             # A cancellation that meets the end of a request is lost in the HTTP library.
@@ -59,8 +52,7 @@ class Poster:
         """Close the connections."""
         client, self._client = self._client, None
         if client is not None:
-            await client.close()
-            await asyncio.sleep(posting.CLOSE_GRACE_S)
+            await posting.close(client)
 
 
 class HttpTarget:
@@ -84,9 +76,3 @@ def _judge(status: int, retry_after: str) -> None:
     if status >= 500 or status in LATER:
         raise Unreached(f"status {status}", posting.wait_s(retry_after, time.time()))
     raise Refused(f"status {status}", FIXES.get(status, "see what the server's log says about it"))
-
-
-def _kind(error: exceptions.PyreqwestError) -> str:
-    if isinstance(error, TimeoutError):
-        return "timeout"
-    return "connection" if isinstance(error, exceptions.NetworkError) else type(error).__name__
