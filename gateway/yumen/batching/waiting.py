@@ -88,13 +88,17 @@ class Waiting:
     """All that waits for one model. `rows`, `bytes` and each tenant's are what bounds are held against."""
 
     def __init__(self, tenants: Tenants, age_s: float) -> None:
-        self.rows = 0
         self.bytes = 0
         self._tenants = tenants
         self._age_s = age_s
         self._lanes = Lanes()
         self._alike: dict[Hashable, Lanes] = {}
         self._order = 0
+
+    @property
+    def rows(self) -> int:
+        """How many rows wait."""
+        return self._lanes.rows
 
     @property
     def kinds(self) -> int:
@@ -122,7 +126,6 @@ class Waiting:
             alike = self._alike[part.key] = Lanes()
         alike.add(part)
         tenant = part.tenant
-        self.rows += part.number
         self.bytes += part.bytes
         tenant.rows += part.number
         tenant.bytes += part.bytes
@@ -138,7 +141,6 @@ class Waiting:
             del self._alike[part.key]
         part.order = -1
         tenant = part.tenant
-        self.rows -= part.number
         self.bytes -= part.bytes
         tenant.rows -= part.number
         tenant.bytes -= part.bytes
