@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from yumen.testing.calls import chat
-from yumen.testing.conformance.canaries import EDITS, read, said, sent
+from yumen.testing.conformance.canaries import EDITS, applied, read, sent
 from yumen.testing.conformance.examples import CANARIES, TEXTS
 from yumen.testing.conformance.subject import Asked, Subject
 from yumen.testing.conformance.verdict import DoesNotApply, NotReached, check, demand, none_of
@@ -70,7 +70,7 @@ async def shadow_applies(subject: Subject) -> None:
     for example in subject.examples:
         bare, quiet = await subject.survey(example, "without"), await subject.survey(example, "shadow")
         for asked, ours, theirs in zip(bare.asked, quiet.outcomes, bare.outcomes, strict=True):
-            same = _applied(ours) == _applied(theirs)
+            same = applied(ours) == applied(theirs)
             demand(same, f"{asked.call.path} differs from a chain without it: {_difference(ours, theirs)}")
             none_of(_headers(ours, theirs), "it sets a header in shadow")
             acted = acted or any(one.edits or one.decision != "allow" for one in subject.own(ours)) or bool(ours.shadow)
@@ -81,10 +81,6 @@ async def shadow_applies(subject: Subject) -> None:
         )
     if not acted:
         raise NotReached("no text made it do anything, in shadow or not; examples would")
-
-
-def _applied(outcome: Outcome) -> tuple[Any, ...]:
-    return sent(outcome), said(outcome)
 
 
 def _headers(one: Outcome, other: Outcome) -> list[str]:

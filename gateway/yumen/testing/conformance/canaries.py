@@ -81,6 +81,11 @@ def said(outcome: Outcome) -> tuple[int, str, str]:
     return outcome.status, outcome.code, "" if broken else read(outcome)
 
 
+def applied(outcome: Outcome) -> tuple[bytes | None, tuple[int, str, str]]:
+    """What came of an exchange for the engine and for the client."""
+    return sent(outcome), said(outcome)
+
+
 @check(
     "manifest.stores",
     "Nothing raw stands in the store or in files, unless the manifest says `stores: raw`.",

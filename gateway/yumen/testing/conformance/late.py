@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
 from yumen.operators import Erasure
 from yumen.testing.calls import chat
 from yumen.testing.conformance.examples import CANARIES, Example
 from yumen.testing.conformance.output import listening
-from yumen.testing.conformance.subject import Asked, Subject, holds_one
+from yumen.testing.conformance.subject import Asked, Subject, holds_one, places_of
 from yumen.testing.conformance.verdict import DoesNotApply, check, demand, none_of
 from yumen.testing.conformance.watch import reach
 from yumen.testing.harness import Harness
@@ -67,7 +67,7 @@ async def stores_nothing(subject: Subject) -> None:
         async with subject.harness(example) as harness:
             await _said(subject, harness, len(SAID))
             await harness.runtime.stop()
-            none_of(kept(harness, WORDS), "a text stands in")
+            none_of(places_of(harness, WORDS), "a text stands in")
 
 
 @check(
@@ -89,16 +89,10 @@ async def _forgotten(subject: Subject, example: Example) -> None:
         if not subject.overrides("on_erase"):
             # A ledger in files, which is to stay, ends by its retention.
             stored = harness.parts.store.holding(TENANT.encode())
-            stored += [at for at in kept(harness, words) if at.startswith("store")]
+            stored += [at for at in places_of(harness, words) if at.startswith("store")]
             none_of(stored, "it has no `on_erase`, and something of the tenant stands in")
             return
         await harness.plugin(subject.name).on_erase(Erasure(TENANT))
-        none_of(kept(harness, words), "the tenant is forgotten, and a text of it still stands in")
+        none_of(places_of(harness, words), "the tenant is forgotten, and a text of it still stands in")
         stored = harness.parts.store.holding(TENANT.encode())
         demand(not stored, "the tenant is forgotten, and the store still holds something under its name")
-
-
-def kept(harness: Harness, words: Collection[str]) -> list[str]:
-    """The places of the store and of files in which one of some words stands."""
-    places = {at for word in words for at in harness.traces_of(word)}
-    return sorted(one for one in places if not one.startswith(("log", "metrics", "records[")))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple
 
-from yumen.testing.conformance.canaries import said, sent
+from yumen.testing.conformance.canaries import applied
 from yumen.testing.conformance.examples import Example
 from yumen.testing.conformance.rules import used_in
 from yumen.testing.conformance.streams import FINDS, found_the_same, same
@@ -64,16 +64,12 @@ async def _acted(subject: Subject, example: Example, rules: Collection[str]) -> 
         loud = survey.outcomes[at], survey.outcomes[streamed_at]
         without = bare.outcomes[at], bare.outcomes[streamed_at]
         used = {rule for one in loud for rule in used_in(subject, one)} & set(rules)
-        differs = any(_applied(one) != _applied(other) for one, other in zip(loud, without, strict=True))
+        differs = any(applied(one) != applied(other) for one, other in zip(loud, without, strict=True))
         for rule in sorted(used) or ([""] if differs else ()):
             one = Tried(rule, plain, streamed)
             if first_.setdefault(rule, one) is not one:
                 others.append(one)
     return [*first_.values(), *others][:TEXTS_MAX]
-
-
-def _applied(outcome: Outcome) -> tuple[bytes | None, tuple[int, str, str]]:
-    return sent(outcome), said(outcome)
 
 
 async def _all(
@@ -89,7 +85,7 @@ async def _all(
                 continue
             for ours, theirs in zip(both, expected, strict=True):
                 form = "a stream" if ours.streamed else "an exchange"
-                demand(_applied(ours) == _applied(theirs), f"its rules are in mode `{mode}`, and yet it changes {form}")
+                demand(applied(ours) == applied(theirs), f"its rules are in mode `{mode}`, and yet it changes {form}")
             if mode == "shadow" and subject.overrides("stream"):
                 demand(found_the_same(subject, *both), f"with its rules in shadow, {FINDS} than of a plain reply")
 

@@ -87,7 +87,7 @@ async def stream_channels(subject: Subject) -> None:
         started.engine = ChannelEngine()
         async with started as harness:
             for channel in CHANNELS:
-                for text in _texts(subject, example, channel):
+                for text in _texts(example, channel):
                     plain = await _say(harness, channel, (text,), stream=False)
                     acted = acted or bool(plain.code) or said(plain, channel) != text
                     half = len(text) // 2
@@ -101,7 +101,7 @@ async def stream_channels(subject: Subject) -> None:
         raise NotReached("no reply made its filter change anything; examples with `replies` would")
 
 
-def _texts(subject: Subject, example: Example, channel: str) -> list[str]:
+def _texts(example: Example, channel: str) -> list[str]:
     every = [*(example.replies or REPLIES), TEXTS[1]]
     return [msgspec.json.encode({"q": one}).decode() for one in every] if channel == ARGUMENTS else every
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
@@ -28,7 +28,6 @@ BETWEEN_S = 61
 UNSTARTED = "it does not start with its example; see schema.default"
 LONG_CHARS = 8_000
 STARTS = 100
-FAILED = ("fault", "unsupported")
 Isolation = Literal["none", "process"]
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
 TOOL = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": '{"城市": "上海"}'}}
@@ -207,7 +206,7 @@ class Subject:
                 for one in calls:
                     outcomes.append(await self.ask(harness, one))
                     # What the next exchange writes over has been there all the same.
-                    places |= {at for canary in CANARIES for at in _kept(harness, canary)}
+                    places.update(places_of(harness, CANARIES))
                     telling |= {file for file in reached.outside(harness.data_dir) if holds_one(file)}
             # Of the log and the metrics nothing goes away.
             places |= {at for canary in CANARIES for at in harness.traces_of(canary)}
@@ -279,10 +278,12 @@ def roles() -> list[Asked]:
     ]
 
 
-def _kept(harness: Harness, value: str) -> list[str]:
-    """The places in which a value stands that may be written over."""
-    sought = Sought(value)
-    return [*sought.spaces(harness.parts.store.holding), *sought.files(harness.data_dir)]
+def places_of(harness: Harness, values: Collection[str]) -> list[str]:
+    """The places of the store and of files in which one of some values stands; they may be written over."""
+    places: set[str] = set()
+    for sought in map(Sought, values):
+        places.update(sought.spaces(harness.parts.store.holding), sought.files(harness.data_dir))
+    return sorted(places)
 
 
 def holds_one(file: str) -> bool:
