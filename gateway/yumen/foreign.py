@@ -94,8 +94,11 @@ def _leave(coroutine: Coroutine[Any, Any, Any]) -> None:
 
 
 async def called(function: Callable[[], Awaitable[ResultT]]) -> ResultT:
-    """Call something of somebody else's and await it; what it raises at once is its own as well."""
-    return await contained(_called(function))
+    """Call something of somebody else's and await it; what it raises at once, and a `GeneratorExit`, are its own as well."""
+    coroutine = _called(function)
+    finished, result = advance(coroutine.send, None)
+    value: ResultT = result if finished else await resume(coroutine, result)
+    return value
 
 
 async def _called(function: Callable[[], Awaitable[ResultT]]) -> ResultT:
@@ -116,12 +119,9 @@ async def following(events: AsyncIterator[ResultT]) -> ResultT | None:
     return item
 
 
-async def contained(awaitable: Awaitable[ResultT]) -> ResultT:
+def contained(awaitable: Awaitable[ResultT]) -> Coroutine[Any, Any, ResultT]:
     """Await something of somebody else's, whose `GeneratorExit` is then its own."""
-    coroutine = _awaited(awaitable)
-    finished, result = advance(coroutine.send, None)
-    value: ResultT = result if finished else await resume(coroutine, result)
-    return value
+    return called(lambda: awaitable)
 
 
 async def tamed(call: Callable[[], Awaitable[ResultT]]) -> ResultT:
@@ -136,7 +136,3 @@ async def tamed(call: Callable[[], Awaitable[ResultT]]) -> ResultT:
         raise
     except BaseException as error:
         raise RuntimeError(f"it raised {error_name(error)}") from None
-
-
-async def _awaited(awaitable: Awaitable[ResultT]) -> ResultT:
-    return await awaitable
