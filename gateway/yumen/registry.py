@@ -87,9 +87,6 @@ def names(kind: str) -> list[str]:
 @lru_cache(256)
 def load_plugin(name: str) -> type[Plugin[Any]]:
     """Import a plugin's class. Error: `RegistryError`."""
-    given = _given.get(name)
-    if given is not None and issubclass(given, Plugin):
-        return given
     loaded = _load("plugin", name, Plugin, Manifest)
     assert issubclass(loaded, Plugin)
     return loaded
@@ -98,9 +95,6 @@ def load_plugin(name: str) -> type[Plugin[Any]]:
 @lru_cache(256)
 def load_engine(name: str) -> type[Engine[Any]]:
     """Import an engine's class. Error: `RegistryError`."""
-    given = _given.get(name)
-    if given is not None and issubclass(given, Engine):
-        return given
     loaded = _load("engine", name, Engine, EngineManifest)
     assert issubclass(loaded, Engine)
     return loaded
@@ -190,6 +184,9 @@ def api_warning(kind: str, owner: Any) -> Verdict | None:
 
 
 def _load(kind: str, name: str, base: type, manifest_type: type[msgspec.Struct]) -> type:
+    given = _given.get(name)
+    if given is not None and issubclass(given, base):
+        return given
     point = _one(kind, name)
     # What lies on disk now is what is imported, and stays so for as long as this process lives.
     noted = _imported.setdefault((kind, name, point.value), provenance(kind, name))

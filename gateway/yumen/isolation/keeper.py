@@ -34,8 +34,8 @@ class Keeper:
     """The process of one instance, whichever that is at the moment."""
 
     def __init__(self, instance: Instance, host: Host) -> None:
-        self._host = host
         """Error: `CannotStart` where the configuration would be another one in the process."""
+        self._host = host
         self._setup = Setup(
             module=instance.plugin_class.__module__,
             qualname=instance.plugin_class.__qualname__,

@@ -16,7 +16,6 @@ from yumen.isolation.conversation import Conversation
 from yumen.isolation.keeper import Keeper
 from yumen.isolation.show import apply, passed, seen
 from yumen.isolation.wire import (
-    EXCHANGE_HOOKS,
     Done,
     ExchangeHook,
     Fed,
@@ -237,7 +236,7 @@ HOOKS: dict[str, Any] = {
     "operate": _operate,
     "stream": _stream,
 }
-assert set(EXCHANGE_HOOKS) < set(HOOKS)
+assert set(get_args(ExchangeHook)) < set(HOOKS)
 
 
 class ProxyFilter(AwaitedFilter):

@@ -101,8 +101,7 @@ class Service:
 
     def log(self, logged: Logged) -> None:
         """Write what the plugin logs, up to so many lines and bytes."""
-        size = len(encode(logged))
-        if self._logged.more_than(LOGGED_MAX) or self._logged_bytes.more_than(LOGGED_BYTES_MAX, size):
+        if self._logged.more_than(LOGGED_MAX) or self._logged_bytes.more_than(LOGGED_BYTES_MAX, len(encode(logged))):
             return
         fields = {name: value for name, value in logged.fields.items() if name not in RESERVED}
         getattr(self._host.log, logged.level)(logged.event, **fields)

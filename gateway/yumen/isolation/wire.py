@@ -35,7 +35,6 @@ Number = Annotated[int, Meta(ge=-1, le=1 << 53)]
 Natural = Annotated[int, Meta(ge=0, le=1 << 31)]
 
 ExchangeHook = Literal["on_request", "on_send", "on_response", "on_complete"]
-EXCHANGE_HOOKS: tuple[ExchangeHook, ...] = ("on_request", "on_send", "on_response", "on_complete")
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):

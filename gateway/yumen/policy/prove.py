@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import resource
 import signal
@@ -26,6 +25,7 @@ from pathlib import Path
 
 import msgspec
 
+from yumen.children import end_with
 from yumen.errors import CannotStart, Diagnostic, PolicyError
 from yumen.policy.bundle import Bundle
 from yumen.policy.folder import Folder
@@ -42,7 +42,6 @@ NICE = 5
 # The parent ends a proof that takes too long. If it cannot, the system does, so many seconds later.
 GRACE_S = 5
 DIAGNOSTICS_MAX, CONDITIONS_MAX = 100, 8
-PR_SET_PDEATHSIG = 1
 
 
 def prove(asked: Asked) -> Proof:
@@ -89,7 +88,7 @@ def _bounded(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
 def main() -> None:
     """Answer questions until nobody asks any more."""
     parent, limit_s = int(sys.argv[1]), float(sys.argv[2])
-    _end_with(parent)
+    end_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with contextlib.suppress(OSError, ValueError):  # not every system counts memory so
         resource.setrlimit(resource.RLIMIT_DATA, (DATA_BYTES_MAX, DATA_BYTES_MAX))
@@ -108,14 +107,6 @@ def main() -> None:
             channel.sendall(msgspec.json.encode(msgspec.structs.replace(proof, last=last)) + b"\n")
             if last:
                 return
-
-
-def _end_with(parent: int) -> None:
-    """Let the system end this process when its parent has gone."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        raise SystemExit(1)
 
 
 def _resident_bytes() -> int:

@@ -223,7 +223,7 @@ def _failing(what: str) -> Any:
 def test_findings_are_bounded_where_they_are_made() -> None:
     """A plugin that finds something at every character costs what the kept ones cost, and the others are counted."""
     exchange = IsolatedExchange(Doing.manifest, "guest", _no_want)
-    exchange.begin(1, "on_request", SEEN)
+    exchange.begin(1, SEEN)
     kept = exchange.findings
     for _ in range(FINDINGS_MAX + 500):
         exchange.find("r", category="c", text=exchange.texts[0], end=1)

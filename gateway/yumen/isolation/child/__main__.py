@@ -13,7 +13,8 @@ from typing import Any
 
 import msgspec
 
-from yumen.isolation.child.confine import bound, end_with
+from yumen.children import end_with
+from yumen.isolation.child.confine import bound
 from yumen.isolation.child.serve import Server, refused
 from yumen.isolation.wire import HEAD, ORDER_BYTES_MAX, Setup, encode, read_setup
 from yumen.plugin import Plugin

@@ -8,12 +8,13 @@ import errno
 import os
 import platform
 import resource
-import signal
 import struct
 import sys
 from typing import NamedTuple
 
-PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 1, 22, 38
+from yumen.children import PR_SET_PDEATHSIG
+
+PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 22, 38
 SECCOMP_MODE_FILTER = 2
 SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO = 0x7FFF0000, 0x00050000
 # Load a word of `struct seccomp_data`; jump where it equals, where it has a bit; return.
@@ -49,14 +50,6 @@ MACHINES = {
     ),
     "aarch64": Machine(0xC00000B7, 220, 435, 167, (221, 281, 117, 270, 271, 438, 424), (129, 130, 131, 138, 240)),
 }
-
-
-def end_with(parent: int) -> None:
-    """Let the system end this process when its parent has gone."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        raise SystemExit(1)
 
 
 def bound(memory_bytes: int) -> None:

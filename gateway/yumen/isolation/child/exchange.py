@@ -45,10 +45,9 @@ class IsolatedExchange:
         # The stream filters that have not come to their end.
         self.filters: dict[int, StreamFilter] = {}
 
-    def begin(self, order: int, hook: str, seen: Seen) -> None:
+    def begin(self, order: int, seen: Seen) -> None:
         """A hook begins: this is what there is to see now."""
         self._order, self._seen = order, seen
-        self._sending = hook != "on_request"
         self.acts: list[Find | Edit | Act] = []
         self.modes = seen.modes
         self.cache: CacheState | Literal[""] = seen.cache
@@ -248,7 +247,7 @@ class IsolatedExchange:
         return True
 
     def _still_enforces(self, rule: str) -> bool:
-        if self._sending:
+        if self._seen.late:
             raise PermissionError("it is too late: the engine is being asked, or there is a reply")
         return self.mode(rule) == "enforce"
 

@@ -27,7 +27,7 @@ class Filters:
             exchange.go_on(order.id)
             running: StreamFilter | None = exchange.filters[order.filter]
         else:
-            exchange.begin(order.id, "stream", order.opening.seen)
+            exchange.begin(order.id, order.opening.seen)
             running = self._open(exchange, order)
         if running is None:
             return Fed(order.id, "", "", None, exchange.filter_acts(), dropped=exchange.dropped)

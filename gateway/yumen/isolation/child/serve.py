@@ -181,7 +181,7 @@ class Server:
         return body
 
     async def _hook(self, exchange: IsolatedExchange, order: Hook) -> Done:
-        exchange.begin(order.id, order.hook, order.seen)
+        exchange.begin(order.id, order.seen)
         if order.hook == "whole":
             return Done(order.id, exchange.acts, whole=bool(self._plugin.whole(exchange)))
         hook: Callable[[Any], Awaitable[Any]] = getattr(self._plugin, order.hook)
