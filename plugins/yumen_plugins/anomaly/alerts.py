@@ -170,8 +170,9 @@ class Alerts:
         self._drop("undelivered")
 
     async def _post(self, client: Client, alert: _Alert) -> _Failure | None:
+        request = posting.request(client, self._config.url, self._headers(alert), alert.body)
         try:
-            async with posting.request(client, self._config.url, self._headers(alert), alert.body) as response:
+            async with request as response:
                 return self._failure(response.status, posting.retry_after(response))
         except exceptions.PyreqwestError as error:
             return _Failure(posting.kind_of(error), isinstance(error, TimeoutError | exceptions.NetworkError))

@@ -38,8 +38,9 @@ class Poster:
     async def post(self, body: bytes, headers: Mapping[str, str]) -> None:
         """Return after a status from 200 to 299. Errors: `Unreached`, `Refused`."""
         client = self._client = self._client or posting.client(self._timeout)
+        request = posting.request(client, self._url, {**self._headers, **headers}, body)
         try:
-            async with posting.request(client, self._url, {**self._headers, **headers}, body) as response:
+            async with request as response:
                 _judge(response.status, posting.retry_after(response))
         except exceptions.PyreqwestError as error:
             raise Unreached(posting.kind_of(error)) from None
